@@ -1,0 +1,115 @@
+"""What app.cases needs from a service module: its own rules, and handing a case to its agency."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from app.errors import FieldError
+
+Status = Literal[
+    "draft",
+    "submitted",
+    "in_review",
+    "needs_citizen",
+    "approved",
+    "rejected",
+    "completed",
+    "withdrawn",
+    "expired",
+]
+
+
+class Applicant(msgspec.Struct, frozen=True):
+    """Who asks. Decrypted for the one call that needs it; never logged."""
+
+    citizen_id: UUID
+    nik: str
+    name: str
+    birth_date: date
+    phone: str
+    assurance_level: int
+
+
+class File(msgspec.Struct, frozen=True):
+    """An attachment of a case. `field` is the form's field it answers, "" for a loose one."""
+
+    id: UUID
+    field: str
+    name: str
+    media_type: str
+    content: bytes
+
+
+class CaseData(msgspec.Struct, frozen=True):
+    """A case as its module sees it. `id` is our reference, the same on every try; `agency_reference` "" before delivery."""
+
+    id: UUID
+    number: str
+    service: str
+    form: Mapping[str, object]
+    applicant: Applicant
+    files: Sequence[File]
+    submitted_at: datetime
+    agency_reference: str = ""
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """The agency's system has it. `reference` is the agency's own number; `details` are kept for officers, without personal data."""
+
+    reference: str
+    details: Mapping[str, str] = {}
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One step of the agency's own procedure. `key` is stable within a case: a step already on the timeline is not added twice."""
+
+    key: str
+    label: str
+    state: Literal["done", "current", "to_come"]
+    at: datetime | None = None
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """Where the matter stands at the agency, whole, as told now."""
+
+    status: Status
+    steps: Sequence[Step] = ()
+    question: str = ""
+    reason: str = ""
+    product: Mapping[str, str] = {}
+
+
+class CaseHandler(ABC):
+    """One per service module, in its cases.py, built with the adapter of its port."""
+
+    @abstractmethod
+    def check(self, service: str, form: Mapping[str, object], applicant: Applicant) -> Sequence[FieldError]:
+        """The module's own rules, beyond the form's JSON Schema. No input or output: runs inside a request."""
+
+    @abstractmethod
+    async def submit(self, case: CaseData) -> Receipt:
+        """Hand the case over. Raises AgencyRejected, AgencyUnavailable or OutcomeUnknown."""
+
+    @abstractmethod
+    async def find(self, case: CaseData, taken: Sequence[str]) -> Receipt | None:
+        """After a lost answer: the receipt if the agency has this case, None if it surely has not.
+
+        `taken` are agency references already linked to other cases. Raises OutcomeUnknown where the backend cannot tell
+        (a person must look) and AgencyUnavailable where it could not be asked.
+        """
+
+    @abstractmethod
+    async def progress(self, case: CaseData) -> Progress:
+        """Ask where the matter stands. Raises AgencyUnavailable."""
+
+    @abstractmethod
+    async def answer(self, case: CaseData, question: str, answer: str) -> Receipt:
+        """Hand over the citizen's answer. Raises NotOffered where only a person can."""
+
+    @abstractmethod
+    async def withdraw(self, case: CaseData, reason: str) -> Receipt:
+        """Tell the agency that the citizen withdrew. Raises NotOffered where only a person can."""

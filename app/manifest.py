@@ -1,0 +1,142 @@
+"""ServiceManifest and IntegrationManifest: what a folder under services/ or integrations/ says of itself, as TOML.
+
+A manifest can be read without importing Python. Unknown keys are refused.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+
+from app.settings import ROOT
+from app.texts import Text
+
+Slug = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,62}$")]
+FolderName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{1,40}$")]
+Mode = Literal["api", "sso", "weblink"]
+
+
+class ManifestError(Exception):
+    """A manifest cannot be used; the message names the file and the key."""
+
+
+class Fee(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`amount_idr` in whole rupiah; None where the agency computes it, as `note` then says."""
+
+    amount_idr: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    note: Text | None = None
+
+
+class Requirement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One thing a citizen must bring. `field` names the form's file field that takes it, "" where none does."""
+
+    text: Text
+    field: str = ""
+
+
+class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One public service, with the parts of the service standard that law 25/2009 article 21 asks to publish.
+
+    `working_days` is the time limit; None where the law of the service sets none. `url` is where `sso` and `weblink`
+    services live. `form` names forms/<form>.<version>.json.
+    """
+
+    slug: Slug
+    title: Text
+    summary: Text
+    agency: FolderName | None = None
+    mode: Mode = "api"
+    url: str = ""
+    delivery: Literal["queued", "immediate"] = "queued"
+    assurance_level: Literal[1, 2, 3] = 1
+    life_events: Sequence[Slug] = ()
+    synonyms: Sequence[str] = ()
+    form: str = ""
+    requirements: Sequence[Requirement]
+    procedure: Sequence[Text]
+    working_days: Annotated[int, msgspec.Meta(ge=0, le=365)] | None
+    fee: Fee
+    product: Text
+    complaints: Text
+    legal_basis: Sequence[str]
+    rules: Mapping[str, str | int | bool] = {}
+
+
+class ServiceManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """services/<name>/manifest.toml."""
+
+    name: FolderName
+    title: Text
+    agency: FolderName
+    service: Sequence[Service]
+
+
+class OperationPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How one operation of a backend may be called. `safe`: it changes nothing there, so it may be asked again."""
+
+    safe: bool = False
+    budget_s: Annotated[float, msgspec.Meta(gt=0, le=120)] = 10.0
+    max_response_bytes: Annotated[int, msgspec.Meta(gt=0, le=64 * 1024 * 1024)] = 2 * 1024 * 1024
+
+
+class PollPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often a case is asked after where its agency never calls back, and at most how many asks a second in all."""
+
+    interval_s: Annotated[float, msgspec.Meta(ge=1)] = 900.0
+    demo_interval_s: Annotated[float, msgspec.Meta(ge=0.2)] = 2.0
+    per_second: Annotated[float, msgspec.Meta(gt=0)] = 5.0
+
+
+class IntegrationManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """integrations/<name>/manifest.toml. `credentials` maps a credential's name to the demo's value."""
+
+    name: FolderName
+    title: str
+    agency: FolderName
+    serves: Sequence[FolderName]
+    protocol: str
+    credentials: Mapping[FolderName, str] = {}
+    concurrency: Annotated[int, msgspec.Meta(ge=1, le=256)] = 8
+    submits_per_second: Annotated[float, msgspec.Meta(gt=0)] = 500.0
+    poll: PollPolicy | None = None
+    operations: Mapping[FolderName, OperationPolicy]
+
+
+M = TypeVar("M", ServiceManifest, IntegrationManifest)
+
+
+def read_manifest(path: Path, kind: type[M]) -> M:
+    """One manifest. Raises ManifestError with the file's name for a bad or unknown key, or a name unlike its folder's."""
+    try:
+        manifest = msgspec.toml.decode(path.read_bytes(), type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{_shown(path)}: {error}") from None
+    if manifest.name != path.parent.name:
+        raise ManifestError(f"{_shown(path)}: name {manifest.name!r} is not its folder's name")
+    return manifest
+
+
+def service_manifests(root: Path = ROOT / "services") -> dict[str, ServiceManifest]:
+    """Every module's manifest by name. Raises ManifestError; two services may not share a slug."""
+    found = _walk(root, ServiceManifest)
+    owner: dict[str, str] = {}
+    for name, manifest in found.items():
+        for service in manifest.service:
+            other = owner.setdefault(service.slug, name)
+            if other != name:
+                raise ManifestError(f"services/{name}: slug {service.slug!r} stands in {other} too")
+    return found
+
+
+def integration_manifests(root: Path = ROOT / "integrations") -> dict[str, IntegrationManifest]:
+    """Every integration's manifest by name. Raises ManifestError."""
+    return _walk(root, IntegrationManifest)
+
+
+def _walk(root: Path, kind: type[M]) -> dict[str, M]:
+    return {path.parent.name: read_manifest(path, kind) for path in sorted(root.glob("*/manifest.toml"))}
+
+
+def _shown(path: Path) -> str:
+    return "/".join(path.parts[-3:])

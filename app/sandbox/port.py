@@ -1,0 +1,89 @@
+"""What an integration's sandbox.py implements: its backend's wire protocol, with its own ledger of effects.
+
+The host (app.sandbox.server) adds faults on demand, the ledger on disk and the _sandbox routes; a sandbox only speaks.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import ClassVar
+
+import msgspec
+from aiohttp import web
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """One thing that happened in the pretended system. `reference` is the one it was asked under by the caller."""
+
+    at: datetime
+    operation: str
+    reference: str
+    data: Mapping[str, object] = {}
+
+
+class Route(msgspec.Struct, frozen=True):
+    """One address of the backend. `operation` is the name faults select by and the manifest's policies carry."""
+
+    operation: str
+    method: str
+    path: str
+    handler: Handler
+
+
+class Ledger(ABC):
+    """Effects in order, kept on disk by the host."""
+
+    @abstractmethod
+    def record(self, operation: str, reference: str, data: Mapping[str, object]) -> Effect:
+        """Append and apply one effect, before the answer leaves."""
+
+    @abstractmethod
+    def effects(self) -> Sequence[Effect]: ...
+
+
+class Sandbox(ABC):
+    """State is rebuilt by replaying the ledger through `apply`, so a restart loses nothing."""
+
+    name: ClassVar[str]
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+
+    @abstractmethod
+    def routes(self) -> Sequence[Route]:
+        """Paths below /<integration>, in aiohttp's syntax."""
+
+    @abstractmethod
+    def apply(self, effect: Effect) -> None:
+        """Change the state by one effect; called for new effects and at replay."""
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Forget all state; the host has emptied the ledger."""
+
+    @abstractmethod
+    def work(self, reference: str | None, step: str | None) -> Sequence[str]:
+        """Move one matter, or all, on as the agency's officers would: to `step`, or one step. Returns the agency's
+        references of what moved. Raises KeyError for an unknown reference, ValueError for an unknown step."""
+
+    def refuse_auth(self) -> web.StreamResponse:
+        """How this backend answers bad credentials, for the fault `bad_auth`."""
+        return web.json_response({"error": "unauthorized"}, status=401)
+
+
+class Workbench(ABC):
+    """A contract check's hand on the system behind a port: a sandbox's control routes. Absent against a real backend."""
+
+    @abstractmethod
+    async def fault(self, mode: str, operations: Sequence[str] = ()) -> None: ...
+
+    @abstractmethod
+    async def heal(self) -> None: ...
+
+    @abstractmethod
+    async def work(self, reference: str | None = None, step: str | None = None) -> None: ...
+
+    @abstractmethod
+    async def ledger(self) -> Sequence[Effect]: ...

@@ -1,0 +1,122 @@
+"""One typed settings object, read once from the environment. Nothing else reads environment variables."""
+
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class SettingsError(Exception):
+    """A setting is missing or cannot be used; the message names the variable and what it must be."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every LOKET_ variable of the product. Unset database and valkey addresses mean the embedded servers."""
+
+    database_url: str = ""
+    valkey_url: str = ""
+    data_dir: Path = ROOT / ".loket"
+    host: str = "127.0.0.1"
+    port: int = 8000
+    sandbox_port: int = 8100
+    public_url: str = ""
+    city: str = "kediri"
+    env: Literal["demo", "production"] = "demo"
+    limits: Literal["strict", "load"] = "strict"
+    cors_origins: str = ""
+    trusted_proxies: str = ""
+    data_key: str = ""
+    index_key: str = ""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    otlp_url: str = ""
+    db_pool: int = 10
+
+    @property
+    def is_demo(self) -> bool:
+        return self.env == "demo"
+
+    @property
+    def issuer(self) -> str:
+        """The address citizens' clients and the city's other applications know us by."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+    @property
+    def sandbox_url(self) -> str:
+        return f"http://{self.host}:{self.sandbox_port}"
+
+
+class BackendSettings(msgspec.Struct, frozen=True):
+    """Where one backend answers, and its credentials by the names its integration's manifest declares."""
+
+    name: str
+    url: str
+    credentials: Mapping[str, str]
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Build settings from LOKET_ variables.
+
+    Raises SettingsError naming the variable where a value has the wrong form.
+    """
+    raw = {
+        name: environ[variable]
+        for name in Settings.__struct_fields__
+        if (variable := f"LOKET_{name.upper()}") in environ and environ[variable] != ""
+    }
+    try:
+        settings = msgspec.convert(raw, Settings, strict=False, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"LOKET settings: {error}") from None
+    _refuse_unsafe(settings)
+    return settings
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """This process's settings."""
+    return read_settings(os.environ)
+
+
+def backend_settings(
+    name: str, credentials: Mapping[str, str], environ: Mapping[str, str], where: Settings
+) -> BackendSettings:
+    """Address and credentials of one integration.
+
+    `credentials` maps each credential's name to its demo value ("" where the demo needs none). In demo the address is the
+    sandbox's unless LOKET_<NAME>_URL says otherwise; in production every one of them must be set.
+    """
+    prefix = f"LOKET_{name.upper()}_"
+    url = environ.get(f"{prefix}URL", "")
+    if not url and not where.is_demo:
+        raise SettingsError(f"{prefix}URL is not set: production needs the address of the agency's system")
+    found = {}
+    for credential, demo_value in credentials.items():
+        variable = prefix + credential.upper()
+        value = environ.get(variable, "")
+        if not where.is_demo and (not value or value == demo_value):
+            raise SettingsError(f"{variable} is not set, or is the demo's: production needs the real one")
+        found[credential] = value or demo_value
+    return BackendSettings(name, (url or f"{where.sandbox_url}/{name}").rstrip("/"), found)
+
+
+def _decode(kind: type, value: object) -> object:
+    if kind is Path and isinstance(value, str):
+        return Path(value).expanduser().resolve()
+    raise NotImplementedError(f"cannot read a {kind.__name__}")
+
+
+def _refuse_unsafe(settings: Settings) -> None:
+    if settings.is_demo:
+        return
+    for name in ("database_url", "valkey_url", "data_key", "index_key", "public_url"):
+        if not getattr(settings, name):
+            raise SettingsError(f"LOKET_{name.upper()} is not set: production has no default for it")
+    if settings.limits == "load":
+        raise SettingsError("LOKET_LIMITS=load lifts rate limits: demo only")
+    if not settings.public_url.startswith("https://"):
+        raise SettingsError("LOKET_PUBLIC_URL must begin with https:// in production")

@@ -1,0 +1,1 @@
+"""One folder per service module, found by its manifest.toml."""
