@@ -1,0 +1,134 @@
+"""Personal data at rest and on screen: encryption with rotating keys, blind indexes to look it up by, and masks."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import secrets
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from app.settings import Settings, SettingsError
+
+KEY_BYTES = 32
+_FORMAT = b"\x01"
+_KEY_ID_BYTES = 4
+_NONCE_BYTES = 12
+_HEAD_BYTES = len(_FORMAT) + _KEY_ID_BYTES + _NONCE_BYTES
+
+
+class CannotDecrypt(Exception):
+    """The bytes are not ours, were changed, stand in another column, or their key is gone."""
+
+
+class Vault:
+    """Encrypts with `data_key`, reads also what `former_keys` wrote; indexes with `index_key`, which never changes.
+
+    A blob is: format (1 byte), key id (4), nonce (12), AES-256-GCM ciphertext with tag. The context ("table.column") is
+    authenticated with it, so a value copied into another column does not decrypt.
+    """
+
+    def __init__(self, data_key: bytes, index_key: bytes, former_keys: Sequence[bytes] = ()) -> None:
+        for key in (data_key, index_key, *former_keys):
+            if len(key) != KEY_BYTES:
+                raise ValueError(f"a key has {len(key)} bytes, not {KEY_BYTES}")
+        self._index_key = index_key
+        self._key_id = _key_id(data_key)
+        self._ciphers = {_key_id(key): AESGCM(key) for key in (*former_keys, data_key)}
+
+    def encrypt(self, plaintext: bytes, context: str) -> bytes:
+        head = _FORMAT + self._key_id + secrets.token_bytes(_NONCE_BYTES)
+        sealed = self._ciphers[self._key_id].encrypt(head[-_NONCE_BYTES:], plaintext, _bound(head, context))
+        return head + sealed
+
+    def decrypt(self, blob: bytes, context: str) -> bytes:
+        """Raises CannotDecrypt."""
+        head, sealed = blob[:_HEAD_BYTES], blob[_HEAD_BYTES:]
+        cipher = self._ciphers.get(head[1:-_NONCE_BYTES])
+        if head[:1] != _FORMAT or cipher is None:
+            raise CannotDecrypt(f"{context}: unknown format or key")
+        try:
+            return cipher.decrypt(head[-_NONCE_BYTES:], sealed, _bound(head, context))
+        except (InvalidTag, ValueError):
+            raise CannotDecrypt(f"{context}: changed, or from another column") from None
+
+    def is_current(self, blob: bytes) -> bool:
+        """False for what a former key wrote: a rotation job writes such a value anew."""
+        return blob[1 : 1 + _KEY_ID_BYTES] == self._key_id
+
+    def index(self, kind: str, value: str) -> bytes:
+        """The same 32 bytes for the same value, to find it by without storing it; useless without the key."""
+        return hmac.digest(self._index_key, f"{kind}\0{value}".encode(), hashlib.sha256)
+
+
+def open_vault(settings: Settings) -> Vault:
+    """The vault of LOKET_DATA_KEY and LOKET_INDEX_KEY (base64, 32 bytes each).
+
+    LOKET_DATA_KEY may name several, separated by commas: the first writes, the others still read. A demo without keys
+    makes its own once, in data_dir/secrets. Raises SettingsError for a key that cannot be used.
+    """
+    data_keys = settings.data_key or _own_key(settings.data_dir / "secrets" / "data.key")
+    index_key = settings.index_key or _own_key(settings.data_dir / "secrets" / "index.key")
+    first, *former = [_decoded("LOKET_DATA_KEY", part) for part in data_keys.split(",")]
+    return Vault(first, _decoded("LOKET_INDEX_KEY", index_key), former)
+
+
+def mask_nik(nik: str) -> str:
+    """First six digits (the region) and last two: 357102********01."""
+    return _masked(nik, first=6, last=2)
+
+
+def mask_phone(phone: str) -> str:
+    """Country code and last three digits: +62********901."""
+    return _masked(phone, first=3, last=3)
+
+
+def mask_name(name: str) -> str:
+    """The first letter of each word: S*** A*****."""
+    return " ".join(word[:1] + "*" * (len(word) - 1) for word in name.split())
+
+
+def _masked(value: str, first: int, last: int) -> str:
+    hidden = len(value) - first - last
+    return value[:first] + "*" * hidden + value[-last:] if hidden > 0 else "*" * len(value)
+
+
+def _key_id(key: bytes) -> bytes:
+    return hashlib.sha256(b"loket key id\0" + key).digest()[:_KEY_ID_BYTES]
+
+
+def _bound(head: bytes, context: str) -> bytes:
+    return head + context.encode()
+
+
+def _decoded(variable: str, value: str) -> bytes:
+    try:
+        key = base64.b64decode(value.strip().replace("-", "+").replace("_", "/"), validate=True)
+    except (binascii.Error, ValueError):
+        raise SettingsError(f"{variable} is not base64") from None
+    if len(key) != KEY_BYTES:
+        raise SettingsError(f"{variable} must be {KEY_BYTES} bytes in base64, it has {len(key)}")
+    return key
+
+
+def _own_key(path: Path) -> str:
+    """The key in `path`, made if there is none. Several processes start at once: the first whole file wins."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        descriptor, draft = tempfile.mkstemp(dir=path.parent)  # mode 0600
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            os.unlink(draft)
+    return path.read_text("ascii").strip()
