@@ -1,0 +1,88 @@
+"""Jobs on the same PostgreSQL by pgqueuer: enqueued in the transaction of what they follow, run by worker processes."""
+
+import functools
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import Any, Generic, TypeVar
+
+import asyncpg
+import msgspec
+from pgqueuer import PgQueuer
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
+from pgqueuer.adapters.persistence.queries import Queries
+from pgqueuer.domain.errors import RetryRequested
+from pgqueuer.models import Job
+from sqlalchemy import literal, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+P = TypeVar("P", bound=msgspec.Struct)
+
+_ANYTHING = select(literal(1))
+
+# A worker that stops beating for this long has lost its job to another one.
+LEASE_S = 10
+
+
+class RetryLater(Exception):
+    """Raised by a queue's `run`: the same job comes again after `delay_s`."""
+
+    def __init__(self, delay_s: float, reason: str) -> None:
+        super().__init__(reason)
+        self.delay_s = delay_s
+        self.reason = reason
+
+
+class Queue(msgspec.Struct, Generic[P], frozen=True):
+    """One kind of job. `concurrency` holds over all workers together; 0 means no limit of its own."""
+
+    name: str
+    payload_type: type[P]
+    run: Callable[[P], Awaitable[None]]
+    concurrency: int = 0
+
+
+async def enqueue(
+    session: AsyncSession, queue: str, payload: msgspec.Struct, *, delay_s: float = 0, dedupe: str | None = None
+) -> None:
+    """Add a job in the session's own transaction: it exists if and only if that transaction commits.
+
+    With `dedupe`, a job of the same key that still waits makes this one superfluous.
+    """
+    await Queries(AsyncpgDriver(await driver_connection(session))).enqueue(
+        queue,
+        msgspec.json.encode(payload),
+        execute_after=timedelta(seconds=delay_s) if delay_s else None,
+        dedupe_key=dedupe,
+        on_conflict="skip",
+    )
+
+
+async def driver_connection(session: AsyncSession) -> asyncpg.Connection[Any]:
+    """The asyncpg connection under a session, inside the session's transaction.
+
+    SQLAlchemy's asyncpg dialect begins the transaction with the first statement it runs itself: whatever is sent on the
+    raw connection before that would survive a rollback.
+    """
+    connection = await session.connection()
+    raw = (await connection.get_raw_connection()).driver_connection
+    assert raw is not None
+    if not raw.is_in_transaction():
+        await session.execute(_ANYTHING)
+    return raw
+
+
+async def run_queues(connection: asyncpg.Connection[Any], queues: Sequence[Queue[Any]], *, concurrency: int) -> PgQueuer:
+    """A pgqueuer application with every queue registered; `.run()` works until `.shutdown` is set."""
+    application = PgQueuer.from_asyncpg_connection(connection)
+    for queue in queues:
+        application.entrypoint(queue.name, concurrency_limit=queue.concurrency, on_failure="hold")(
+            functools.partial(_run_one, queue)
+        )
+    return application
+
+
+async def _run_one(queue: Queue[Any], job: Job) -> None:
+    try:
+        await queue.run(msgspec.json.decode(job.payload or b"{}", type=queue.payload_type))
+    except RetryLater as later:
+        raise RetryRequested(timedelta(seconds=later.delay_s), later.reason) from later

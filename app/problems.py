@@ -1,0 +1,219 @@
+"""Errors as RFC 9457 problem documents: how each exception is rendered, and how OpenAPI is told of them."""
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from app.errors import AgencyError, BadRequest, FieldError, LoketError, NotFound, TooLarge, Unavailable, Unprocessable
+from app.telemetry import request_id
+from app.texts import Language, has_text, language_of, text
+
+log = logging.getLogger("loket.problems")
+
+PROBLEM_JSON = "application/problem+json"
+MOST_ERRORS = 50
+# SQLSTATE classes that mean "try again", not "we are wrong": connection gone, resources spent, operator intervened,
+# and a statement or lock that ran out of its time (57014, 55P03).
+_PASSING_SQLSTATES = ("08", "53", "57", "55P03", "40")
+
+
+class FieldProblem(msgspec.Struct):
+    """One fault of a payload: JSON pointer (RFC 6901), stable code, words."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class Problem(msgspec.Struct, omit_defaults=True):
+    """RFC 9457 problem details. `code` is stable; `title` and `detail` follow Accept-Language."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: list[FieldProblem] = []
+    params: dict[str, Any] = {}
+
+
+class StrictRequest(Request[Any, Any, Any]):
+    """Decodes a JSON body once, straight into the handler's Struct and without coercion, and says where a fault lies."""
+
+    async def json(self) -> Any:
+        field = self.route_handler.parsed_data_field
+        return decode_body(await self.body(), field.annotation if field else object)
+
+
+def decode_body(body: bytes, kind: Any) -> Any:
+    """`body` as `kind`. Raises BadRequest where it is not JSON, Unprocessable where it is not of the form asked for."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise Unprocessable(errors=[field_error(str(error))]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise BadRequest("json_malformed") from None
+    except RecursionError:
+        raise BadRequest("json_too_deep") from None
+
+
+_AT = re.compile(r" - at `(key in )?\$(?P<path>[^`]*)`$")
+_FIELD_NAMED = re.compile(r"field `(?P<name>[^`]+)`")
+_CODES: Sequence[tuple[str, str]] = (
+    ("missing required field", "required"),
+    ("unknown field", "unknown_field"),
+    ("of length <=", "max_length"),
+    ("of length >=", "min_length"),
+    ("matching regex", "pattern"),
+    ("<=", "maximum"),
+    (">=", "minimum"),
+    ("Invalid enum value", "enum"),
+    ("Invalid value", "enum"),
+    ("Invalid", "format"),
+)
+
+
+def field_error(message: str) -> FieldError:
+    """msgspec's words (`Expected ... - at `$.a[0]``) as a pointer and a stable code; the words themselves stay here."""
+    found = _AT.search(message)
+    path = found["path"] if found else ""
+    pointer = re.sub(r"\[(\d+|\.\.\.)\]", r"/\1", path).replace(".", "/")
+    code = next((code for words, code in _CODES if words in message), "type")
+    named = _FIELD_NAMED.search(message)
+    if code in ("required", "unknown_field") and named:
+        pointer += "/" + named["name"].replace("~", "~0").replace("/", "~1")
+    return FieldError(pointer, code)
+
+
+def problems(*statuses: int, public: bool = False) -> dict[int, ResponseSpec]:
+    """The problem answers of a route for its `responses=`, with those that any route can give."""
+    always = (400, 406, 429, 500, 503) if public else (400, 401, 406, 429, 500, 503)
+    return {status: _problem_spec(status) for status in sorted({*always, *statuses})}
+
+
+def _problem_spec(status: int) -> ResponseSpec:
+    phrase = HTTPStatus(status).phrase
+    code = phrase.lower().replace(" ", "_").replace("-", "_")
+    example = Problem(
+        type=_type_of(code), title=phrase, status=status, detail=phrase, code=code, request_id="0192f5d0c0de7000"
+    )
+    return ResponseSpec(
+        data_container=Problem,
+        generate_examples=False,
+        description=phrase,
+        media_type=PROBLEM_JSON,
+        examples=[Example(summary=phrase, value=msgspec.to_builtins(example))],
+    )
+
+
+def on_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Litestar's handler for every exception: nothing of a stack, query, host or credential leaves."""
+    return render(_known(error), language_of(request.headers.get("accept-language")), _headers_of(error))
+
+
+def render(error: LoketError, language: Language, headers: Mapping[str, str] | None = None) -> Response[bytes]:
+    """One refusal as a problem document."""
+    sent = {"Content-Language": language, "Cache-Control": "no-store", "Vary": "Accept-Language", **(headers or {})}
+    if error.retry_after_s is None and error.status in (429, 503):
+        error.retry_after_s = 5
+    if error.retry_after_s is not None:
+        sent["Retry-After"] = str(error.retry_after_s)
+    if error.status == 401:
+        challenge = "Bearer" if error.code == "token_missing" else 'Bearer error="invalid_token"'
+        sent.setdefault("WWW-Authenticate", challenge)
+    body = msgspec.json.encode(problem_of(error, language))
+    return Response(body, status_code=error.status, media_type=PROBLEM_JSON, headers=sent)
+
+
+def problem_of(error: LoketError, language: Language) -> Problem:
+    """The document itself."""
+    title_key = f"error.{error.code}.title"
+    fallback = f"status.{error.status}"
+    return Problem(
+        type=_type_of(error.code),
+        title=text(title_key if has_text(title_key) else fallback, language),
+        status=error.status,
+        detail=text(f"error.{error.code}", language, error.params),
+        code=error.code,
+        request_id=request_id.get(),
+        errors=[
+            FieldProblem(fault.pointer, fault.code, text(f"field.{fault.code}", language, fault.params or None))
+            for fault in error.errors[:MOST_ERRORS]
+        ],
+        params=dict(error.params),
+    )
+
+
+def _type_of(code: str) -> str:
+    return f"/docs/errors#{code}"
+
+
+def _known(error: Exception) -> LoketError:
+    if isinstance(error, LoketError):
+        return error
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        return _from_litestar(error)
+    if isinstance(error, AgencyError):
+        log.warning("agency failed in a request: %s.%s", error.backend, error.operation)
+        return Unavailable("agency_unavailable", retry_after_s=10)
+    if isinstance(error, PoolTimeoutError | OperationalError | ConnectionError | TimeoutError):
+        log.error("database out of reach: %s", type(error).__name__)
+        return Unavailable("database_unavailable", retry_after_s=2)
+    if isinstance(error, DBAPIError) and _is_passing(error):
+        log.error("database could not serve: %s", type(error.orig).__name__)
+        return Unavailable("database_unavailable", retry_after_s=2)
+    log.error("unexpected failure", exc_info=error)
+    unexpected = LoketError("internal_error")
+    unexpected.status = 500
+    return unexpected
+
+
+def _is_passing(error: DBAPIError) -> bool:
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return error.connection_invalidated or state.startswith(_PASSING_SQLSTATES)
+
+
+def _from_litestar(error: HTTPException) -> LoketError:
+    if error.status_code == 404:
+        return NotFound()
+    if error.status_code == 413:
+        return TooLarge()
+    known = BadRequest(_LITESTAR_CODES.get(error.status_code, "bad_request"), errors=_parameter_faults(error))
+    known.status = error.status_code
+    if known.errors and any(fault.pointer.startswith("/query") or fault.pointer == "" for fault in known.errors):
+        known.code = "parameter_invalid"
+    return known
+
+
+_LITESTAR_CODES = {405: "method_not_allowed", 406: "not_acceptable", 415: "media_type_unsupported"}
+
+
+def _parameter_faults(error: HTTPException) -> list[FieldError]:
+    extra = error.extra if isinstance(error.extra, list) else []
+    faults = []
+    for item in extra:
+        key = str(item.get("key", ""))
+        source = str(getattr(item.get("source"), "value", item.get("source", "")))
+        found = field_error(str(item.get("message", "")))
+        pointer = f"/{source}/{key}" if source in ("query", "path", "header") else f"/{key}" if key != "data" else ""
+        faults.append(FieldError(pointer, "required" if source == "" and key == "data" else found.code))
+    return faults
+
+
+def _headers_of(error: Exception) -> dict[str, str]:
+    headers = getattr(error, "headers", None)
+    allow = headers.get("Allow") or headers.get("allow") if headers else None
+    return {"Allow": allow} if allow else {}
+
+

@@ -1,0 +1,85 @@
+"""Valkey for what may be lost: shared limits, revocation news, wake-ups. Every call has 50 ms, then the caller goes on without."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.exceptions import RedisError
+
+log = logging.getLogger("loket.valkey")
+
+BUDGET_S = 0.05
+RECONNECT_S = 1.0
+Listener = Callable[[bytes], None]
+
+
+class ValkeyDown(Exception):
+    """Valkey did not answer within its budget; the caller does without it."""
+
+
+class Valkey:
+    """One pool and one subscription for one process and one event loop."""
+
+    def __init__(self, url: str) -> None:
+        self._pool = BlockingConnectionPool.from_url(
+            url, max_connections=50, timeout=BUDGET_S, socket_connect_timeout=BUDGET_S, socket_timeout=BUDGET_S
+        )
+        self._redis = Redis(connection_pool=self._pool)
+        self._listening = Redis.from_url(url, socket_connect_timeout=1.0, health_check_interval=5)
+        self._listeners: dict[str, list[Listener]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def run_script(self, source: str, keys: Sequence[str], args: Sequence[str | int | float]) -> object:
+        """Run a Lua script as one atomic step. Raises ValkeyDown."""
+        script = self._redis.register_script(source)
+        return await self._within_budget(script(keys=list(keys), args=list(args)))
+
+    async def publish(self, channel: str, message: bytes) -> None:
+        """Tell every process that listens; lost where Valkey is down (each listener has a slower way to learn)."""
+        with suppress(ValkeyDown):
+            await self._within_budget(self._redis.publish(channel, message))
+
+    async def ping(self) -> None:
+        """Raises ValkeyDown."""
+        await self._within_budget(self._redis.ping())
+
+    def listen(self, channel: str, callback: Listener) -> None:
+        """Call back with every message of `channel`, from now on or from `start`. Callbacks must be quick."""
+        self._listeners.setdefault(channel, []).append(callback)
+
+    async def start(self) -> None:
+        """Begin to listen, and to reconnect for ever."""
+        self._task = asyncio.create_task(self._listen(), name="valkey-listener")
+
+    async def close(self) -> None:
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        await self._redis.aclose()
+        await self._pool.disconnect()
+        await self._listening.aclose()
+
+    async def _within_budget(self, call: Awaitable[object]) -> object:
+        try:
+            async with asyncio.timeout(BUDGET_S):
+                return await call
+        except (RedisError, TimeoutError, OSError) as error:
+            raise ValkeyDown(type(error).__name__) from error
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                await self._listen_once()
+            except (RedisError, OSError) as error:
+                log.warning("valkey subscription lost: %s", type(error).__name__)
+            await asyncio.sleep(RECONNECT_S)
+
+    async def _listen_once(self) -> None:
+        async with self._listening.pubsub(ignore_subscribe_messages=True) as pubsub:
+            await pubsub.subscribe(*self._listeners)
+            async for message in pubsub.listen():
+                for callback in self._listeners.get(message["channel"].decode(), ()):
+                    callback(message["data"])
