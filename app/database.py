@@ -34,6 +34,7 @@ class Base(DeclarativeBase):
         datetime: DateTime(timezone=True),
         UUID: Uuid(),
         dict[str, Any]: JSONB(),
+        list[Any]: JSONB(),
     }
 
 

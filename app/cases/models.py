@@ -1,0 +1,177 @@
+"""Tables of cases, their timeline, what is handed to agencies, attachments and idempotency keys."""
+
+from datetime import date, datetime
+from typing import Any, get_args
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Sequence,
+    SmallInteger,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.cases.port import Status
+from app.database import Base
+
+NUMBERS = Sequence("case_numbers", metadata=Base.metadata)
+DELIVERY_STATES = ("queued", "delivering", "delivered", "rejected", "needs_operator")
+OPERATIONS = ("submit", "answer", "withdraw")
+
+
+def _one_of(column: str, values: tuple[str, ...]) -> str:
+    return f"{column} IN ({', '.join(repr(value) for value in values)})"
+
+
+class Case(Base):
+    """One citizen's dealing with one service. `revision` is its ETag; `delivery_*` is the receipt of handing it in."""
+
+    __tablename__ = "cases"
+    __table_args__ = (
+        CheckConstraint(_one_of("status", get_args(Status)), name="status"),
+        CheckConstraint(_one_of("delivery_state", DELIVERY_STATES), name="delivery_state"),
+        CheckConstraint("rating BETWEEN 1 AND 4", name="rating"),
+        UniqueConstraint("number"),
+        # One registration at the agency belongs to one case: a second link is refused here, whatever the code thinks.
+        Index(
+            "uq_cases_agency_reference",
+            "backend",
+            "agency_reference",
+            unique=True,
+            postgresql_where=text("agency_reference IS NOT NULL"),
+        ),
+        Index("ix_cases_citizen_id_id", "citizen_id", text("id DESC")),
+        Index(
+            "ix_cases_due_refresh",
+            "backend",
+            "next_refresh_at",
+            postgresql_where=text("next_refresh_at IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[str]
+    citizen_id: Mapped[UUID] = mapped_column(ForeignKey("citizens.id"))
+    module: Mapped[str]
+    service: Mapped[str]
+    agency: Mapped[str]
+    backend: Mapped[str]
+    status: Mapped[str]
+    form_version: Mapped[int] = mapped_column(SmallInteger)
+    form_enc: Mapped[bytes] = mapped_column(LargeBinary)
+    revision: Mapped[int] = mapped_column(server_default="1")
+    last_event: Mapped[int] = mapped_column(server_default="0")
+    delivery_state: Mapped[str | None]
+    delivery_reason: Mapped[str | None]
+    agency_reference: Mapped[str | None]
+    question: Mapped[str | None]
+    product: Mapped[dict[str, Any] | None]
+    due_on: Mapped[date | None]
+    rating: Mapped[int | None] = mapped_column(SmallInteger)
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    updated_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    submitted_at: Mapped[datetime | None]
+    next_refresh_at: Mapped[datetime | None]
+    refreshed_at: Mapped[datetime | None]
+
+
+class CaseEvent(Base):
+    """One line of a case's timeline. `seq` counts from 1 without gaps; `step_key` is the agency's step, told once."""
+
+    __tablename__ = "case_events"
+    __table_args__ = (
+        PrimaryKeyConstraint("case_id", "seq"),
+        Index(
+            "uq_case_events_step_key",
+            "case_id",
+            "step_key",
+            unique=True,
+            postgresql_where=text("step_key IS NOT NULL"),
+        ),
+    )
+
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id", ondelete="CASCADE"))
+    seq: Mapped[int]
+    at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    kind: Mapped[str]
+    status: Mapped[str]
+    step_key: Mapped[str | None]
+    data: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+
+
+class Delivery(Base):
+    """Handing one thing of a case (the case itself, an answer, a withdrawal) to its backend.
+
+    `lane` is what the backend could mistake for this delivery: at most one delivery of a lane is under way or unknown at
+    a time, so that after a lost answer the one new registration there can only be ours. `fence` rises with every claim: a
+    worker that was paused past its lease holds an old one, and its write finds no row.
+    """
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        CheckConstraint(_one_of("state", DELIVERY_STATES), name="state"),
+        CheckConstraint(_one_of("operation", OPERATIONS), name="operation"),
+        Index("uq_deliveries_lane", "lane", unique=True, postgresql_where=text("state = 'delivering'")),
+        Index("ix_deliveries_open", "backend", "id", postgresql_where=text("state IN ('queued', 'delivering')")),
+        Index("ix_deliveries_operator", "lane", postgresql_where=text("state = 'needs_operator'")),
+        Index(None, "case_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id", ondelete="CASCADE"))
+    backend: Mapped[str]
+    operation: Mapped[str]
+    lane: Mapped[bytes] = mapped_column(LargeBinary)
+    payload_enc: Mapped[bytes | None] = mapped_column(LargeBinary)
+    state: Mapped[str] = mapped_column(server_default="queued")
+    unknown: Mapped[bool] = mapped_column(server_default=text("false"))
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    fence: Mapped[int] = mapped_column(server_default="0")
+    lease_until: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    first_tried_at: Mapped[datetime | None]
+    next_try_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    reference: Mapped[str | None]
+    reason: Mapped[str | None]
+    detail: Mapped[str | None]
+
+
+class Attachment(Base):
+    """A file a citizen sent. The bytes lie encrypted in the file store under `id`; `case_id` is set when a case takes it."""
+
+    __tablename__ = "attachments"
+    __table_args__ = (
+        Index(None, "citizen_id", "id"),
+        Index(None, "case_id"),
+        Index("ix_attachments_loose", "created_at", postgresql_where=text("case_id IS NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    citizen_id: Mapped[UUID] = mapped_column(ForeignKey("citizens.id"))
+    case_id: Mapped[UUID | None] = mapped_column(ForeignKey("cases.id"))
+    name_enc: Mapped[bytes] = mapped_column(LargeBinary)
+    media_type: Mapped[str]
+    size: Mapped[int]
+    sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class IdempotencyKey(Base):
+    """A key a citizen's client gave, with the first answer. Kept at least 7 days."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (PrimaryKeyConstraint("citizen_id", "key"), Index(None, "created_at"))
+
+    citizen_id: Mapped[UUID]
+    key: Mapped[str]
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
+    status: Mapped[int] = mapped_column(SmallInteger)
+    body_enc: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
