@@ -1,0 +1,47 @@
+"""Bringing a database to its newest form: alembic's migrations under an advisory lock: two starts never race."""
+
+import importlib
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from app.database import sqlalchemy_url
+from app.settings import ROOT
+
+_LOCK = 7_216_540_118
+_LOCK_WAIT = "60s"
+
+
+async def upgrade(url: str) -> None:
+    """Run every migration that `url` has not seen."""
+    engine = create_async_engine(sqlalchemy_url(url), poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text(f"SET lock_timeout = '{_LOCK_WAIT}'"))
+            await connection.execute(text(f"SELECT pg_advisory_lock({_LOCK})"))
+            await connection.commit()  # the lock is the session's and stays
+            await connection.run_sync(_upgrade)
+            await connection.commit()
+    finally:
+        await engine.dispose()
+
+
+def import_models() -> None:
+    """Import every models.py of the tree, so that Base.metadata is whole."""
+    for path in sorted((*ROOT.glob("app/*/models.py"), *ROOT.glob("services/*/models.py"))):
+        importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+
+
+def alembic_config(connection: Connection) -> Config:
+    """Alembic on a connection that is already there."""
+    config = Config(Path(ROOT, "alembic.ini"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _upgrade(connection: Connection) -> None:
+    command.upgrade(alembic_config(connection), "head")

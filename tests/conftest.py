@@ -1,0 +1,73 @@
+"""Fixtures every test may use: real servers, the product over real sockets, and a citizen who is logged in.
+
+One PostgreSQL, Valkey and sandbox process for each test process; a fresh migrated database for each test module.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.product import Api, Running, free_port, running_api, start_command
+from tests.harness.servers import Servers, running_servers
+
+
+@pytest.fixture(scope="session")
+def servers(worker_id: str) -> Iterator[Servers]:
+    """PostgreSQL and Valkey of this test process, embedded unless LOKET_TEST_DATABASE_URL / _VALKEY_URL name others."""
+    with running_servers(int(worker_id.removeprefix("gw")) if worker_id != "master" else 0) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def postgres_url(servers: Servers) -> Iterator[str]:
+    """A fresh migrated database for this module."""
+    url = servers.create_database()
+    yield url
+    servers.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def valkey_url(servers: Servers) -> str:
+    return servers.valkey_url
+
+
+@pytest.fixture(scope="module")
+def environment(postgres_url: str, valkey_url: str) -> Iterator[dict[str, str]]:
+    """The LOKET_ variables of this module's product. A module's own fixture may change them before `api` starts."""
+    data = Path(tempfile.mkdtemp(prefix="loket-data-"))
+    yield {
+        "LOKET_DATABASE_URL": postgres_url,
+        "LOKET_VALKEY_URL": valkey_url,
+        "LOKET_DATA_DIR": str(data),
+        "LOKET_PORT": str(free_port()),
+        "LOKET_SANDBOX_PORT": str(free_port()),
+        "LOKET_LIMITS": "load",
+    }
+    shutil.rmtree(data, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def start_process(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Running]]:
+    """`start_process("work", LOKET_X="...")` runs a `loket` command as a process until the module's end."""
+    started: list[Running] = []
+
+    def start(*arguments: str, **more: str) -> Running:
+        log = tmp_path_factory.mktemp("log") / f"{arguments[0]}.log"
+        started.append(start_command(*arguments, environment={**environment, **more}, log=log))
+        return started[-1]
+
+    yield start
+    for running in reversed(started):
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def api(environment: dict[str, str]) -> Iterator[Api]:
+    """The running API, over real sockets: `api.url`, `api.client(token=..., language=...)`."""
+    with running_api(environment) as running:
+        yield running

@@ -1,0 +1,113 @@
+"""The product as the tests run it: the API on a real socket in a thread, any `loket` command as a process."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import httpx
+import uvicorn
+
+from app import processes
+from app.settings import ROOT, Settings, read_settings
+
+_START_S = 30
+
+
+class Server(uvicorn.Server):
+    """uvicorn in a thread of ours: it leaves the test process's signals alone."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.should_exit = True
+
+
+class Api:
+    """The running API. `client()` gives an HTTP client for it; `settings` are those it was built with."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.url = settings.issuer
+
+    def client(self, token: str | None = None, language: str = "id") -> httpx.AsyncClient:
+        """An HTTP client over a real socket; close it, or use it in `async with`."""
+        headers = {"Accept-Language": language} | ({"Authorization": f"Bearer {token}"} if token else {})
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=30)
+
+
+class Running:
+    """A `loket` command running as a process of its own."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process = process
+        self.log = log
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def output(self) -> str:
+        return self.log.read_text("utf-8", "replace")
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        processes.stop(self.process)
+
+    def wait_for(self, text: str, timeout_s: float = _START_S) -> None:
+        """Until its output has `text`. Raises AssertionError with the output where it never does."""
+        assert processes.wait_until(lambda: text in self.output(), self.process, timeout_s), self.output()
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start_command(*arguments: str, environment: Mapping[str, str], log: Path) -> Running:
+    """Start `loket ARGUMENTS` with only our variables and those a program needs."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOKET_")}
+    dropped = {name: "" for name in os.environ if name not in kept}
+    program = processes.Program(
+        name=arguments[0],
+        command=[sys.executable, "-m", "app.cli", *arguments],
+        environment={**dropped, "PYTHONPATH": str(ROOT), **environment},
+        log=log,
+    )
+    return Running(processes.start(program), log)
+
+
+@contextmanager
+def running_api(environment: Mapping[str, str]) -> Iterator[Api]:
+    """The API in a thread with an event loop of its own, on the port the environment names."""
+    from app.main import create_app  # noqa: PLC0415 -- 1.5 s that tests without an API need not spend
+
+    settings = read_settings(environment)
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind((settings.host, settings.port))
+    server = Server(uvicorn.Config(create_app(settings), log_config=None, timeout_graceful_shutdown=3, lifespan="on"))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])), name="api", daemon=True)
+    thread.start()
+    try:
+        deadline = time.monotonic() + _START_S
+        while not server.started:
+            if not thread.is_alive() or time.monotonic() > deadline:
+                raise RuntimeError("the API did not start: see the log above")
+            time.sleep(0.01)
+        yield Api(settings)
+    finally:
+        server.should_exit = True
+        thread.join(15)
+        listening.close()
