@@ -6,11 +6,12 @@ The host (app.sandbox.server) adds faults on demand, the ledger on disk and the 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 import msgspec
 from aiohttp import web
 
+P = TypeVar("P")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -74,7 +75,7 @@ class Sandbox(ABC):
 
 
 class Workbench(ABC):
-    """A contract check's hand on the system behind a port: a sandbox's control routes. Absent against a real backend."""
+    """A contract check's hand on the system behind a port: a sandbox's controls. Absent against a real backend."""
 
     @abstractmethod
     async def fault(self, mode: str, operations: Sequence[str] = ()) -> None: ...
@@ -87,3 +88,21 @@ class Workbench(ABC):
 
     @abstractmethod
     async def ledger(self) -> Sequence[Effect]: ...
+
+
+class ContractBroken(Exception):
+    """An adapter does not behave as its port promises; the message says what was expected and what came."""
+
+
+class Check(msgspec.Struct, Generic[P], frozen=True):
+    """One promise of a port, run against every adapter. Only checks without `writes` run against a real backend."""
+
+    name: str
+    run: Callable[[P, Workbench | None], Awaitable[None]]
+    writes: bool
+
+
+def require(holds: object, broken: str) -> None:
+    """Raises ContractBroken where a promise does not hold."""
+    if not holds:
+        raise ContractBroken(broken)

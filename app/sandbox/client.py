@@ -1,0 +1,74 @@
+"""Drives a sandbox's control routes: for contract checks, tests and the bench; never on the product's own paths."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import msgspec
+
+from app.manifest import IntegrationManifest
+from app.sandbox.port import Effect, Workbench
+from app.sandbox.server import LedgerPage
+
+
+class WorkbenchError(Exception):
+    """A control route refused; the message is its own."""
+
+
+class HttpWorkbench(Workbench):
+    """The sandbox at `url` (http://host:port/<integration>). Used as an async context manager."""
+
+    def __init__(self, url: str) -> None:
+        self._control = f"{url.rstrip('/')}/_sandbox"
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def fault(self, mode: str, operations: Sequence[str] = (), *, latency_ms: int = 0, rate: float = 1.0) -> None:
+        fault = {"mode": mode, "operations": list(operations), "latency_ms": latency_ms, "rate": rate}
+        await self.control("PUT", "faults", fault)
+
+    async def heal(self) -> None:
+        await self.control("DELETE", "faults")
+
+    async def work(self, reference: str | None = None, step: str | None = None) -> None:
+        await self.control("POST", "work", {"reference": reference, "step": step})
+
+    async def reset(self) -> None:
+        """Back to a sandbox that was never used."""
+        await self.control("POST", "reset")
+
+    async def ledger(self) -> Sequence[Effect]:
+        return msgspec.json.decode(await self.control("GET", "ledger"), type=LedgerPage).items
+
+    async def control(self, method: str, path: str, body: object = None) -> bytes:
+        """Any control route, also a sandbox's own. Raises WorkbenchError with the refusal."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(trust_env=False, timeout=aiohttp.ClientTimeout(total=30))
+        content = None if body is None else msgspec.json.encode(body)
+        async with self._session.request(method, f"{self._control}/{path}", data=content) as response:
+            answer = await response.read()
+        if response.status != 200:
+            raise WorkbenchError(f"{method} {path}: {response.status} {answer.decode(errors='replace')}")
+        return answer
+
+
+def hurried(manifest: IntegrationManifest, budget_s: float) -> IntegrationManifest:
+    """The same manifest with every budget cut to `budget_s`, so that a check of a hang need not wait out real ones."""
+    policies = {
+        name: msgspec.structs.replace(policy, budget_s=min(policy.budget_s, budget_s))
+        for name, policy in manifest.operations.items()
+    }
+    return msgspec.structs.replace(manifest, operations=policies)

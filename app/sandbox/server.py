@@ -1,0 +1,155 @@
+"""The sandboxes' host: each integration's sandbox under /<integration>, its controls under /<integration>/_sandbox.
+
+It adds what no sandbox knows of: faults on demand, the ledger on disk, and the hand of the agency's officers.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from aiohttp import web
+
+from app.sandbox.faults import Fault, Faults, spoil
+from app.sandbox.ledger import FileLedger
+from app.sandbox.port import Effect, Handler, Route, Sandbox
+
+B = TypeVar("B")
+MAX_BODY_BYTES = 32 * 1024 * 1024
+MAX_CONTROL_BYTES = 64 * 1024
+
+
+class Work(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST work. Without a reference every matter moves, without a step by one."""
+
+    reference: str | None = None
+    step: str | None = None
+
+
+class LedgerPage(msgspec.Struct, frozen=True):
+    """Effects in the order in which they happened. `total` counts all, whatever was asked for."""
+
+    items: list[Effect]
+    total: int
+
+
+def build_app(sandboxes: Mapping[str, type[Sandbox]], data_dir: Path) -> web.Application:
+    """One application for all sandboxes. Ledgers found in `data_dir` are replayed."""
+    app = web.Application(client_max_size=MAX_BODY_BYTES)
+    names = sorted(sandboxes)
+
+    async def index(_request: web.Request) -> web.Response:
+        return _json({"sandboxes": names})
+
+    app.router.add_get("/", index)
+    for name in names:
+        _Stage(name, sandboxes[name], data_dir / "sandboxes" / f"{name}.jsonl").add_to(app)
+    return app
+
+
+async def serve(sandboxes: Mapping[str, type[Sandbox]], data_dir: Path, host: str, port: int) -> None:
+    """Serve until cancelled. Raises OSError where the port is taken."""
+    runner = web.AppRunner(build_app(sandboxes, data_dir), access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port, backlog=1024).start()
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()
+
+
+class _Stage:
+    """One sandbox with its ledger and its faults."""
+
+    def __init__(self, name: str, kind: type[Sandbox], ledger_path: Path) -> None:
+        self._name = name
+        self._ledger = FileLedger(ledger_path)
+        self._sandbox = kind(self._ledger)
+        self._ledger.open(self._sandbox.apply)
+        self._faults = Faults()
+
+    def add_to(self, app: web.Application) -> None:
+        control = f"/{self._name}/_sandbox"
+        app.router.add_get(f"{control}/ledger", self._read_ledger)
+        app.router.add_get(f"{control}/faults", self._read_fault)
+        app.router.add_put(f"{control}/faults", self._put_fault)
+        app.router.add_delete(f"{control}/faults", self._delete_fault)
+        app.router.add_post(f"{control}/reset", self._reset)
+        app.router.add_post(f"{control}/work", self._work)
+        for route in self._sandbox.routes():
+            app.router.add_route(route.method, f"/{self._name}{route.path}", self._exposed_to_faults(route))
+
+    def _exposed_to_faults(self, route: Route) -> Handler:
+        if route.path.startswith("/_sandbox/"):
+            return route.handler
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            fault = self._faults.strike(route.operation)
+            if fault is None:
+                return await route.handler(request)
+            return await spoil(fault, request, route.handler, self._sandbox)
+
+        return answer
+
+    async def _read_ledger(self, request: web.Request) -> web.Response:
+        found = list(self._ledger.effects())
+        total = len(found)
+        if reference := request.query.get("reference"):
+            found = [effect for effect in found if effect.reference == reference]
+        if limit := request.query.get("limit"):
+            if not limit.isdecimal() or int(limit) == 0:
+                return _refuse(400, "limit is a whole number above 0: that many of the newest effects")
+            found = found[-int(limit) :]
+        return _json(LedgerPage(found, total))
+
+    async def _read_fault(self, _request: web.Request) -> web.Response:
+        return _json(self._faults.current)
+
+    async def _put_fault(self, request: web.Request) -> web.Response:
+        fault = await _body(request, Fault)
+        known = {route.operation for route in self._sandbox.routes()}
+        if unknown := sorted(set(fault.operations) - known):
+            return _refuse(400, f"unknown operations {unknown}; {self._name} has {sorted(known)}")
+        self._faults.set(fault)
+        return _json(fault)
+
+    async def _delete_fault(self, _request: web.Request) -> web.Response:
+        self._faults.set(Fault())
+        return _json(self._faults.current)
+
+    async def _reset(self, _request: web.Request) -> web.Response:
+        self._ledger.clear()
+        self._sandbox.clear()
+        self._faults.set(Fault())
+        return _json({"effects": 0})
+
+    async def _work(self, request: web.Request) -> web.Response:
+        asked = await _body(request, Work)
+        try:
+            moved = self._sandbox.work(asked.reference, asked.step)
+        except KeyError:
+            return _refuse(404, f"{self._name} knows no matter {asked.reference!r}")
+        except ValueError as error:
+            return _refuse(400, str(error))
+        return _json({"moved": list(moved)})
+
+
+async def _body(request: web.Request, kind: type[B]) -> B:
+    """A control request's body; its defaults where there is none. Raises 400 with what is wrong."""
+    raw = await request.read()
+    if len(raw) > MAX_CONTROL_BYTES:
+        raise web.HTTPRequestEntityTooLarge(max_size=MAX_CONTROL_BYTES, actual_size=len(raw))
+    try:
+        return msgspec.json.decode(raw or b"{}", type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        body = msgspec.json.encode({"error": str(error)})
+        raise web.HTTPBadRequest(body=body, content_type="application/json") from None
+
+
+def _json(value: object) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), content_type="application/json")
+
+
+def _refuse(status: int, error: str) -> web.Response:
+    return web.json_response({"error": error}, status=status)
