@@ -1,0 +1,231 @@
+"""A service's form: JSON Schema 2020-12 with texts in two languages, one file of a service module per version.
+
+docs/forms.md tells of file names and x- keywords. A version, once used, never changes: drafts and cases keep theirs.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from itertools import islice
+from pathlib import Path
+from typing import Any, Self
+from uuid import UUID
+
+import jsonschema_rs
+import msgspec
+
+from app.errors import FieldError
+from app.texts import LANGUAGES, Language
+
+MOST_ERRORS = 50
+
+# What x-options names: a set of choices the form's author cannot know, such as the city's villages, as code to label.
+Options = Mapping[str, Mapping[str, str]]
+Schema = dict[str, Any]
+
+_FILE_NAME = re.compile(r"^(?P<name>[a-z][a-z0-9-]*)\.(?P<version>[1-9][0-9]{0,3})\.json$", re.ASCII)
+_DATE = re.compile(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", re.ASCII)
+# Control characters and lone surrogates break PostgreSQL's text or an agency's log; tab and line ends may stay.
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+class FormFileError(Exception):
+    """A form's file cannot be used; the message names the file."""
+
+
+class FileField(msgspec.Struct, frozen=True):
+    """A field that holds an attachment, as one filled-in form has it."""
+
+    name: str
+    attachment_id: UUID
+    accept: Sequence[str]
+    max_bytes: int
+
+
+class Form:
+    """One version of one form, compiled."""
+
+    def __init__(self, name: str, version: int, document: Schema, options: Options | None = None) -> None:
+        """Raises FormFileError for a schema that does not compile, or an x-options name that `options` lacks."""
+        self.name = name
+        self.version = version
+        self._schema = document if options is None else _with_options(document, options)
+        self._localized: dict[Language, Schema] = {
+            language: _localized(self._schema, language) for language in LANGUAGES
+        }
+        try:
+            self._validator = jsonschema_rs.validator_for(
+                self._schema, validate_formats=True, ignore_unknown_formats=False, formats={"date": _is_date}
+            )
+        except ValueError as error:
+            raise FormFileError(f"form {name}.{version}: {error}") from None
+
+    @classmethod
+    def load(cls, path: Path, options: Options | None = None) -> Self:
+        """Read one file. Raises FormFileError."""
+        found = _FILE_NAME.match(path.name)
+        if not found:
+            raise FormFileError(f"{path.name}: a form's file is called <name>.<version>.json")
+        try:
+            document = json.loads(path.read_bytes())
+        except ValueError as error:
+            raise FormFileError(f"{path.name}: {error}") from None
+        return cls(found["name"], int(found["version"]), document, options)
+
+    def schema_for(self, language: Language) -> Schema:
+        """The schema as a frontend draws it: titles, help and labels in one language. Shared: do not change it."""
+        return self._localized[language]
+
+    def errors(self, data: object, at: str = "") -> list[FieldError]:
+        """The first 50 faults of a filled-in form, none if it is right. `at` goes before every pointer."""
+        found = list(islice(self._faults(data), MOST_ERRORS))
+        if not found:
+            found = list(islice(_unprintable(data, ""), MOST_ERRORS))
+        # A field that is not asked for has one fault: being there. What else is wrong with it does not matter.
+        not_asked = {fault.pointer for fault in found if fault.code == "not_applicable"}
+        return [
+            FieldError(at + fault.pointer, fault.code, fault.params)
+            for fault in found
+            if fault.code == "not_applicable" or fault.pointer not in not_asked
+        ]
+
+    def file_fields(self, data: Mapping[str, object]) -> list[FileField]:
+        """The attachments that a filled-in form names. Only for data without errors."""
+        return [
+            FileField(name, UUID(str(data[name])), tuple(spec["x-file"]["accept"]), spec["x-file"]["max_bytes"])
+            for name, spec in self._schema["properties"].items()
+            if "x-file" in spec and name in data
+        ]
+
+    def _faults(self, data: object) -> Iterator[FieldError]:
+        for error in self._validator.iter_errors(data):
+            yield from _field_errors(error, self._schema)
+
+
+def load_forms(folder: Path, options: Options | None = None) -> dict[str, dict[int, Form]]:
+    """Every form in one module's forms/ by name, and there by version. Raises FormFileError."""
+    found: dict[str, dict[int, Form]] = {}
+    for path in sorted(folder.glob("*.json")):
+        form = Form.load(path, options)
+        found.setdefault(form.name, {})[form.version] = form
+    return found
+
+
+_CODES = {
+    "additionalProperties": "unknown_field",
+    "const": "enum",
+    "contains": "choice_missing",
+    "exclusiveMaximum": "exclusive_maximum",
+    "exclusiveMinimum": "exclusive_minimum",
+    "falseSchema": "not_applicable",
+    "maxItems": "max_items",
+    "maxLength": "max_length",
+    "minItems": "min_items",
+    "minLength": "min_length",
+    "multipleOf": "multiple_of",
+    "uniqueItems": "not_unique",
+}
+_PLAIN = {"required", "type", "enum", "format", "pattern", "minimum", "maximum"}
+
+
+def _field_errors(error: jsonschema_rs.ValidationError, schema: Schema) -> Iterator[FieldError]:
+    pointer = _pointer(error.instance_path)
+    kind = error.kind
+    details = kind.as_dict()
+    if kind.name == "required":
+        yield FieldError(f"{pointer}/{_escaped(details['property'])}", "required")
+    elif kind.name == "additionalProperties":
+        for name in details["unexpected"]:
+            yield FieldError(f"{pointer}/{_escaped(name[:100])}", "unknown_field")
+    elif kind.name == "contains":
+        yield FieldError(pointer, "choice_missing", _missing_choice(error, schema))
+    elif kind.name == "const" and details["expected_value"] is True:
+        yield FieldError(pointer, "not_accepted")
+    elif kind.name == "format" and details["format"] in ("date", "uuid"):
+        yield FieldError(pointer, "date_invalid" if details["format"] == "date" else "attachment_id_invalid")
+    else:
+        code = kind.name if kind.name in _PLAIN else _CODES.get(kind.name, "invalid")
+        yield FieldError(pointer, code, _limit_of(details))
+
+
+def _limit_of(details: Mapping[str, Any]) -> dict[str, object]:
+    limit = details.get("limit", details.get("multiple_of"))
+    return {} if limit is None else {"limit": limit}
+
+
+def _missing_choice(error: jsonschema_rs.ValidationError, schema: Schema) -> dict[str, object]:
+    """Which choice of a list is missing, with its label in both languages for the text."""
+    node: Any = schema
+    for step in error.schema_path:
+        node = node[step]
+    field: Any = schema["properties"].get(error.instance_path[0] if error.instance_path else "", {})
+    choice = node.get("const", "")
+    labels = field.get("x-labels", {})
+    said = {f"label_{language}": labels.get(language, {}).get(choice, choice) for language in LANGUAGES}
+    return {"choice": choice, **said}
+
+
+def _pointer(path: Sequence[str | int]) -> str:
+    return "".join(f"/{_escaped(str(step))}" for step in path)
+
+
+def _escaped(step: str) -> str:
+    return step.replace("~", "~0").replace("/", "~1")
+
+
+def _unprintable(data: object, at: str) -> Iterator[FieldError]:
+    # Runs on valid data only: its depth is the form's own, not the sender's choice.
+    if isinstance(data, str):
+        if _UNPRINTABLE.search(data):
+            yield FieldError(at, "control_character")
+    elif isinstance(data, Mapping):
+        for key, value in data.items():
+            yield from _unprintable(value, f"{at}/{_escaped(str(key))}")
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            yield from _unprintable(value, f"{at}/{index}")
+
+
+def _is_date(value: str) -> bool:
+    # Python's own reading is needed besides the form: 0000-01-01 passes RFC 3339 and would fail later as a date.
+    if not _DATE.match(value):
+        return False
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _with_options(document: Schema, options: Options) -> Schema:
+    """The schema with every x-options made into the choices that it stands for."""
+    properties = dict(document["properties"])
+    for name, spec in properties.items():
+        source = spec.get("x-options")
+        if source is None:
+            continue
+        if source not in options:
+            raise FormFileError(f"{document.get('$id')}: x-options of {name} names {source!r}, which is unknown")
+        labels = dict(options[source])
+        properties[name] = spec | {"enum": list(labels), "x-labels": dict.fromkeys(LANGUAGES, labels)}
+    return document | {"properties": properties}
+
+
+def _localized(node: Schema, language: Language) -> Schema:
+    """A schema's object with the texts of one language in JSON Schema's own title and description."""
+    plain = {key: _walked(value, language) for key, value in node.items() if key not in ("x-texts", "x-labels")}
+    texts = node.get("x-texts", {}).get(language, {})
+    said = {
+        "title": texts.get("title"),
+        "description": texts.get("help"),
+        "x-placeholder": texts.get("placeholder"),
+        "x-labels": node.get("x-labels", {}).get(language),
+    }
+    return {key: value for key, value in said.items() if value} | plain
+
+
+def _walked(node: object, language: Language) -> object:
+    if isinstance(node, list):
+        return [_walked(item, language) for item in node]
+    return _localized(node, language) if isinstance(node, dict) else node
