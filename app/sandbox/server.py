@@ -143,8 +143,8 @@ async def _body(request: web.Request, kind: type[B]) -> B:
     try:
         return msgspec.json.decode(raw or b"{}", type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        body = msgspec.json.encode({"error": str(error)})
-        raise web.HTTPBadRequest(body=body, content_type="application/json") from None
+        text = msgspec.json.encode({"error": str(error)}).decode()
+        raise web.HTTPBadRequest(text=text, content_type="application/json") from None
 
 
 def _json(value: object) -> web.Response:
