@@ -1,0 +1,127 @@
+"""One-time codes: six digits, five tries counted in one atomic step, five minutes, used once."""
+
+import hmac
+import secrets
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.database import utc_now
+from app.errors import FieldError, LoketError, NotFound, Unprocessable
+from app.ids import uuid7
+from app.login.models import Challenge, Purpose
+from app.privacy import Vault
+
+CODE_S = 300
+TRIES = 5
+_DIGITS = 6
+
+Refusal = Literal["unknown", "used", "expired", "exhausted", "wrong"]
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """A code to be made. Without `citizen_id`, a login challenge can never be met."""
+
+    purpose: Purpose
+    genuine: bool
+    citizen_id: UUID | None = None
+    device_name: str = ""
+
+
+class Made(msgspec.Struct, frozen=True):
+    """A new code, known in the clear to its message alone."""
+
+    challenge_id: UUID
+    code: str
+    expires_at: datetime
+
+
+class Met(msgspec.Struct, frozen=True):
+    """The right code was given in time, for the first time."""
+
+    citizen_id: UUID | None
+    device_name: str
+
+
+def make_code(session: AsyncSession, vault: Vault, ask: Ask) -> Made:
+    """A challenge in the caller's transaction. One that is not genuine looks the same and no code meets it."""
+    challenge_id = uuid7()
+    code = f"{secrets.randbelow(10**_DIGITS):0{_DIGITS}}"
+    mac = _mac(vault, challenge_id, code)
+    expires_at = utc_now() + timedelta(seconds=CODE_S)
+    session.add(
+        Challenge(
+            id=challenge_id,
+            purpose=ask.purpose,
+            citizen_id=ask.citizen_id,
+            device_name=ask.device_name,
+            code_mac=mac if ask.genuine else secrets.token_bytes(len(mac)),
+            expires_at=expires_at,
+        )
+    )
+    return Made(challenge_id, code, expires_at)
+
+
+async def try_code(
+    session: AsyncSession, vault: Vault, purpose: Purpose, challenge_id: UUID, code: str
+) -> Met | Refusal:
+    """Count one try and check it. The caller's transaction must commit whatever the answer: a try is spent by trying.
+
+    Counting and looking whether a try is left are one UPDATE, so that parallel requests cannot share the last one.
+    """
+    counted = (
+        await session.execute(
+            update(Challenge)
+            .where(
+                Challenge.id == challenge_id,
+                Challenge.purpose == purpose,
+                Challenge.tries < TRIES,
+                Challenge.used_at.is_(None),
+                Challenge.expires_at > func.now(),
+            )
+            .values(tries=Challenge.tries + 1)
+            .returning(Challenge.code_mac, Challenge.citizen_id, Challenge.device_name)
+            .execution_options(synchronize_session=False)
+        )
+    ).one_or_none()
+    if counted is None:
+        return await _why_not(session, purpose, challenge_id)
+    if not hmac.compare_digest(counted.code_mac, _mac(vault, challenge_id, code)):
+        return "wrong"
+    await session.execute(
+        update(Challenge)
+        .where(Challenge.id == challenge_id)
+        .values(used_at=func.now())
+        .execution_options(synchronize_session=False)
+    )
+    return Met(counted.citizen_id, counted.device_name)
+
+
+def refusal_error(refusal: Refusal) -> LoketError:
+    """The refusal as what the client is told."""
+    if refusal == "unknown":
+        return NotFound()
+    if refusal == "wrong":
+        return Unprocessable("code_wrong", errors=[FieldError("/code", "code_wrong")])
+    return Unprocessable(f"code_{refusal}")
+
+
+async def _why_not(session: AsyncSession, purpose: Purpose, challenge_id: UUID) -> Refusal:
+    found = (
+        await session.execute(
+            select(Challenge.used_at, Challenge.tries).where(Challenge.id == challenge_id, Challenge.purpose == purpose)
+        )
+    ).one_or_none()
+    if found is None:
+        return "unknown"
+    if found.used_at:
+        return "used"
+    return "exhausted" if found.tries >= TRIES else "expired"
+
+
+def _mac(vault: Vault, challenge_id: UUID, code: str) -> bytes:
+    return vault.index("challenge", f"{challenge_id}:{code}")

@@ -1,0 +1,55 @@
+"""Clearing away what has ended: codes, registrations, refresh tokens and sessions nobody can use any more."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, Delete, Update, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.database import Base, Database
+from app.login.models import Challenge, RefreshToken, Registration, Session
+from app.login.sessions import RETRY_WINDOW_S
+
+# Ended codes and sessions stay for a day, so that a late client is told "expired" or "ended" and not "unknown".
+KEEP = timedelta(days=1)
+# Rows a statement may take, so that no purge holds locks for long.
+BATCH = 5_000
+
+
+async def purge(database: Database) -> int:
+    """Remove what has ended, in short transactions; how many rows were touched. A scheduled job runs it."""
+    ended = func.now() - KEEP
+    lost_answer_over = func.now() - timedelta(seconds=RETRY_WINDOW_S)
+    steps: Sequence[Delete | Update] = (
+        update(RefreshToken)
+        .where(RefreshToken.successor_enc.is_not(None), RefreshToken.used_at < lost_answer_over)
+        .values(successor_enc=None),
+        _oldest(Registration, Registration.expires_at < ended),
+        _oldest(Challenge, Challenge.expires_at < ended),
+        _oldest(RefreshToken, RefreshToken.expires_at < ended),
+        _oldest(Session, (Session.expires_at < ended) | (Session.revoked_at < ended)),
+    )
+    touched = 0
+    for step in steps:
+        touched += await _until_done(database, step)
+    return touched
+
+
+def _oldest(model: type[Base], condition: ColumnElement[bool]) -> Delete:
+    key = model.__table__.c.id
+    return delete(model).where(key.in_(select(key).where(condition).limit(BATCH)))
+
+
+async def _until_done(database: Database, step: Delete | Update) -> int:
+    touched = 0
+    while True:
+        async with database.transaction() as session:
+            rows = await _rows(session, step)
+        touched += rows
+        if rows < BATCH:
+            return touched
+
+
+async def _rows(session: AsyncSession, step: Delete | Update) -> int:
+    result = await session.execute(step.execution_options(synchronize_session=False))
+    return int(getattr(result, "rowcount", 0))

@@ -1,0 +1,106 @@
+"""HTTP of one's own account: profile and devices."""
+
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from litestar import delete, get, patch
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
+from sqlalchemy import update
+
+from app.cursor import MAX_LENGTH, decode_cursor, encode_cursor
+from app.errors import Unauthenticated
+from app.login.devices import end_all_devices, end_device, list_devices
+from app.login.gate import Gate
+from app.login.guards import CITIZEN, Caller
+from app.login.models import Citizen
+from app.login.profiles import Profile
+from app.login.schemas import Devices, ProfileChange
+from app.problems import problems
+
+Limit = Annotated[int, msgspec.Meta(ge=1, le=100)]
+Cursor = Annotated[str, msgspec.Meta(max_length=MAX_LENGTH)]
+
+
+@get(
+    "/v1/me",
+    opt=CITIZEN,
+    operation_id="get_me",
+    summary="My profile, with NIK and phone masked",
+    tags=["me"],
+    responses=problems(),
+)
+async def get_me(caller: NamedDependency[Caller], gate: NamedDependency[Gate]) -> Profile:
+    profile = await gate.profiles.get(caller.id)
+    if profile is None:
+        raise Unauthenticated("token_invalid")
+    return profile
+
+
+@patch(
+    "/v1/me",
+    opt=CITIZEN,
+    operation_id="change_me",
+    summary="Change the language messages are written to me in",
+    tags=["me"],
+    responses=problems(413, 415, 422),
+)
+async def change_me(
+    data: JSONBody[ProfileChange], caller: NamedDependency[Caller], gate: NamedDependency[Gate]
+) -> Profile:
+    if data.language is not msgspec.UNSET:
+        async with gate.database.transaction() as session:
+            await session.execute(update(Citizen).where(Citizen.id == caller.id).values(language=data.language))
+        await gate.profiles.changed(caller.id)
+    profile = await gate.profiles.get(caller.id)
+    if profile is None:
+        raise Unauthenticated("token_invalid")
+    return profile
+
+
+@get(
+    "/v1/me/sessions",
+    opt=CITIZEN,
+    operation_id="list_my_sessions",
+    summary="Devices I am logged in on, newest first",
+    tags=["me"],
+    responses=problems(),
+)
+async def list_sessions(
+    caller: NamedDependency[Caller],
+    gate: NamedDependency[Gate],
+    limit: FromQuery[Limit] = 20,
+    cursor: FromQuery[Cursor | None] = None,
+) -> Devices:
+    before = decode_cursor(cursor, tuple[UUID])[0] if cursor else None
+    found = await list_devices(gate, caller, limit + 1, before)
+    more = len(found) > limit
+    return Devices(found[:limit], encode_cursor((found[limit - 1].id,)) if more else None)
+
+
+@delete(
+    "/v1/me/sessions/{session_id:uuid}",
+    opt=CITIZEN,
+    operation_id="end_my_session",
+    summary="Log one device out",
+    tags=["me"],
+    responses=problems(404),
+)
+async def end_session(session_id: FromPath[UUID], caller: NamedDependency[Caller], gate: NamedDependency[Gate]) -> None:
+    await end_device(gate, caller, session_id, "ended_by_citizen")
+
+
+@delete(
+    "/v1/me/sessions",
+    opt=CITIZEN,
+    operation_id="end_all_my_sessions",
+    summary="Log every device out, this one too",
+    tags=["me"],
+    responses=problems(),
+)
+async def end_sessions(caller: NamedDependency[Caller], gate: NamedDependency[Gate]) -> None:
+    await end_all_devices(gate, caller)
+
+
+ME_ROUTES = [get_me, change_me, list_sessions, end_session, end_sessions]

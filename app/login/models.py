@@ -1,0 +1,170 @@
+"""Citizens, how they prove themselves, and what they are logged in with. NIK, name, birth date and phone only encrypted."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base
+from app.ids import uuid7
+
+# Vault contexts: what is encrypted is bound to its column.
+NIK = "citizens.nik"
+NAME = "citizens.name"
+BIRTH_DATE = "citizens.birth_date"
+CONTACT = "contacts.value"
+APPLICATION = "registrations.person"
+SUCCESSOR = "refresh_tokens.successor"
+PRIVATE_KEY = "signing_keys.private_key"
+
+KeyState = Literal["next", "active", "retired"]
+Purpose = Literal["registration", "login"]
+
+
+class Citizen(Base):
+    """One person. Only the NIK identifies; `nik_index` finds it without reading it."""
+
+    __tablename__ = "citizens"
+    __table_args__ = (
+        CheckConstraint("assurance_level between 1 and 3", name="assurance_level"),
+        CheckConstraint("language in ('id', 'en')", name="language"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    nik_enc: Mapped[bytes]
+    nik_index: Mapped[bytes] = mapped_column(unique=True)
+    name_enc: Mapped[bytes]
+    birth_date_enc: Mapped[bytes]
+    assurance_level: Mapped[int] = mapped_column(server_default="1")
+    language: Mapped[str] = mapped_column(server_default="id")
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class Credential(Base):
+    """One way a citizen proves who they are. `secret` of a password is its argon2id hash."""
+
+    __tablename__ = "credentials"
+    __table_args__ = (
+        CheckConstraint("kind in ('password')", name="kind"),
+        Index("uq_credentials_password", "citizen_id", unique=True, postgresql_where=text("kind = 'password'")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    citizen_id: Mapped[UUID] = mapped_column(ForeignKey("citizens.id", ondelete="CASCADE"))
+    kind: Mapped[str]
+    secret: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class Contact(Base):
+    """Where a citizen is reached. A family may share a phone: it never says who somebody is."""
+
+    __tablename__ = "contacts"
+    __table_args__ = (
+        CheckConstraint("kind in ('phone')", name="kind"),
+        Index(
+            "uq_contacts_confirmed",
+            "citizen_id",
+            "kind",
+            unique=True,
+            postgresql_where=text("confirmed_at is not null"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    citizen_id: Mapped[UUID] = mapped_column(ForeignKey("citizens.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str]
+    value_enc: Mapped[bytes]
+    value_index: Mapped[bytes] = mapped_column(index=True)
+    confirmed_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class Challenge(Base):
+    """One one-time code. `code_mac` is bound to this row; for whom nobody may be let in, it is the MAC of no code."""
+
+    __tablename__ = "challenges"
+    __table_args__ = (
+        CheckConstraint("purpose in ('registration', 'login')", name="purpose"),
+        CheckConstraint("tries between 0 and 5", name="tries"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    purpose: Mapped[str]
+    citizen_id: Mapped[UUID | None] = mapped_column(ForeignKey("citizens.id", ondelete="CASCADE"), index=True)
+    device_name: Mapped[str] = mapped_column(server_default="")
+    code_mac: Mapped[bytes]
+    tries: Mapped[int] = mapped_column(server_default="0")
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    used_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class Registration(Base):
+    """Somebody who asks for an account and has yet to type the code. `person_enc` is the whole of what was given."""
+
+    __tablename__ = "registrations"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    challenge_id: Mapped[UUID] = mapped_column(ForeignKey("challenges.id", ondelete="CASCADE"), unique=True)
+    person_enc: Mapped[bytes]
+    language: Mapped[str]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class Session(Base):
+    """One device that is logged in: the family of its refresh tokens."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (
+        CheckConstraint("assurance_level between 1 and 3", name="assurance_level"),
+        Index("ix_sessions_revoked_at", "revoked_at", postgresql_where=text("revoked_at is not null")),
+        Index("ix_sessions_citizen_id_id", "citizen_id", "id", postgresql_where=text("revoked_at is null")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    citizen_id: Mapped[UUID] = mapped_column(ForeignKey("citizens.id", ondelete="CASCADE"))
+    assurance_level: Mapped[int]
+    device_name: Mapped[str] = mapped_column(server_default="")
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    last_used_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    revoked_at: Mapped[datetime | None]
+    revoked_because: Mapped[str] = mapped_column(server_default="")
+
+
+class RefreshToken(Base):
+    """One refresh token, hashed. A used one keeps its successor, encrypted, for one honest retry."""
+
+    __tablename__ = "refresh_tokens"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    session_id: Mapped[UUID] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"), index=True)
+    token_hash: Mapped[bytes] = mapped_column(unique=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    used_at: Mapped[datetime | None]
+    retried_at: Mapped[datetime | None]
+    successor_id: Mapped[UUID | None] = mapped_column(ForeignKey("refresh_tokens.id", ondelete="SET NULL"))
+    successor_enc: Mapped[bytes | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class SigningKey(Base):
+    """A key that signs access tokens. The next one is published before it signs, the retired one until its tokens ended."""
+
+    __tablename__ = "signing_keys"
+    __table_args__ = (
+        CheckConstraint("state in ('next', 'active', 'retired')", name="state"),
+        Index("uq_signing_keys_active", "state", unique=True, postgresql_where=text("state = 'active'")),
+        Index("uq_signing_keys_next", "state", unique=True, postgresql_where=text("state = 'next'")),
+    )
+
+    kid: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    public_jwk: Mapped[dict[str, Any]]
+    private_key_enc: Mapped[bytes]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    retired_at: Mapped[datetime | None]

@@ -1,0 +1,183 @@
+"""HTTP of logging in, staying in and leaving."""
+
+from typing import Any
+from uuid import UUID
+
+from litestar import Request, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+
+from app.database import utc_now
+from app.errors import Unauthenticated
+from app.login import entry, registrations
+from app.login.devices import end_device
+from app.login.gate import Gate
+from app.login.guards import CITIZEN, PUBLIC, Caller
+from app.login.identity import checked_person, today_in_indonesia
+from app.login.limits import count
+from app.login.me import ME_ROUTES
+from app.login.metadata import METADATA_ROUTES
+from app.login.registrations import Confirmation
+from app.login.schemas import (
+    ChallengeAnswer,
+    ChallengeRequest,
+    ConfirmRequest,
+    RefreshRequest,
+    RegistrationRequest,
+    RegistrationStarted,
+    SessionRequest,
+    Tokens,
+)
+from app.login.sessions import Opened, Refused, continue_session
+from app.login.tokens import ACCESS_TOKEN_S
+from app.problems import problems
+from app.telemetry import client_address
+from app.texts import Language
+
+
+@post(
+    "/v1/login/registrations",
+    status_code=202,
+    opt=PUBLIC,
+    operation_id="start_registration",
+    summary="Ask for an account",
+    description="Always answers the same, whoever the NIK belongs to. A one-time code goes out by message.",
+    tags=["login"],
+    responses=problems(413, 415, 422, public=True),
+)
+async def start_registration(
+    data: JSONBody[RegistrationRequest],
+    request: Request[Any, Any, Any],
+    gate: NamedDependency[Gate],
+    language: NamedDependency[Language],
+) -> RegistrationStarted:
+    person = checked_person(data.nik, data.name, data.birth_date, data.phone, today=today_in_indonesia())
+    keys = {
+        "account": gate.vault.index("nik", person.nik).hex(),
+        "phone": gate.vault.index("phone", person.phone).hex(),
+    }
+    await count(gate.limiter, "registrations", {"address": client_address(request), **keys})
+    started = await registrations.start(gate, person, language)
+    return RegistrationStarted(started.registration_id, started.expires_at)
+
+
+@post(
+    "/v1/login/registrations/{registration_id:uuid}/confirm",
+    opt=PUBLIC,
+    operation_id="confirm_registration",
+    summary="Confirm an account with the code and choose its password",
+    tags=["login"],
+    responses=problems(404, 413, 415, 422, public=True),
+)
+async def confirm_registration(
+    registration_id: FromPath[UUID],
+    data: JSONBody[ConfirmRequest],
+    request: Request[Any, Any, Any],
+    gate: NamedDependency[Gate],
+) -> Tokens:
+    keys = {"address": client_address(request), "account": str(registration_id)}
+    await count(gate.limiter, "challenges", keys)
+    given = Confirmation(data.code, data.password, data.device_name)
+    return _tokens(gate, await registrations.confirm(gate, registration_id, given))
+
+
+@post(
+    "/v1/login/sessions",
+    status_code=200,
+    opt=PUBLIC,
+    operation_id="start_login",
+    summary="Log in, first step: NIK and password",
+    description="Answers the same, and takes as long, for a wrong password or an unknown NIK; no code goes out then.",
+    tags=["login"],
+    responses=problems(413, 415, 422, public=True),
+)
+async def start_login(
+    data: JSONBody[SessionRequest],
+    request: Request[Any, Any, Any],
+    gate: NamedDependency[Gate],
+    language: NamedDependency[Language],
+) -> ChallengeAnswer:
+    keys = {"address": client_address(request), "account": gate.vault.index("nik", data.nik).hex()}
+    await count(gate.limiter, "sessions", keys)
+    asked = await entry.ask_code(gate, entry.Attempt(data.nik, data.password, data.device_name), language)
+    return ChallengeAnswer(asked.challenge_id, ["otp"], asked.expires_at)
+
+
+@post(
+    "/v1/login/challenges/{challenge_id:uuid}",
+    opt=PUBLIC,
+    operation_id="answer_challenge",
+    summary="Log in, second step: the one-time code",
+    tags=["login"],
+    responses=problems(404, 413, 415, 422, public=True),
+)
+async def answer_challenge(
+    challenge_id: FromPath[UUID],
+    data: JSONBody[ChallengeRequest],
+    request: Request[Any, Any, Any],
+    gate: NamedDependency[Gate],
+) -> Tokens:
+    await count(gate.limiter, "challenges", {"address": client_address(request), "account": str(challenge_id)})
+    return _tokens(gate, await entry.answer_code(gate, challenge_id, data.code))
+
+
+@post(
+    "/v1/login/refresh",
+    status_code=200,
+    opt=PUBLIC,
+    operation_id="refresh_tokens",
+    summary="New tokens for the refresh token of the last answer",
+    description="A token works once. The same token may come once more within 60 s, where the answer was lost, and gets "
+    "the same successor; any other replay ends the session.",
+    tags=["login"],
+    responses=problems(401, 413, 415, 422, public=True),
+)
+async def refresh(
+    data: JSONBody[RefreshRequest], request: Request[Any, Any, Any], gate: NamedDependency[Gate]
+) -> Tokens:
+    keys = {"address": client_address(request), "account": gate.vault.index("refresh", data.refresh_token).hex()}
+    await count(gate.limiter, "refresh", keys)
+    async with gate.database.transaction() as session:
+        outcome = await continue_session(session, gate.vault, data.refresh_token)
+    if isinstance(outcome, Refused):
+        if outcome.revoked:
+            await gate.revocations.announce(outcome.revoked)
+        raise Unauthenticated(outcome.code)
+    return _tokens(gate, outcome)
+
+
+@post(
+    "/v1/login/logout",
+    status_code=204,
+    opt=CITIZEN,
+    operation_id="log_out",
+    summary="Log out on this device",
+    tags=["login"],
+    responses=problems(404),
+)
+async def log_out(caller: NamedDependency[Caller], gate: NamedDependency[Gate]) -> None:
+    await end_device(gate, caller, caller.session_id, "logout")
+
+
+def _tokens(gate: Gate, opened: Opened) -> Tokens:
+    left = opened.refresh_expires_at - utc_now()
+    return Tokens(
+        access_token=gate.tokens.issue(opened.citizen_id, opened.session_id, opened.assurance_level),
+        token_type="Bearer",  # noqa: S106 - the name of a scheme
+        expires_in=ACCESS_TOKEN_S,
+        refresh_token=opened.refresh_token,
+        refresh_expires_in=max(0, int(left.total_seconds())),
+        assurance_level=opened.assurance_level,
+    )
+
+
+ROUTES = [
+    start_registration,
+    confirm_registration,
+    start_login,
+    answer_challenge,
+    refresh,
+    log_out,
+    *ME_ROUTES,
+    *METADATA_ROUTES,
+]

@@ -1,0 +1,136 @@
+"""What login's routes take and give."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from app.texts import Language
+
+Nik = Annotated[
+    str, Meta(pattern="^[0-9]{16}$", min_length=16, max_length=16, examples=["3571024505909001"], description="NIK")
+]
+Code = Annotated[str, Meta(pattern="^[0-9]{6}$", min_length=6, max_length=6, examples=["042917"])]
+NewPassword = Annotated[str, Meta(min_length=10, max_length=128, examples=["Loket-Demo-2026"])]
+# No control characters, which PostgreSQL's text or a terminal would stumble over.
+DeviceName = Annotated[
+    str, Meta(max_length=60, pattern=r"^[^\u0000-\u001f\u007f-\u009f]*$", examples=["Redmi Note 13"])
+]
+
+
+class RegistrationRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Somebody who wants an account. `birth_date` must be the one written in the NIK."""
+
+    nik: Nik
+    name: Annotated[str, Meta(min_length=1, max_length=100, examples=["Siti Aminah"])]
+    birth_date: date
+    phone: Annotated[str, Meta(min_length=9, max_length=20, examples=["0812-3456-7890"])]
+
+
+class RegistrationStarted(msgspec.Struct):
+    """The same for every NIK."""
+
+    registration_id: UUID
+    expires_at: datetime
+
+
+class ConfirmRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """The code from the phone, and the password to be."""
+
+    code: Code
+    password: NewPassword
+    device_name: DeviceName = ""
+
+
+class SessionRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """NIK and password; the code is asked for next."""
+
+    nik: Nik
+    password: Annotated[str, Meta(min_length=1, max_length=256)]
+    device_name: DeviceName = ""
+
+
+class ChallengeAnswer(msgspec.Struct):
+    """What the client must bring to `/v1/login/challenges/{id}`. The same for a wrong password and an unknown NIK."""
+
+    challenge_id: UUID
+    methods: Sequence[Literal["otp"]]
+    expires_at: datetime
+
+
+class ChallengeRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """The one-time code."""
+
+    method: Literal["otp"]
+    code: Code
+
+
+class RefreshRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """The refresh token of the last answer; each works once."""
+
+    refresh_token: Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class Tokens(msgspec.Struct):
+    """`expires_in` and `refresh_expires_in` are seconds."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: int
+    refresh_token: str
+    refresh_expires_in: int
+    assurance_level: int
+
+
+class ProfileChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What a citizen may change without proof: the language we write to them in."""
+
+    language: Language | msgspec.UnsetType = msgspec.UNSET
+
+
+class Device(msgspec.Struct):
+    """One logged-in device. `current`: the one this request came from."""
+
+    id: UUID
+    device_name: str
+    assurance_level: int
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    current: bool
+
+
+class Devices(msgspec.Struct):
+    """Newest first."""
+
+    items: Sequence[Device]
+    next_cursor: str | None
+
+
+class PublicKey(msgspec.Struct):
+    """A JSON Web Key (RFC 7517) of the curve P-256."""
+
+    kid: str
+    kty: str
+    crv: str
+    x: str
+    y: str
+    use: str
+    alg: str
+
+
+class PublicKeys(msgspec.Struct):
+    keys: Sequence[PublicKey]
+
+
+class ProviderMetadata(msgspec.Struct):
+    """Who signs our access tokens and where the keys are (RFC 8414)."""
+
+    issuer: str
+    jwks_uri: str
+    response_types_supported: Sequence[str]
+    ui_locales_supported: Sequence[str]
+    service_documentation: str

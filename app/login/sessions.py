@@ -1,0 +1,153 @@
+"""Logged-in devices and their refresh tokens: rotation, one honest retry, and the end of a family that was stolen from."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.database import utc_now
+from app.ids import uuid7
+from app.login.models import SUCCESSOR, Citizen, RefreshToken, Session
+from app.privacy import Vault
+
+# A device unused for this long must log in again; one used every day must once in this long.
+IDLE_S = 30 * 86_400
+LONGEST_S = 90 * 86_400
+# A client that lost the answer has this long to ask again, once, with the token it still holds.
+RETRY_WINDOW_S = 60
+
+EndReason = Literal["logout", "ended_by_citizen", "refresh_replayed"]
+RefreshRefusal = Literal["token_invalid", "token_expired", "session_revoked"]
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """A session and the refresh token that continues it."""
+
+    session_id: UUID
+    citizen_id: UUID
+    assurance_level: int
+    refresh_token: str
+    refresh_expires_at: datetime
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """Why a refresh token continues nothing. `revoked`: the session this replay ended."""
+
+    code: RefreshRefusal
+    revoked: UUID | None = None
+
+
+async def open_session(session: AsyncSession, citizen_id: UUID, assurance_level: int, device_name: str) -> Opened:
+    """A new device of a citizen who has just proven who they are."""
+    now = utc_now()
+    opened = Session(
+        id=uuid7(),
+        citizen_id=citizen_id,
+        assurance_level=assurance_level,
+        device_name=device_name,
+        expires_at=now + timedelta(seconds=LONGEST_S),
+    )
+    session.add(opened)
+    await session.flush()
+    token, raw = _new_token(opened.id, opened.expires_at)
+    session.add(token)
+    return Opened(opened.id, citizen_id, assurance_level, raw, token.expires_at)
+
+
+async def continue_session(session: AsyncSession, vault: Vault, raw: str) -> Opened | Refused:
+    """Rotate a refresh token. The caller's transaction must commit also when this refuses: a replay ends the family."""
+    now = utc_now()
+    token = await session.scalar(select(RefreshToken).where(RefreshToken.token_hash == _hash(raw)).with_for_update())
+    if token is None:
+        return Refused("token_invalid")
+    if token.used_at is not None:
+        return await _replayed(session, vault, token, now)
+    if token.expires_at <= now:
+        return Refused("token_expired")
+    living = await _touch(session, token.session_id)
+    if living is None:
+        return Refused("session_revoked")
+    successor, successor_raw = _new_token(living.id, living.expires_at)
+    session.add(successor)
+    await session.flush()
+    token.used_at = now
+    token.successor_id = successor.id
+    token.successor_enc = vault.encrypt(successor_raw.encode(), SUCCESSOR)
+    return Opened(living.id, living.citizen_id, living.assurance_level, successor_raw, successor.expires_at)
+
+
+async def end_sessions(session: AsyncSession, where: ColumnElement[bool], because: EndReason) -> Sequence[UUID]:
+    """End the living sessions that `where` selects; their ids, to be announced after the commit."""
+    ended = await session.scalars(
+        update(Session)
+        .where(where, Session.revoked_at.is_(None))
+        .values(revoked_at=func.now(), revoked_because=because)
+        .returning(Session.id)
+        .execution_options(synchronize_session=False)
+    )
+    return ended.all()
+
+
+class _Living(msgspec.Struct, frozen=True):
+    id: UUID
+    citizen_id: UUID
+    assurance_level: int
+    expires_at: datetime
+
+
+async def _replayed(session: AsyncSession, vault: Vault, token: RefreshToken, now: datetime) -> Opened | Refused:
+    """A used token came again: the one honest retry gets the same successor, anything else ends the session."""
+    successor = await session.get(RefreshToken, token.successor_id) if token.successor_id else None
+    honest = (
+        successor is not None
+        and successor.used_at is None
+        and token.successor_enc is not None
+        and token.retried_at is None
+        and token.used_at is not None
+        and now - token.used_at <= timedelta(seconds=RETRY_WINDOW_S)
+    )
+    if not honest:
+        ended = await end_sessions(session, Session.id == token.session_id, "refresh_replayed")
+        return Refused("session_revoked", ended[0] if ended else None)
+    living = await _touch(session, token.session_id)
+    if living is None or successor is None or token.successor_enc is None:
+        return Refused("session_revoked")
+    token.retried_at = now
+    raw = vault.decrypt(token.successor_enc, SUCCESSOR).decode()
+    return Opened(living.id, living.citizen_id, living.assurance_level, raw, successor.expires_at)
+
+
+async def _touch(session: AsyncSession, session_id: UUID) -> _Living | None:
+    """Note the use of a living session. Its level is the citizen's of now: a register may have matched since."""
+    row = (
+        await session.execute(
+            update(Session)
+            .where(
+                Session.id == session_id,
+                Session.revoked_at.is_(None),
+                Session.expires_at > func.now(),
+                Citizen.id == Session.citizen_id,
+            )
+            .values(last_used_at=func.now(), assurance_level=Citizen.assurance_level)
+            .returning(Session.id, Session.citizen_id, Session.assurance_level, Session.expires_at)
+            .execution_options(synchronize_session=False)
+        )
+    ).one_or_none()
+    return _Living(*row) if row else None
+
+
+def _new_token(session_id: UUID, ends_at: datetime) -> tuple[RefreshToken, str]:
+    raw = secrets.token_urlsafe(32)
+    expires_at = min(utc_now() + timedelta(seconds=IDLE_S), ends_at)
+    return RefreshToken(id=uuid7(), session_id=session_id, token_hash=_hash(raw), expires_at=expires_at), raw
+
+
+def _hash(raw: str) -> bytes:
+    """256 random bits need no slow hash and no key."""
+    return hashlib.sha256(raw.encode()).digest()

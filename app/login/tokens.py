@@ -1,0 +1,106 @@
+"""Access tokens (RFC 9068): signed for five minutes, verified strictly, remembered by digest until they end."""
+
+import hashlib
+import time
+from collections import OrderedDict
+from uuid import UUID
+
+import jwt
+import msgspec
+
+from app.errors import Unauthenticated
+from app.ids import uuid7
+from app.login.keys import ALGORITHM, KeyRing
+
+ACCESS_TOKEN_S = 300
+LEEWAY_S = 30
+TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type
+_MOST_REMEMBERED = 20_000
+_LONGEST_TOKEN = 2_048
+_REQUIRED = ["iss", "aud", "sub", "sid", "acr", "iat", "exp", "jti"]
+
+
+class Claims(msgspec.Struct, frozen=True):
+    """What a verified token says. `ends_at` is Unix time, leeway included; `kid` the key that proved it."""
+
+    citizen_id: UUID
+    session_id: UUID
+    assurance_level: int
+    ends_at: float
+    kid: str
+
+
+class _Payload(msgspec.Struct, frozen=True):
+    """The claims' own forms; a token of ours has no others."""
+
+    sub: UUID
+    sid: UUID
+    acr: str
+    exp: int
+
+
+class AccessTokens:
+    """Signs and verifies for one issuer. The audience is our own API."""
+
+    def __init__(self, keys: KeyRing, issuer: str) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = f"{issuer}/v1"
+        self._remembered: OrderedDict[bytes, Claims] = OrderedDict()
+
+    def issue(self, citizen_id: UUID, session_id: UUID, assurance_level: int) -> str:
+        now = int(time.time())
+        payload = {
+            "iss": self._issuer,
+            "aud": self._audience,
+            "sub": str(citizen_id),
+            "sid": str(session_id),
+            "acr": str(assurance_level),
+            "iat": now,
+            "exp": now + ACCESS_TOKEN_S,
+            "jti": uuid7().hex,
+        }
+        signer = self._keys.signer
+        return jwt.encode(payload, signer.key, ALGORITHM, headers={"kid": signer.kid, "typ": TOKEN_TYPE})
+
+    async def verify(self, token: str) -> Claims:
+        """Raises Unauthenticated (token_invalid, token_expired)."""
+        digest = hashlib.sha256(token.encode()).digest()
+        claims = self._remembered.get(digest)
+        if claims is not None and self._keys.known(claims.kid):
+            self._remembered.move_to_end(digest)
+            if claims.ends_at <= time.time():
+                raise Unauthenticated("token_expired")
+            return claims
+        claims = await self._read(token)
+        self._remembered[digest] = claims
+        if len(self._remembered) > _MOST_REMEMBERED:
+            self._remembered.popitem(last=False)
+        return claims
+
+    async def _read(self, token: str) -> Claims:
+        if len(token) > _LONGEST_TOKEN:
+            raise Unauthenticated("token_invalid")
+        try:
+            header = jwt.get_unverified_header(token)
+            kid = header.get("kid")
+            if header.get("typ") != TOKEN_TYPE or header.get("alg") != ALGORITHM or not isinstance(kid, str):
+                raise Unauthenticated("token_invalid")
+            key = await self._keys.find(kid)
+            if key is None:
+                raise Unauthenticated("token_invalid")
+            decoded = jwt.decode(
+                token,
+                key,
+                algorithms=[ALGORITHM],
+                audience=self._audience,
+                issuer=self._issuer,
+                leeway=LEEWAY_S,
+                options={"require": _REQUIRED, "strict_aud": True},
+            )
+            payload = msgspec.convert(decoded, _Payload)
+            return Claims(payload.sub, payload.sid, int(payload.acr), payload.exp + LEEWAY_S, kid)
+        except jwt.ExpiredSignatureError:
+            raise Unauthenticated("token_expired") from None
+        except (jwt.PyJWTError, msgspec.ValidationError, ValueError):
+            raise Unauthenticated("token_invalid") from None
