@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import DateTime, MetaData
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import make_url
@@ -66,6 +67,14 @@ class Database:
         """A session whose work is committed at the end, or rolled back by any exception."""
         async with self._sessions() as session, session.begin():
             yield session
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection[Any]]:
+        """A driver connection outside any transaction, for the hottest single statements: each commits by itself."""
+        async with self.engine.connect() as borrowed:
+            raw = (await borrowed.get_raw_connection()).driver_connection
+            assert raw is not None
+            yield raw
 
     async def close(self) -> None:
         await self.engine.dispose()

@@ -70,6 +70,7 @@ def decode_body(body: bytes, kind: Any) -> Any:
 
 _AT = re.compile(r" - at `(key in )?\$(?P<path>[^`]*)`$")
 _FIELD_NAMED = re.compile(r"field `(?P<name>[^`]+)`")
+_BOUND = re.compile(r"[<>]=? (?P<limit>-?[0-9.]+)")
 _CODES: Sequence[tuple[str, str]] = (
     ("missing required field", "required"),
     ("unknown field", "unknown_field"),
@@ -93,7 +94,8 @@ def field_error(message: str) -> FieldError:
     named = _FIELD_NAMED.search(message)
     if code in ("required", "unknown_field") and named:
         pointer += "/" + named["name"].replace("~", "~0").replace("/", "~1")
-    return FieldError(pointer, code)
+    bound = _BOUND.search(message)
+    return FieldError(pointer, code, {"limit": bound["limit"]} if bound else {})
 
 
 def problems(*statuses: int, public: bool = False) -> dict[int, ResponseSpec]:

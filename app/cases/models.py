@@ -36,7 +36,7 @@ class Case(Base):
     __table_args__ = (
         CheckConstraint(_one_of("status", get_args(Status)), name="status"),
         CheckConstraint(_one_of("delivery_state", DELIVERY_STATES), name="delivery_state"),
-        CheckConstraint("rating BETWEEN 1 AND 4", name="rating"),
+        CheckConstraint("rating BETWEEN 1 AND 5", name="rating"),
         UniqueConstraint("number"),
         # One registration at the agency belongs to one case: a second link is refused here, whatever the code thinks.
         Index(
@@ -47,6 +47,12 @@ class Case(Base):
             postgresql_where=text("agency_reference IS NOT NULL"),
         ),
         Index("ix_cases_citizen_id_id", "citizen_id", text("id DESC")),
+        Index(
+            "ix_cases_linked",
+            "backend",
+            text("submitted_at DESC"),
+            postgresql_where=text("agency_reference IS NOT NULL"),
+        ),
         Index(
             "ix_cases_due_refresh",
             "backend",
@@ -66,7 +72,7 @@ class Case(Base):
     form_version: Mapped[int] = mapped_column(SmallInteger)
     form_enc: Mapped[bytes] = mapped_column(LargeBinary)
     revision: Mapped[int] = mapped_column(server_default="1")
-    last_event: Mapped[int] = mapped_column(server_default="0")
+    last_event: Mapped[int] = mapped_column(server_default="1")
     delivery_state: Mapped[str | None]
     delivery_reason: Mapped[str | None]
     agency_reference: Mapped[str | None]

@@ -90,6 +90,11 @@ class CaseHandler(ABC):
     def check(self, service: str, form: Mapping[str, object], applicant: Applicant) -> Sequence[FieldError]:
         """The module's own rules, beyond the form's JSON Schema. No input or output: runs inside a request."""
 
+    def lane(self, service: str, applicant: Applicant) -> str:
+        """What the backend could mistake for this case when an answer is lost. At most one delivery of a lane is under way
+        at a time, so that the one new registration there can only be ours. By default: the same name asks for the same."""
+        return f"{service}|{' '.join(applicant.name.upper().split())}"
+
     @abstractmethod
     async def submit(self, case: CaseData) -> Receipt:
         """Hand the case over. Raises AgencyRejected, AgencyUnavailable or OutcomeUnknown."""

@@ -1,0 +1,244 @@
+"""What a citizen does with a case: open, change, submit, withdraw, answer, rate. Each in the caller's one transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.cases.applicants import load_applicant
+from app.cases.casedata import FORM_CONTEXT
+from app.cases.due import due_on, today
+from app.cases.forms import Form
+from app.cases.handover import Handover, hand_over
+from app.cases.models import NUMBERS
+from app.cases.numbers import case_number
+from app.cases.port import Applicant, Status
+from app.cases.schemas import NewCase, Rating
+from app.cases.states import FINAL, WITHDRAWABLE
+from app.cases.timeline import Line, add_line
+from app.cases.tools import CaseTools
+from app.cases.writes import CaseRow, change_case, insert_case, lock_own_case, take_attachments
+from app.catalog.catalog import CatalogService
+from app.errors import Conflict, FieldError, Forbidden, PreconditionFailed, Unprocessable
+from app.ids import uuid7
+from app.jobs import driver_connection
+from app.login.guards import Caller
+
+_NEXT_NUMBER = f"SELECT nextval('{NUMBERS.name}')"
+_CALL_BACK = """
+WITH called AS (
+    UPDATE deliveries SET state = 'rejected', reason = 'withdrawn', finished_at = now(), next_try_at = NULL
+    WHERE case_id = $1 AND operation = 'submit' AND state = 'queued' AND NOT unknown RETURNING case_id
+)
+UPDATE cases SET delivery_state = NULL FROM called WHERE cases.id = called.case_id RETURNING 1
+"""
+
+
+class Filled(msgspec.Struct, frozen=True):
+    """A form as a citizen filled it in. `files` are the attachments it names, and the loose ones."""
+
+    service: CatalogService
+    form: Form
+    data: Mapping[str, Any]
+    files: Sequence[UUID]
+
+
+async def open_case(session: AsyncSession, caller: Caller, new: NewCase, tools: CaseTools) -> Mapping[str, Any]:
+    """A new case, handed in or as a draft. Returns its row.
+
+    Raises Unprocessable for a form that does not fit, Forbidden below the service's assurance level.
+    """
+    service = _service_for(new.service, caller, tools)
+    form = _form_for(service, new.form_version, tools)
+    filled = Filled(service, form, new.form, [*new.attachments, *_files_in(form, new.form)])
+    _check_schema(filled, draft=new.draft)
+    connection = await driver_connection(session)
+    if new.draft:
+        return await _store(connection, caller, filled, "draft", tools)
+    applicant = await load_applicant(connection, caller.id, tools)
+    _check_rules(filled, applicant, tools)
+    row = await _store(connection, caller, filled, "submitted", tools)
+    await hand_over(session, row, applicant, Handover("submit", caller.id), tools)
+    return row
+
+
+async def change_draft(
+    session: AsyncSession, caller: Caller, held: Mapping[str, Any], data: Mapping[str, Any], tools: CaseTools
+) -> Mapping[str, Any]:
+    """Put a whole new form into a draft whose row is held (`held_draft`)."""
+    service = _service_for(held["service"], caller, tools)
+    filled = Filled(service, _form_for(service, held["form_version"], tools), data, ())
+    _check_schema(filled, draft=True)
+    sealed = tools.vault.encrypt(msgspec.json.encode(data), FORM_CONTEXT)
+    return await change_case(await driver_connection(session), held, None, form_enc=sealed)
+
+
+async def held_draft(session: AsyncSession, caller: Caller, case_id: UUID, revision: str) -> Mapping[str, Any]:
+    """The citizen's draft, its row held. Raises Conflict where it is none any more, PreconditionFailed for an old ETag."""
+    held = await lock_own_case(await driver_connection(session), case_id, caller.id)
+    if held["status"] != "draft":
+        raise Conflict("case_not_a_draft", params={"status": held["status"]})
+    if revision.strip().removeprefix("W/").strip('"') not in (str(held["revision"]), "*"):
+        raise PreconditionFailed()
+    return held
+
+
+async def submit_draft(session: AsyncSession, caller: Caller, case_id: UUID, tools: CaseTools) -> Mapping[str, Any]:
+    """Hand in a draft, checked against the schema version it was written for."""
+    connection = await driver_connection(session)
+    held = await lock_own_case(connection, case_id, caller.id)
+    if held["status"] != "draft":
+        raise Conflict("case_not_a_draft", params={"status": held["status"]})
+    service = _service_for(held["service"], caller, tools)
+    form = _form_for(service, held["form_version"], tools)
+    data = msgspec.json.decode(tools.vault.decrypt(held["form_enc"], FORM_CONTEXT))
+    filled = Filled(service, form, data, _files_in(form, data))
+    _check_schema(filled, draft=False)
+    applicant = await load_applicant(connection, caller.id, tools)
+    _check_rules(filled, applicant, tools)
+    await take_attachments(connection, case_id, caller.id, filled.files)
+    changed = await change_case(
+        connection,
+        held,
+        Line("submitted", "submitted"),
+        status="submitted",
+        submitted_at=datetime.now(UTC),
+        due_on=_due_on(service, tools),
+        delivery_state="queued",
+    )
+    await hand_over(session, changed, applicant, Handover("submit", caller.id), tools)
+    return changed
+
+
+async def withdraw(
+    session: AsyncSession, caller: Caller, case_id: UUID, reason: str, tools: CaseTools
+) -> Mapping[str, Any]:
+    """End a case that is not decided yet. The agency is told where it has, or may have, the case."""
+    connection = await driver_connection(session)
+    held = await lock_own_case(connection, case_id, caller.id)
+    if held["status"] == "withdrawn":
+        return held
+    if held["status"] not in WITHDRAWABLE:
+        raise Conflict("case_already_decided", params={"status": held["status"]})
+    changed = await change_case(
+        connection,
+        held,
+        Line("withdrawn", "withdrawn", {"reason": reason} if reason else {}),
+        status="withdrawn",
+        question=None,
+        next_refresh_at=None,
+    )
+    if held["delivery_state"] == "queued" and await connection.fetchval(_CALL_BACK, case_id):
+        # No worker had taken it yet: the agency never hears of it.
+        return changed
+    if held["delivery_state"] is not None:
+        applicant = await load_applicant(connection, caller.id, tools)
+        await hand_over(session, changed, applicant, Handover("withdraw", caller.id, {"reason": reason}), tools)
+    return changed
+
+
+async def answer_question(
+    session: AsyncSession, caller: Caller, case_id: UUID, answer: str, tools: CaseTools
+) -> Mapping[str, Any]:
+    """Answer what the agency asked; the case is then with the agency again."""
+    connection = await driver_connection(session)
+    held = await lock_own_case(connection, case_id, caller.id)
+    if held["status"] != "needs_citizen":
+        raise Conflict("case_asks_nothing", params={"status": held["status"]})
+    applicant = await load_applicant(connection, caller.id, tools)
+    changed = await change_case(
+        connection, held, Line("answered", "in_review", {"answer": answer}), status="in_review", question=None
+    )
+    words = {"question": held["question"] or "", "answer": answer}
+    await hand_over(session, changed, applicant, Handover("answer", caller.id, words), tools)
+    return changed
+
+
+async def rate(session: AsyncSession, caller: Caller, case_id: UUID, rating: Rating) -> Mapping[str, Any]:
+    """Rate a case that has ended, once."""
+    connection = await driver_connection(session)
+    held = await lock_own_case(connection, case_id, caller.id)
+    if held["status"] not in FINAL:
+        raise Conflict("case_not_ended", params={"status": held["status"]})
+    if held["rating"] is not None:
+        raise Conflict("case_already_rated")
+    line = Line("rated", held["status"], {"score": rating.score, "comment": rating.comment})
+    return await change_case(connection, held, line, rating=rating.score)
+
+
+def _service_for(slug: str, caller: Caller, tools: CaseTools) -> CatalogService:
+    service = tools.catalog.find(slug)
+    if service is None:
+        raise Unprocessable(errors=[FieldError("/service", "service_unknown")])
+    if service.module not in tools.modules or service.manifest.mode != "api":
+        raise Unprocessable("service_elsewhere", params={"url": service.manifest.url})
+    if caller.assurance_level < service.manifest.assurance_level:
+        raise Forbidden("assurance_level_too_low", params={"level": service.manifest.assurance_level})
+    return service
+
+
+def _form_for(service: CatalogService, version: int | None, tools: CaseTools) -> Form:
+    form = tools.catalog.form(service.slug, version)
+    if form is None:
+        raise Unprocessable(errors=[FieldError("/form_version", "form_version_unknown")])
+    return form
+
+
+def _check_schema(filled: Filled, *, draft: bool) -> None:
+    faults = filled.form.errors(filled.data)
+    if draft:
+        # A draft may lack what is not filled in yet; what is there must already fit.
+        faults = [fault for fault in faults if fault.code != "required"]
+    if faults:
+        raise Unprocessable(errors=_below_form(faults))
+
+
+def _check_rules(filled: Filled, applicant: Applicant, tools: CaseTools) -> None:
+    handler = tools.modules[filled.service.module].handler
+    if faults := handler.check(filled.service.slug, filled.data, applicant):
+        raise Unprocessable(errors=_below_form(faults))
+
+
+def _below_form(faults: Sequence[FieldError]) -> list[FieldError]:
+    """Pointers from the body's root: the form is its member `form`."""
+    return [FieldError(f"/form{fault.pointer}", fault.code, fault.params) for fault in faults]
+
+
+def _files_in(form: Form, data: Mapping[str, Any]) -> list[UUID]:
+    return [file.attachment_id for file in form.file_fields(data)]
+
+
+async def _store(
+    connection: asyncpg.Connection[Any], caller: Caller, filled: Filled, status: Status, tools: CaseTools
+) -> Mapping[str, Any]:
+    handed_in = status == "submitted"
+    service = filled.service
+    running = await connection.fetchval(_NEXT_NUMBER)
+    case = CaseRow(
+        id=uuid7(),
+        number=case_number(tools.catalog.region, today(tools.catalog.timezone), running),
+        citizen_id=caller.id,
+        module=service.module,
+        service=service.slug,
+        agency=service.agency_id,
+        backend=tools.modules[service.module].backend,
+        status=status,
+        form_version=filled.form.version,
+        form_enc=tools.vault.encrypt(msgspec.json.encode(filled.data), FORM_CONTEXT),
+        delivery_state="queued" if handed_in else None,
+        due_on=_due_on(service, tools) if handed_in else None,
+        submitted_at=datetime.now(UTC) if handed_in else None,
+    )
+    row = await insert_case(connection, case)
+    await add_line(connection, case.id, 0, Line("submitted" if handed_in else "created", status))
+    await take_attachments(connection, case.id, caller.id, filled.files)
+    return row
+
+
+def _due_on(service: CatalogService, tools: CaseTools) -> date | None:
+    days = service.manifest.working_days
+    return due_on(today(tools.catalog.timezone), days) if days is not None else None

@@ -1,0 +1,136 @@
+"""Claiming a delivery for one try, and writing what came of it. A claim holds for a lease; its fence makes it the only one."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from app.cases.casedata import CASE_DATA_COLUMNS
+
+# Longer than any operation's budget: while a worker lives, nobody else takes its delivery.
+LEASE_S = 30
+
+# One statement, so one round trip and one commit: the delivery is taken, the case says so, the audit record has who is
+# about to be told to whom, and the worker gets all it needs.
+_CLAIM = f"""
+WITH taken AS (
+    UPDATE deliveries SET state = 'delivering', fence = fence + 1, attempts = attempts + 1,
+        lease_until = now() + interval '{LEASE_S} seconds', first_tried_at = coalesce(first_tried_at, now()),
+        unknown = unknown OR state = 'delivering', next_try_at = NULL
+    WHERE id = $1 AND state IN ('queued', 'delivering') AND (lease_until IS NULL OR lease_until < now())
+    RETURNING id, case_id, backend, operation, lane, payload_enc, unknown, attempts, fence, first_tried_at
+), told AS (
+    UPDATE cases SET delivery_state = 'delivering' FROM taken
+    WHERE cases.id = taken.case_id AND taken.operation = 'submit'
+), audited AS (
+    INSERT INTO audit_rows (actor_kind, actor_id, action, subject_id, object_kind, object_id, purpose, legal_basis, fields)
+    SELECT 'job', 'deliver.' || taken.backend, 'case.sent', cases.citizen_id, 'case', cases.id::text, cases.service,
+        'uu-25-2009', '["name", "phone", "form", "attachments"]'::jsonb
+    FROM taken JOIN cases ON cases.id = taken.case_id
+)
+SELECT taken.*, {CASE_DATA_COLUMNS}
+FROM taken JOIN cases ON cases.id = taken.case_id JOIN citizens ON citizens.id = cases.citizen_id
+"""  # noqa: S608 - constants of ours
+_STATE = "SELECT state, extract(epoch FROM lease_until - now())::float AS lease_s FROM deliveries WHERE id = $1"
+_SETTLE = """
+UPDATE deliveries SET state = $3, unknown = $4, reference = coalesce($5, reference), reason = $6, detail = $7,
+    lease_until = NULL, next_try_at = CASE WHEN $8::float IS NULL THEN NULL ELSE now() + make_interval(secs => $8) END,
+    attempts = attempts - $9, finished_at = CASE WHEN $3 IN ('queued', 'delivering') THEN NULL ELSE now() END
+WHERE id = $1 AND fence = $2 RETURNING 1
+"""
+_OTHERS_UNRESOLVED = """
+SELECT EXISTS (SELECT 1 FROM deliveries WHERE lane = $1 AND id <> $2 AND state = 'needs_operator' AND operation = 'submit')
+"""
+_LINKED = """
+SELECT agency_reference FROM cases WHERE backend = $1 AND agency_reference IS NOT NULL
+ORDER BY submitted_at DESC LIMIT 5000
+"""
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """One try of one delivery. `unknown`: an earlier try's outcome is not known, look before sending. `row` has
+    CASE_DATA_COLUMNS of the case beside."""
+
+    id: UUID
+    case_id: UUID
+    backend: str
+    operation: str
+    lane: bytes
+    payload_enc: bytes | None
+    unknown: bool
+    attempts: int
+    fence: int
+    first_tried_at: datetime
+    row: Mapping[str, Any]
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a try. `retry_in_s` for what is to be tried again; `uncounted` where the backend was not asked."""
+
+    state: str
+    unknown: bool = False
+    reference: str | None = None
+    reason: str | None = None
+    detail: str | None = None
+    retry_in_s: float | None = None
+    uncounted: bool = False
+
+
+class Busy(Exception):
+    """The delivery, or its lane, is another worker's for `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("busy")
+        self.seconds = seconds
+
+
+class Stale(Exception):
+    """This worker was paused past its lease: the delivery is another's now, and nothing was written."""
+
+
+async def claim(connection: asyncpg.Connection[Any], delivery_id: UUID) -> Claim | None:
+    """Take the delivery for one try; None where it is settled. Raises Busy while it or its lane is taken."""
+    try:
+        row = await connection.fetchrow(_CLAIM, delivery_id)
+    except asyncpg.UniqueViolationError:
+        # Another delivery of the lane is under way.
+        raise Busy(0.5) from None
+    if row is not None:
+        return Claim(*(row[name] for name in Claim.__struct_fields__[:-1]), row)
+    standing = await connection.fetchrow(_STATE, delivery_id)
+    if standing is None or standing["state"] not in ("queued", "delivering"):
+        return None
+    raise Busy(max(0.5, min(standing["lease_s"] or 0.5, float(LEASE_S))))
+
+
+async def settle(connection: asyncpg.Connection[Any], held: Claim, outcome: Outcome) -> None:
+    """Write what came of the try. Raises Stale where the claim is not the newest any more."""
+    written = await connection.fetchval(
+        _SETTLE,
+        held.id,
+        held.fence,
+        outcome.state,
+        outcome.unknown,
+        outcome.reference,
+        outcome.reason,
+        outcome.detail,
+        outcome.retry_in_s,
+        1 if outcome.uncounted else 0,
+    )
+    if written is None:
+        raise Stale
+
+
+async def lane_is_murky(connection: asyncpg.Connection[Any], held: Claim) -> bool:
+    """Whether another delivery of the lane waits for an operator: a registration found now could be that one's."""
+    return bool(await connection.fetchval(_OTHERS_UNRESOLVED, held.lane, held.id))
+
+
+async def linked_references(connection: asyncpg.Connection[Any], backend: str) -> list[str]:
+    """The newest agency references that already belong to cases. Backends list their newest registrations, so older ones
+    cannot be mistaken for a new one."""
+    rows: list[Mapping[str, Any]] = await connection.fetch(_LINKED, backend)
+    return [row["agency_reference"] for row in rows]

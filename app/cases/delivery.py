@@ -1,0 +1,174 @@
+"""The worker's side of handing over: one try of one delivery, and what each outcome means for the case."""
+
+import asyncio
+import logging
+import random
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+import asyncpg
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.cases import claims
+from app.cases.casedata import case_data, load_files
+from app.cases.claims import Busy, Claim, Outcome, Stale
+from app.cases.gates import Gate
+from app.cases.handover import PAYLOAD_CONTEXT, DeliveryJob
+from app.cases.port import CaseData
+from app.cases.settle import settle_case
+from app.cases.timeline import CHANNEL
+from app.cases.tools import CaseTools
+from app.errors import AgencyError, AgencyRejected, AgencyUnavailable, NotOffered, OutcomeUnknown
+from app.jobs import RetryLater, driver_connection
+
+log = logging.getLogger("loket.delivery")
+
+GIVE_UP_AFTER = timedelta(hours=72)
+MOST_SURPRISES = 5
+PATIENCE_S = 20.0
+# A lost answer is looked up soon, but not before the agency's own transaction had time to end.
+LOOK_AGAIN_S = 1.0
+
+
+class HealthRecorder(Protocol):
+    """Keeps what was measured of a backend, for the catalogue's availability."""
+
+    def __call__(self, backend: str, ok: bool, seconds: float) -> None: ...
+
+
+class Deliverer:
+    """Runs delivery jobs in one worker process."""
+
+    def __init__(self, tools: CaseTools) -> None:
+        self._tools = tools
+        self._gates: defaultdict[str, Gate] = defaultdict(Gate)
+
+    async def run(self, backend: str, job: DeliveryJob) -> None:
+        """One try. Raises RetryLater while the delivery is not settled."""
+        gate = self._gates[backend]
+        if not await gate.enter(PATIENCE_S):
+            raise RetryLater(random.uniform(0.1, 1.0), "backend is down")  # noqa: S311 - jitter
+        try:
+            held = await self._claim(job)
+        except BaseException:
+            gate.step_back()
+            raise
+        if held is None:
+            gate.step_back()
+            return
+        outcome = await self._try(held, gate)
+        await self._settle(held, outcome)
+        if outcome.retry_in_s is not None:
+            raise RetryLater(outcome.retry_in_s, outcome.reason or outcome.state)
+
+    async def _claim(self, job: DeliveryJob) -> Claim | None:
+        try:
+            async with self._tools.database.connection() as connection:
+                return await claims.claim(connection, job.delivery_id)
+        except Busy as busy:
+            raise RetryLater(busy.seconds * random.uniform(0.5, 1.5), "taken") from None  # noqa: S311 - jitter
+
+    async def _try(self, held: Claim, gate: Gate) -> Outcome:
+        """Ask the agency, and put whatever comes back into an Outcome."""
+        started = asyncio.get_running_loop().time()
+        try:
+            outcome = await self._hand_over(held)
+            gate.answered()
+        except AgencyUnavailable as error:
+            gate.failed(error.retry_after_s)
+            return self._again(held, error)
+        except OutcomeUnknown as error:
+            gate.step_back()
+            return Outcome(state="delivering", unknown=True, detail=error.detail, retry_in_s=LOOK_AGAIN_S)
+        except AgencyRejected as error:
+            gate.answered()
+            return Outcome(state="rejected", reason=error.detail, detail=error.code)
+        except NotOffered as error:
+            gate.answered()
+            return Outcome(state="needs_operator", reason="by_hand", detail=error.detail)
+        except Exception:
+            gate.step_back()
+            log.exception("delivery failed in a way nobody foresaw: %s", held.id)
+            return self._surprised(held)
+        log.info(
+            "delivery %s %s in %.3f s", held.id, outcome.state, asyncio.get_running_loop().time() - started
+        )
+        return outcome
+
+    async def _hand_over(self, held: Claim) -> Outcome:
+        handler = self._tools.modules[held.row["module"]].handler
+        if held.operation != "submit":
+            return await self._tell(held)
+        if held.unknown:
+            found = await self._look(held)
+            if found is not None:
+                return found
+        if held.row["status"] == "withdrawn":
+            return Outcome(state="rejected", reason="withdrawn")
+        async with self._tools.database.connection() as connection:
+            files = await load_files(connection, held.row, self._tools)
+        receipt = await handler.submit(case_data(held.row, self._tools, files))
+        return Outcome(state="delivered", reference=receipt.reference)
+
+    async def _look(self, held: Claim) -> Outcome | None:
+        """After a lost answer: the outcome the backend shows, None where it surely has nothing and it may be sent."""
+        handler = self._tools.modules[held.row["module"]].handler
+        async with self._tools.database.connection() as connection:
+            if await claims.lane_is_murky(connection, held):
+                return Outcome(state="needs_operator", reason="cannot_tell", detail="another of this kind is unresolved")
+            taken = await claims.linked_references(connection, held.backend)
+        try:
+            receipt = await handler.find(case_data(held.row, self._tools), taken)
+        except OutcomeUnknown as error:
+            return Outcome(state="needs_operator", unknown=True, reason="cannot_tell", detail=error.detail)
+        return Outcome(state="delivered", reference=receipt.reference) if receipt else None
+
+    async def _tell(self, held: Claim) -> Outcome:
+        """An answer or a withdrawal: told once; a lost answer here is an officer's to look into."""
+        if not held.row["agency_reference"]:
+            return await self._after_submission(held)
+        if held.unknown:
+            return Outcome(state="needs_operator", unknown=True, reason="cannot_tell")
+        handler = self._tools.modules[held.row["module"]].handler
+        words = msgspec.json.decode(self._tools.vault.decrypt(held.payload_enc or b"", PAYLOAD_CONTEXT))
+        case = case_data(held.row, self._tools)
+        if held.operation == "answer":
+            receipt = await handler.answer(case, words["question"], words["answer"])
+        else:
+            receipt = await handler.withdraw(case, words["reason"])
+        return Outcome(state="delivered", reference=receipt.reference)
+
+    async def _after_submission(self, held: Claim) -> Outcome:
+        async with self._tools.database.connection() as connection:
+            standing = await connection.fetchval(_SUBMISSION, held.case_id)
+        if standing in ("queued", "delivering"):
+            return Outcome(state="queued", retry_in_s=2.0, uncounted=True)
+        return Outcome(state="needs_operator", reason="not_registered", detail=f"the submission is {standing}")
+
+    def _again(self, held: Claim, error: AgencyUnavailable) -> Outcome:
+        if datetime.now(UTC) - held.first_tried_at > GIVE_UP_AFTER:
+            return Outcome(state="needs_operator", unknown=held.unknown, reason="gave_up", detail=error.detail)
+        # The gate holds everybody back while the backend is down; this only spreads those it lets through.
+        retry_in_s = random.uniform(0.05, 0.5)  # noqa: S311 - jitter
+        state = "delivering" if held.unknown else "queued"
+        return Outcome(state=state, unknown=held.unknown, detail=error.detail, retry_in_s=retry_in_s)
+
+    def _surprised(self, held: Claim) -> Outcome:
+        if held.attempts >= MOST_SURPRISES:
+            return Outcome(state="needs_operator", unknown=True, reason="failed")
+        return Outcome(state="delivering", unknown=True, retry_in_s=2.0**held.attempts)
+
+    async def _settle(self, held: Claim, outcome: Outcome) -> None:
+        try:
+            async with self._tools.database.transaction() as session:
+                await settle_case(session, held, outcome)
+        except Stale:
+            log.warning("delivery %s was taken over while this worker slept", held.id)
+            return
+        await self._tools.valkey.publish(CHANNEL, str(held.case_id).encode())
+
+
+_SUBMISSION = "SELECT state FROM deliveries WHERE case_id = $1 AND operation = 'submit' ORDER BY id DESC LIMIT 1"

@@ -1,0 +1,47 @@
+"""The store of attachments' bytes, encrypted before they leave the process: a local folder, or S3 in production."""
+
+import asyncio
+from pathlib import Path
+from uuid import UUID
+
+from obstore.exceptions import NotFoundError as ObjectMissing
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from app.errors import NotFound
+from app.privacy import Vault
+
+_CONTEXT = "attachments.content"
+
+
+class FileStore:
+    """Whole files by id. A file is at most 10 MB, so it is held in memory once."""
+
+    def __init__(self, url: str, folder: Path, vault: Vault) -> None:
+        self._vault = vault
+        if url:
+            self._store: ObjectStore = from_url(url)
+        else:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._store = LocalStore(prefix=folder)
+
+    async def put(self, file_id: UUID, content: bytes) -> None:
+        """Store before the row that names it commits: a file without a row is swept, a row without a file is a loss."""
+        sealed = await asyncio.to_thread(self._vault.encrypt, content, _CONTEXT)
+        await self._store.put_async(_key(file_id), sealed)
+
+    async def get(self, file_id: UUID) -> bytes:
+        """Raises NotFound."""
+        try:
+            found = await self._store.get_async(_key(file_id))
+            sealed = bytes(await found.bytes_async())
+        except (ObjectMissing, FileNotFoundError):
+            raise NotFound("attachment_not_found") from None
+        return await asyncio.to_thread(self._vault.decrypt, sealed, _CONTEXT)
+
+    async def delete(self, file_id: UUID) -> None:
+        await self._store.delete_async(_key(file_id))
+
+
+def _key(file_id: UUID) -> str:
+    # The last characters of a UUIDv7 are random: they spread files evenly over folders.
+    return f"{file_id.hex[-2:]}/{file_id.hex}"

@@ -1,0 +1,57 @@
+"""One door per backend in this worker: shut after a failure, opened by one probe, so that a system that is down is asked
+now and then by one delivery instead of by all, and everybody follows within seconds of its return."""
+
+import asyncio
+import random
+import time
+from contextlib import suppress
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 5.0
+
+
+class Gate:
+    """Open, or shut until `_opens_at` (monotonic), when exactly one caller is let through to try."""
+
+    def __init__(self) -> None:
+        self._opens_at = 0.0
+        self._pause_s = FIRST_PAUSE_S
+        self._shut = False
+        self._probing = False
+        self._news = asyncio.Event()
+
+    async def enter(self, patience_s: float) -> bool:
+        """Whether the backend may be asked now; False after `patience_s` of waiting at a shut door."""
+        deadline = time.monotonic() + patience_s
+        while self._shut:
+            now = time.monotonic()
+            if not self._probing and now >= self._opens_at:
+                self._probing = True
+                return True
+            if now >= deadline:
+                return False
+            self._news.clear()
+            wait_s = min(deadline, max(self._opens_at, now + 0.05) if not self._probing else deadline) - now
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._news.wait()
+        return True
+
+    def failed(self, retry_after_s: float | None = None) -> None:
+        """The backend could not serve: shut, a little longer each time, or as long as the backend asked for."""
+        self._pause_s = min(LONGEST_PAUSE_S, self._pause_s * 2 if self._shut else FIRST_PAUSE_S)
+        pause_s = max(self._pause_s, min(retry_after_s or 0.0, 60.0))
+        self._opens_at = time.monotonic() + pause_s * random.uniform(0.8, 1.0)  # noqa: S311 - jitter, not a secret
+        self._shut, self._probing = True, False
+        self._news.set()
+
+    def step_back(self) -> None:
+        """The caller let through did not ask, or learned nothing: the next one may try."""
+        self._probing = False
+        self._news.set()
+
+    def answered(self) -> None:
+        """The backend served: everybody through."""
+        self._shut, self._probing = False, False
+        self._pause_s = FIRST_PAUSE_S
+        self._news.set()

@@ -1,0 +1,66 @@
+"""Queueing one thing of a case for its backend: the delivery, its job and its audit row, in the case's transaction."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.audit.actions import AuditEntry, record
+from app.cases.port import Applicant
+from app.cases.tools import CaseTools
+from app.cases.writes import DeliveryRow, insert_delivery
+from app.ids import uuid7
+from app.jobs import driver_connection, enqueue
+
+PAYLOAD_CONTEXT = "deliveries.payload"
+QUEUE_PREFIX = "deliver."
+
+
+class DeliveryJob(msgspec.Struct):
+    """Only an id: what is delivered stays encrypted in its row."""
+
+    delivery_id: UUID
+
+
+class Handover(msgspec.Struct, frozen=True):
+    """What is to be handed over: `operation` submit, answer or withdraw; `payload` the words that go with the latter two."""
+
+    operation: str
+    actor: UUID
+    payload: Mapping[str, str] | None = None
+
+
+async def hand_over(
+    session: AsyncSession, case: Mapping[str, Any], applicant: Applicant, handover: Handover, tools: CaseTools
+) -> None:
+    """Queue it. `case` has at least id, service and module of the case."""
+    module = tools.modules[case["module"]]
+    payload = None
+    if handover.payload is not None:
+        payload = tools.vault.encrypt(msgspec.json.encode(handover.payload), PAYLOAD_CONTEXT)
+    delivery = DeliveryRow(
+        uuid7(),
+        case["id"],
+        module.backend,
+        handover.operation,
+        tools.vault.index("lane", f"{module.backend}|{module.handler.lane(case['service'], applicant)}"),
+        payload,
+    )
+    await insert_delivery(await driver_connection(session), delivery)
+    await record(
+        session,
+        AuditEntry(
+            actor_kind="citizen",
+            actor_id=str(handover.actor),
+            action=f"case.{handover.operation}",
+            subject_id=applicant.citizen_id,
+            object_kind="case",
+            object_id=str(case["id"]),
+            purpose=case["service"],
+            legal_basis="uu-25-2009",
+            fields=("name", "phone", "form", "attachments"),
+        ),
+    )
+    await enqueue(session, QUEUE_PREFIX + module.backend, DeliveryJob(delivery.id), dedupe=str(delivery.id))

@@ -1,0 +1,85 @@
+"""Idempotency keys: one key of one citizen gives one answer, also when two requests run at once."""
+
+import hashlib
+import re
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from app.errors import BadRequest, Conflict, Unprocessable
+from app.privacy import Vault
+
+KEY_HEADER = "Idempotency-Key"
+REPLAYED_HEADER = "Idempotency-Replayed"
+KEPT_DAYS = 8
+
+_WELL_FORMED = re.compile(r"^[A-Za-z0-9._:-]{8,128}$")
+_CONTEXT = "idempotency_keys.body"
+# hashtextextended gives 64 bits: two different keys that share a lock only make one of them answer 409 and come again.
+_CLAIM = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 7))"
+_FIND = "SELECT fingerprint, status, body_enc FROM idempotency_keys WHERE citizen_id = $1 AND key = $2"
+_KEEP = """
+INSERT INTO idempotency_keys (citizen_id, key, fingerprint, status, body_enc) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT DO NOTHING RETURNING 1
+"""
+
+
+class KeyedRequest(msgspec.Struct, frozen=True):
+    """A request under a key. `fingerprint` is of its method, path and body."""
+
+    citizen_id: UUID
+    key: str
+    fingerprint: bytes
+
+
+class FirstAnswer(msgspec.Struct, frozen=True):
+    """The answer the first request with this key got, to the byte."""
+
+    status: int
+    body: bytes
+
+
+def fingerprint(method: str, path: str, body: bytes) -> bytes:
+    return hashlib.sha256(b"\0".join((method.encode(), path.encode(), body))).digest()
+
+
+def read_key(given: str | None, *, required: bool) -> str | None:
+    """The header's value. Raises BadRequest where it is missing though required, or malformed."""
+    if not given:
+        if required:
+            raise BadRequest("idempotency_key_missing")
+        return None
+    if not _WELL_FORMED.match(given):
+        raise BadRequest("idempotency_key_invalid")
+    return given
+
+
+async def first_answer(
+    connection: asyncpg.Connection[Any], request: KeyedRequest, vault: Vault
+) -> FirstAnswer | None:
+    """The stored answer, or None where this request is the first: then the key is ours until the transaction ends.
+
+    Raises Conflict while another request with the key runs, Unprocessable where the key was used for something else.
+    """
+    if not await connection.fetchval(_CLAIM, f"{request.citizen_id}:{request.key}"):
+        raise Conflict("idempotency_key_in_use", retry_after_s=1)
+    row = await connection.fetchrow(_FIND, request.citizen_id, request.key)
+    if row is None:
+        return None
+    if row["fingerprint"] != request.fingerprint:
+        raise Unprocessable("idempotency_key_reused")
+    return FirstAnswer(row["status"], vault.decrypt(row["body_enc"], _CONTEXT))
+
+
+async def keep_answer(
+    connection: asyncpg.Connection[Any], request: KeyedRequest, answer: FirstAnswer, vault: Vault
+) -> None:
+    """Store the answer in the transaction of what it tells. Raises Conflict where another request was quicker."""
+    sealed = vault.encrypt(answer.body, _CONTEXT)
+    kept = await connection.fetchval(
+        _KEEP, request.citizen_id, request.key, request.fingerprint, answer.status, sealed
+    )
+    if kept is None:
+        raise Conflict("idempotency_key_in_use", retry_after_s=1)

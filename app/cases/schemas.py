@@ -1,0 +1,122 @@
+"""What the cases routes take and give."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from app.cases.port import Status
+
+Slug = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,62}$", examples=["izin-reklame"])]
+DeliveryState = Literal["queued", "delivering", "delivered", "rejected", "needs_operator"]
+ActionCode = Literal["submit", "wait", "answer", "rate"]
+Attachments = Annotated[list[UUID], msgspec.Meta(max_length=20)]
+
+
+class NewCase(msgspec.Struct, forbid_unknown_fields=True):
+    """`form` fits the service's form schema; with `draft` it may still lack fields. `form_version` is the version of the
+    schema the form was filled in by: the current one where it is left out."""
+
+    service: Slug
+    form: dict[str, Any]
+    attachments: Attachments = []
+    draft: bool = False
+    form_version: Annotated[int, msgspec.Meta(ge=1, le=10_000)] | None = None
+
+
+class DraftChange(msgspec.Struct, forbid_unknown_fields=True):
+    """The whole form anew."""
+
+    form: dict[str, Any]
+
+
+class Withdrawal(msgspec.Struct, forbid_unknown_fields=True):
+    reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
+
+
+class Answer(msgspec.Struct, forbid_unknown_fields=True):
+    answer: Annotated[str, msgspec.Meta(min_length=1, max_length=4000)]
+
+
+class Rating(msgspec.Struct, forbid_unknown_fields=True):
+    """From 1, poor, to 5, excellent."""
+
+    score: Annotated[int, msgspec.Meta(ge=1, le=5)]
+    comment: Annotated[str, msgspec.Meta(max_length=1000)] = ""
+
+
+class DeliveryView(msgspec.Struct):
+    """The receipt. `reference` is the agency's own number once delivered; `reason` its words where it refused."""
+
+    state: DeliveryState
+    text: str
+    reference: str | None
+    reason: str | None
+
+
+class NextAction(msgspec.Struct):
+    """What the citizen can do now."""
+
+    code: ActionCode
+    text: str
+
+
+class TimelineEvent(msgspec.Struct):
+    """`seq` counts from 1 without gaps and is the id of the server-sent event."""
+
+    seq: int
+    at: datetime
+    kind: str
+    status: Status
+    text: str
+    data: dict[str, Any]
+
+
+class CaseView(msgspec.Struct):
+    """A case as its citizen sees it. `due_at` is the end of the last working day the service standard allows."""
+
+    id: UUID
+    number: str
+    service: str
+    service_title: str
+    agency: str
+    status: Status
+    status_text: str
+    delivery: DeliveryView | None
+    next_action: NextAction | None
+    question: str | None
+    due_at: datetime | None
+    submitted_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    rating: int | None
+    links: dict[str, str]
+
+
+class AttachmentView(msgspec.Struct):
+    """`size` in bytes."""
+
+    id: UUID
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+    created_at: datetime
+    case_id: UUID | None
+
+
+class CaseDetail(CaseView):
+    """One case with its form, files and whole timeline."""
+
+    form_version: int
+    form: dict[str, Any] | msgspec.Raw
+    attachments: list[AttachmentView]
+    timeline: list[TimelineEvent]
+
+
+class CasePage(msgspec.Struct):
+    """Newest first. `next_cursor` is null on the last page."""
+
+    items: list[CaseView]
+    next_cursor: str | None

@@ -1,0 +1,134 @@
+"""What became of a delivery, or what an agency says of a case, written into the case: one transaction, one direction."""
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.cases.claims import Claim, Outcome, settle
+from app.cases.port import Progress, Status
+from app.cases.states import FINAL, may_move
+from app.cases.timeline import Line, add_line
+from app.cases.writes import HELD_COLUMNS, change_case
+from app.inbox.actions import notify
+from app.jobs import driver_connection
+
+log = logging.getLogger("loket.cases")
+
+# How soon a case that was just handed over is asked after for the first time; then the backend's own interval.
+FIRST_REFRESH = timedelta(seconds=1)
+
+_HOLD = f"SELECT {HELD_COLUMNS} FROM cases WHERE id = $1 FOR UPDATE"  # noqa: S608 - a constant of ours
+_LINKED_ELSEWHERE = """
+SELECT EXISTS (SELECT 1 FROM cases WHERE backend = $1 AND agency_reference = $2 AND id <> $3)
+"""
+
+
+async def settle_case(session: AsyncSession, held: Claim, outcome: Outcome) -> None:
+    """Write an outcome. Raises app.cases.claims.Stale, with nothing written, where the claim is not the newest."""
+    connection = await driver_connection(session)
+    row = await hold(connection, held.case_id)
+    if outcome.state == "delivered" and held.operation == "submit" and await _is_taken(connection, held, outcome):
+        outcome = Outcome(state="needs_operator", reason="reference_taken", detail=f"{outcome.reference} is another case's")
+    await settle(connection, held, outcome)
+    if held.operation == "submit":
+        await _settle_submission(session, row, outcome)
+
+
+async def hold(connection: asyncpg.Connection[Any], case_id: UUID) -> Mapping[str, Any]:
+    """The case's row, held until the transaction ends."""
+    row: Mapping[str, Any] = await connection.fetchrow(_HOLD, case_id)
+    return row
+
+
+async def _is_taken(connection: asyncpg.Connection[Any], held: Claim, outcome: Outcome) -> bool:
+    return bool(await connection.fetchval(_LINKED_ELSEWHERE, held.backend, outcome.reference, held.case_id))
+
+
+async def _settle_submission(session: AsyncSession, row: Mapping[str, Any], outcome: Outcome) -> None:
+    connection = await driver_connection(session)
+    if outcome.state == "delivered":
+        following = None if row["status"] in FINAL else datetime.now(UTC) + FIRST_REFRESH
+        await change_case(
+            connection,
+            row,
+            Line("delivered", row["status"], {"reference": outcome.reference}),
+            delivery_state="delivered",
+            agency_reference=outcome.reference,
+            next_refresh_at=following,
+        )
+        await tell(session, row, "case_delivered", reference=outcome.reference or "")
+    elif outcome.state == "rejected" and outcome.reason == "withdrawn":
+        await change_case(connection, row, None, delivery_state=None)
+    elif outcome.state == "rejected":
+        reason = outcome.reason or ""
+        status = "rejected" if may_move(row["status"], "rejected") else row["status"]
+        line = Line("delivery_rejected", status, {"reason": reason})
+        await change_case(connection, row, line, status=status, delivery_state="rejected", delivery_reason=reason)
+        await tell(session, row, "case_rejected", reason=reason)
+    elif outcome.state == "needs_operator":
+        line = Line("with_officer", row["status"])
+        await change_case(connection, row, line, delivery_state="needs_operator")
+    elif row["delivery_state"] != outcome.state:
+        await change_case(connection, row, None, delivery_state=outcome.state)
+
+
+async def apply_progress(session: AsyncSession, case_id: UUID, progress: Progress, interval_s: float) -> bool:
+    """Put what the agency says now into the case: new steps on the timeline, the status only along its arrows.
+
+    Returns whether anything changed. Repeated, late and unordered words change nothing wrongly.
+    """
+    connection = await driver_connection(session)
+    row = dict(await hold(connection, case_id))
+    before = row["last_event"]
+    for step in progress.steps:
+        if step.state != "to_come":
+            line = Line("step", row["status"], {"label": step.label, "state": step.state}, step_key=f"{step.key}")
+            row["last_event"] = await add_line(connection, case_id, row["last_event"], line)
+    status, line = _move(row, progress)
+    values: dict[str, Any] = {
+        "status": status,
+        "last_event": row["last_event"],
+        "question": progress.question or None,
+        "product": dict(progress.product) or None,
+        "refreshed_at": datetime.now(UTC),
+        "next_refresh_at": None if status in FINAL else datetime.now(UTC) + timedelta(seconds=interval_s),
+    }
+    changed = line is not None or row["last_event"] != before
+    if changed:
+        await change_case(connection, row, line, **values)
+    else:
+        await connection.execute(_SEEN, case_id, values["next_refresh_at"])
+    if line is not None:
+        await tell(session, row, f"case_{status}", reason=progress.reason, question=progress.question)
+    return changed
+
+
+_SEEN = "UPDATE cases SET refreshed_at = now(), next_refresh_at = $2 WHERE id = $1"
+
+
+def _move(row: Mapping[str, Any], progress: Progress) -> tuple[Status, Line | None]:
+    current: Status = row["status"]
+    if not may_move(current, progress.status):
+        if current not in (progress.status, *FINAL):
+            log.warning("case %s: the agency says %s, which does not follow %s", row["id"], progress.status, current)
+        return current, None
+    data = {"reason": progress.reason} if progress.reason else {}
+    if progress.question:
+        data["question"] = progress.question
+    return progress.status, Line(progress.status, progress.status, data)
+
+
+# What the citizen is told of by a message; the other moves are on the timeline.
+_TOLD = {"case_delivered", "case_needs_citizen", "case_approved", "case_rejected", "case_completed"}
+
+
+async def tell(session: AsyncSession, row: Mapping[str, Any], what: str, **params: str) -> None:
+    """A message into the citizen's inbox, where `what` is worth one."""
+    if what in _TOLD:
+        given = {"number": row["number"], "service": row["service"], **{k: v for k, v in params.items() if v}}
+        await notify(session, row["citizen_id"], f"inbox.{what}", given, row["id"])
