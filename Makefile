@@ -1,0 +1,43 @@
+# Two commands: `make run` and `make test`. Everything they need goes into .venv, from hashed pins, by Python's own pip.
+
+SHELL := /bin/bash
+MAKEFLAGS += --no-print-directory
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# The first Python of 3.11 or newer that really runs (a version manager's shim may not). PYTHON=... chooses another.
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python3; do \
+	"$$name" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
+BIN := .venv/bin
+TESTS ?= tests
+WORKERS ?= auto
+
+.PHONY: run test check bench clean requirements install-% has-python
+
+run: install-runtime ## PostgreSQL, Valkey, sandboxes, worker and API on this machine; Ctrl-C ends it all
+	@exec $(BIN)/loket run
+
+test: install-test ## every test, against servers of its own
+	@$(BIN)/python -m pytest -n $(WORKERS) $(TESTS)
+
+check: install-test ## format, lint, types, imports, dependencies, and what must never be committed
+	@$(BIN)/python tests/checks.py
+
+bench: install-bench ## our figures beside the yardsticks, in one run
+	@$(BIN)/python -m bench
+
+clean: ## everything made here, but not .loket, which holds your data
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+
+requirements: install-bench ## resolve requirements/*.in into pins with hashes; all three agree
+	@cd requirements && for set in "bench" "test -c bench.txt" "runtime -c bench.txt"; do \
+		name=$${set%% *}; constraint=$${set#$$name}; echo "requirements/$$name.txt"; \
+		../$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+			$$name.in $$constraint -o $$name.txt || exit 1; done
+
+install-%: has-python
+	@"$(PYTHON)" requirements/install.py $*
+
+has-python:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Satu Loket needs Python 3.11 or newer with its venv module, and found none."; \
+		echo "On Debian and Ubuntu: apt install python3 python3-venv. Or name one: make PYTHON=/path/to/python run"; exit 1; fi
