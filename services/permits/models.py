@@ -1,4 +1,4 @@
-"""What the permits module keeps of its own: the last proof of an issued licence, for when the agency cannot be asked."""
+"""What the permits module keeps: the last proof of an issued licence, for when the agency cannot be asked."""
 
 from datetime import date, datetime
 from uuid import UUID

@@ -1,0 +1,164 @@
+"""Issued licences over HTTP: the citizen's own, as JSON or as a PDF extract, and the public check of a number."""
+
+import asyncio
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency, Provide
+from litestar.exceptions import HTTPException
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation, Schema
+from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
+from litestar.params import FromPath, QueryParameter
+
+from app.database import Database
+from app.errors import Unavailable
+from app.limits import Limiter
+from app.login.guards import CITIZEN, PUBLIC, Caller
+from app.privacy import Vault
+from app.problems import problems
+from app.settings import Settings
+from app.telemetry import client_address
+from app.texts import Language
+from services.permits.actions import NUMBER_PATTERN, RETRY_AFTER_S, Licences, Proof, PublicChecks, validity
+from services.permits.cases import services
+from services.permits.extract import draw
+from services.permits.pages import STYLE, check_page
+from services.permits.port import PermitsPort
+from services.permits.schemas import LicenceCheck, LicenceView
+
+JSON, PDF, HTML = "application/json", "application/pdf", "text/html"
+CHECKS_PER_MINUTE = 30
+
+AnyRequest = Request[Any, Any, Any]
+
+
+def provide_licences(
+    permits: NamedDependency[PermitsPort],
+    database: NamedDependency[Database],
+    vault: NamedDependency[Vault],
+    config: NamedDependency[Settings],
+) -> Licences:
+    return Licences(permits, database, vault, config.issuer)
+
+
+def _also(media_type: str, form: OpenAPIFormat | None = None) -> type[Operation]:
+    """OpenAPI's word on a second representation: a handler's return type names only the first."""
+
+    class TwoRepresentations(Operation):
+        def __post_init__(self) -> None:
+            answer = (self.responses or {})["200"]
+            if isinstance(answer, OpenAPIResponse) and answer.content is not None:
+                answer.content[media_type] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING, format=form))
+
+    return TwoRepresentations
+
+
+@get(
+    "/v1/permits/{case_id:uuid}/licence",
+    opt=CITIZEN,
+    dependencies={"licences": Provide(provide_licences, sync_to_thread=False)},
+    responses=problems(404, 409),
+    operation_id="getLicence",
+    operation_class=_also(PDF, OpenAPIFormat.BINARY),
+    summary="My issued licence, proven by the agency's system now; or an extract of it as PDF",
+    tags=["Permits"],
+)
+async def get_licence(
+    request: AnyRequest,
+    case_id: FromPath[UUID],
+    caller: NamedDependency[Caller],
+    language: NamedDependency[Language],
+    licences: NamedDependency[Licences],
+) -> Response[LicenceView]:
+    wanted = _wanted(request, JSON, PDF)
+    proof = await licences.prove(case_id, caller.id)
+    view = _view(case_id, proof, language, licences.check_url(proof.licence.number))
+    if wanted == JSON:
+        return Response(view, media_type=JSON, headers={"Vary": "Accept, Accept-Language"})
+    # Drawing takes tens of milliseconds: not on the event loop.
+    extract = await asyncio.to_thread(draw, view, language)
+    headers = {"Content-Disposition": 'inline; filename="licence-extract.pdf"', "Content-Language": language}
+    return cast(Response[LicenceView], Response(extract, media_type=PDF, headers=headers))
+
+
+@get(
+    "/v1/permits/check",
+    opt=PUBLIC,
+    responses=problems(public=True),
+    operation_id="checkLicence",
+    operation_class=_also(HTML),
+    summary="Is this licence number genuine and still valid; as a page for a browser that scanned its QR code",
+    tags=["Permits"],
+)
+async def check_licence(
+    request: AnyRequest,
+    number: Annotated[
+        str,
+        QueryParameter(min_length=3, max_length=80, pattern=NUMBER_PATTERN, description="As printed on the licence"),
+    ],
+    language: NamedDependency[Language],
+    limiter: NamedDependency[Limiter],
+    permits: NamedDependency[PermitsPort],
+) -> Response[LicenceCheck]:
+    wanted = _wanted(request, JSON, HTML)
+    headers = {"Vary": "Accept, Accept-Language"}
+    try:
+        checks = _checks(request)
+        check = checks.recent(number)
+        if check is None:
+            await limiter.hit("permit-check", client_address(request), limit=CHECKS_PER_MINUTE, period_s=60)
+            check = await checks.ask(number, permits)
+    except Unavailable:
+        if wanted == JSON:
+            raise
+        page = Response(check_page(number, None, language), status_code=503, media_type=HTML, headers=headers)
+        page.headers["Retry-After"] = str(RETRY_AFTER_S)
+        return cast(Response[LicenceCheck], page)
+    if wanted == JSON:
+        return Response(check, media_type=JSON, headers=headers)
+    page = Response(check_page(number, check, language), media_type=HTML, headers=headers)
+    return cast(Response[LicenceCheck], page)
+
+
+@get("/v1/permits/check.css", opt=PUBLIC, include_in_schema=False, media_type="text/css")
+async def check_style() -> Response[str]:
+    return Response(STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=86400"})
+
+
+def _checks(request: AnyRequest) -> PublicChecks:
+    """This process's checks, kept in the application's state: two applications in one process share none."""
+    state = request.app.state
+    if "permit_checks" not in state:
+        state["permit_checks"] = PublicChecks()
+    return cast(PublicChecks, state["permit_checks"])
+
+
+def _wanted(request: AnyRequest, *offered: str) -> str:
+    """The representation asked for. Raises HTTPException 406, which app.problems renders."""
+    found = request.accept.best_match(list(offered))
+    if found is None:
+        raise HTTPException(status_code=406)
+    return found
+
+
+def _view(case_id: UUID, proof: Proof, language: Language, check_url: str) -> LicenceView:
+    licence = proof.licence
+    return LicenceView(
+        case_id=case_id,
+        case_number=proof.case_number,
+        service=proof.service,
+        title=services()[proof.service].title.into(language),
+        number=licence.number,
+        permit=licence.permit,
+        holder=licence.holder,
+        issued_on=licence.issued_on,
+        valid_until=licence.valid_until,
+        validity=validity(licence),
+        state=proof.state,
+        as_of=licence.proven_at,
+        check_url=check_url,
+    )
+
+
+ROUTES = [get_licence, check_licence, check_style]
