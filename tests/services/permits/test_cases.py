@@ -180,4 +180,5 @@ async def test_every_service_handed_in_here_names_its_permit() -> None:
         await handler.submit(case_of(billboard(), slug))
     permits = [application.permit for application in port.submitted]
     assert len(permits) == len(handed_in) >= 3
-    assert all(permits) and len(set(permits)) == len(permits)
+    assert all(permits)
+    assert len(set(permits)) == len(permits)
