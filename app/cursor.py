@@ -1,4 +1,4 @@
-"""Keyset cursors: where the next page of a list begins, as opaque text that is safe in a URL. Not secret, not signed."""
+"""Keyset cursors: where the next page of a list begins, as opaque text safe in a URL. Not secret, not signed."""
 
 import base64
 import binascii

@@ -90,6 +90,10 @@ class Form:
             if fault.code == "not_applicable" or fault.pointer not in not_asked
         ]
 
+    def file_names(self) -> set[str]:
+        """The fields that hold an attachment."""
+        return {name for name, spec in self._schema["properties"].items() if "x-file" in spec}
+
     def file_fields(self, data: Mapping[str, object]) -> list[FileField]:
         """The attachments that a filled-in form names. Only for data without errors."""
         return [

@@ -10,7 +10,7 @@ from app.database import Base
 
 
 class CatalogEntry(Base):
-    """One service as search sees it, written from the manifests by app.catalog.sync. The texts themselves stay there."""
+    """One service as search sees it, written from the manifests by app.catalog.search; its texts stay in them."""
 
     __tablename__ = "catalog_entries"
     __table_args__ = (Index("ix_catalog_entries_words", "words", postgresql_using="gin"),)
