@@ -53,7 +53,7 @@ async def seed_demo(session: AsyncSession, vault: Vault, settings: Settings) -> 
 
 
 async def demo_token(gate: Gate, settings: Settings, nik: str) -> str:
-    """An access token of a real new session. Raises SettingsError in production, KeyError for who is no demo citizen."""
+    """An access token of a real new session. Raises SettingsError in production, KeyError for anybody else."""
     _refuse_production(settings)
     if not any(demo.person.nik == nik for demo in DEMO_CITIZENS):
         raise KeyError(nik)

@@ -1,4 +1,4 @@
-"""Who somebody says they are: NIK, name, birth date and phone held against each other. Truth is the register's to say."""
+"""Who somebody says they are: NIK, name, birth date and phone held against each other. Truth is for a register."""
 
 import unicodedata
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Citizens, how they prove themselves, and what they are logged in with. NIK, name, birth date and phone only encrypted."""
+"""Citizens, how they prove themselves, what they are logged in with. Personal data stands here only encrypted."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -153,7 +153,7 @@ class RefreshToken(Base):
 
 
 class SigningKey(Base):
-    """A key that signs access tokens. The next one is published before it signs, the retired one until its tokens ended."""
+    """A key that signs access tokens. The next is published before it signs, the retired until its tokens ended."""
 
     __tablename__ = "signing_keys"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""Passwords: which are refused, and argon2id in two threads, so that neither the event loop nor the machine is theirs."""
+"""Passwords: which are refused, and argon2id in two threads: neither the event loop nor the machine is theirs."""
 
 import asyncio
 import re

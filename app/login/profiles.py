@@ -44,7 +44,7 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 class Profiles:
-    """This process's copies. A change is told to every process by Valkey; without it a copy is stale for FRESH_S at most."""
+    """This process's copies. Valkey tells every process of a change; without it a copy is stale for FRESH_S at most."""
 
     def __init__(self, database: Database, vault: Vault, valkey: Valkey) -> None:
         self._database = database

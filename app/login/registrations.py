@@ -1,4 +1,4 @@
-"""Asking for an account and confirming it. Whoever the NIK belongs to, the answer is the same; only a phone learns more."""
+"""Asking for an account and confirming it. Whoever the NIK belongs to, the answer is the same; a phone learns more."""
 
 from datetime import datetime
 from uuid import UUID

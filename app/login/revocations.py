@@ -1,4 +1,4 @@
-"""Sessions that were ended, known to every process: at once by Valkey, within seconds by asking the database without it."""
+"""Ended sessions, known to every process: at once by Valkey, and without it within seconds by asking the database."""
 
 import asyncio
 import logging

@@ -127,8 +127,8 @@ async def answer_challenge(
     opt=PUBLIC,
     operation_id="refresh_tokens",
     summary="New tokens for the refresh token of the last answer",
-    description="A token works once. The same token may come once more within 60 s, where the answer was lost, and gets "
-    "the same successor; any other replay ends the session.",
+    description="A token works once. Where the answer was lost, the same token may come once more within 60 s and gets "
+    "the same successor. Any other replay ends the session.",
     tags=["login"],
     responses=problems(401, 413, 415, 422, public=True),
 )

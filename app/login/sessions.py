@@ -1,4 +1,4 @@
-"""Logged-in devices and their refresh tokens: rotation, one honest retry, and the end of a family that was stolen from."""
+"""Logged-in devices and their refresh tokens: rotation, one honest retry, the end of a stolen family."""
 
 import hashlib
 import secrets
