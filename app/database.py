@@ -69,7 +69,7 @@ class Database:
             yield session
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[asyncpg.Connection[Any]]:
+    async def connection(self) -> AsyncIterator["asyncpg.Connection[Any]"]:
         """A driver connection outside any transaction, for the hottest single statements: each commits by itself."""
         async with self.engine.connect() as borrowed:
             raw = (await borrowed.get_raw_connection()).driver_connection

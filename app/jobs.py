@@ -57,7 +57,7 @@ async def enqueue(
     )
 
 
-async def driver_connection(session: AsyncSession) -> asyncpg.Connection[Any]:
+async def driver_connection(session: AsyncSession) -> "asyncpg.Connection[Any]":
     """The asyncpg connection under a session, inside the session's transaction.
 
     SQLAlchemy's asyncpg dialect begins the transaction with the first statement it runs itself: whatever is sent on the
@@ -71,7 +71,7 @@ async def driver_connection(session: AsyncSession) -> asyncpg.Connection[Any]:
     return raw
 
 
-async def run_queues(connection: asyncpg.Connection[Any], queues: Sequence[Queue[Any]], *, concurrency: int) -> PgQueuer:
+async def run_queues(connection: "asyncpg.Connection[Any]", queues: Sequence[Queue[Any]], *, concurrency: int) -> PgQueuer:
     """A pgqueuer application with every queue registered; `.run()` works until `.shutdown` is set."""
     application = PgQueuer.from_asyncpg_connection(connection)
     for queue in queues:

@@ -18,7 +18,7 @@ FROM citizens WHERE id = $1
 """
 
 
-async def load_applicant(connection: asyncpg.Connection[Any], citizen_id: UUID, tools: CaseTools) -> Applicant:
+async def load_applicant(connection: "asyncpg.Connection[Any]", citizen_id: UUID, tools: CaseTools) -> Applicant:
     """Raises Unauthenticated where the account is gone although its token still holds."""
     row = await connection.fetchrow(_APPLICANT, citizen_id)
     if row is None:

@@ -63,7 +63,7 @@ def describe(content: bytes, name: str, citizen_id: UUID, vault: Vault) -> tuple
     return uuid7(), citizen_id, sealed, media_type, len(content), hashlib.sha256(content).digest()
 
 
-async def insert(connection: asyncpg.Connection[Any], values: Sequence[Any]) -> Mapping[str, Any]:
+async def insert(connection: "asyncpg.Connection[Any]", values: Sequence[Any]) -> Mapping[str, Any]:
     """Store the row. Raises LoketError where the citizen keeps too many files that no case uses."""
     row: Mapping[str, Any] | None = await connection.fetchrow(_INSERT, *values)
     if row is None:
@@ -71,12 +71,12 @@ async def insert(connection: asyncpg.Connection[Any], values: Sequence[Any]) -> 
     return row
 
 
-async def own(connection: asyncpg.Connection[Any], attachment_id: UUID, citizen_id: UUID) -> Mapping[str, Any] | None:
+async def own(connection: "asyncpg.Connection[Any]", attachment_id: UUID, citizen_id: UUID) -> Mapping[str, Any] | None:
     row: Mapping[str, Any] | None = await connection.fetchrow(_OWN, attachment_id, citizen_id)
     return row
 
 
-async def of_case(connection: asyncpg.Connection[Any], case_id: UUID) -> Sequence[Mapping[str, Any]]:
+async def of_case(connection: "asyncpg.Connection[Any]", case_id: UUID) -> Sequence[Mapping[str, Any]]:
     rows: Sequence[Mapping[str, Any]] = await connection.fetch(_OF_CASE, case_id)
     return rows
 

@@ -91,7 +91,7 @@ class Stale(Exception):
     """This worker was paused past its lease: the delivery is another's now, and nothing was written."""
 
 
-async def claim(connection: asyncpg.Connection[Any], delivery_id: UUID) -> Claim | None:
+async def claim(connection: "asyncpg.Connection[Any]", delivery_id: UUID) -> Claim | None:
     """Take the delivery for one try; None where it is settled. Raises Busy while it or its lane is taken."""
     try:
         row = await connection.fetchrow(_CLAIM, delivery_id)
@@ -106,7 +106,7 @@ async def claim(connection: asyncpg.Connection[Any], delivery_id: UUID) -> Claim
     raise Busy(max(0.5, min(standing["lease_s"] or 0.5, float(LEASE_S))))
 
 
-async def settle(connection: asyncpg.Connection[Any], held: Claim, outcome: Outcome) -> None:
+async def settle(connection: "asyncpg.Connection[Any]", held: Claim, outcome: Outcome) -> None:
     """Write what came of the try. Raises Stale where the claim is not the newest any more."""
     written = await connection.fetchval(
         _SETTLE,
@@ -124,12 +124,12 @@ async def settle(connection: asyncpg.Connection[Any], held: Claim, outcome: Outc
         raise Stale
 
 
-async def lane_is_murky(connection: asyncpg.Connection[Any], held: Claim) -> bool:
+async def lane_is_murky(connection: "asyncpg.Connection[Any]", held: Claim) -> bool:
     """Whether another delivery of the lane waits for an operator: a registration found now could be that one's."""
     return bool(await connection.fetchval(_OTHERS_UNRESOLVED, held.lane, held.id))
 
 
-async def linked_references(connection: asyncpg.Connection[Any], backend: str) -> list[str]:
+async def linked_references(connection: "asyncpg.Connection[Any]", backend: str) -> list[str]:
     """The newest agency references that already belong to cases. Backends list their newest registrations, so older ones
     cannot be mistaken for a new one."""
     rows: list[Mapping[str, Any]] = await connection.fetch(_LINKED, backend)

@@ -61,7 +61,7 @@ class Refresher:
             finally:
                 await lock.fetchval(_UNLOCK, self._backend)
 
-    async def _round(self, connection: asyncpg.Connection[Any]) -> int:
+    async def _round(self, connection: "asyncpg.Connection[Any]") -> int:
         rows: Sequence[Mapping[str, Any]] = await connection.fetch(_DUE, self._backend, self._interval_s)
         for row in rows:
             await asyncio.sleep(self._pause_s)

@@ -32,7 +32,7 @@ class Line(msgspec.Struct, frozen=True):
     step_key: str | None = None
 
 
-async def add_line(connection: asyncpg.Connection[Any], case_id: UUID, last_event: int, line: Line) -> int:
+async def add_line(connection: "asyncpg.Connection[Any]", case_id: UUID, last_event: int, line: Line) -> int:
     """Add one line after `last_event`; the caller holds the case's row. Returns the new last event's number, which is the
     old one where the line's step was already told."""
     seq = await connection.fetchval(
