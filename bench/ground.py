@@ -41,7 +41,8 @@ CREATE TABLE bench.events (
 );
 """
 Row = tuple[Any, ...]
-READERS = 20
+READERS = 200
+CASES_EACH = 25
 EPOCH = datetime(2026, 1, 2, tzinfo=UTC)
 SERVICES = ("izin-reklame", "izin-praktik-perawat", "izin-penelitian")
 STATUSES = ("submitted", "in_review", "approved", "completed")
@@ -83,13 +84,24 @@ class Reader(msgspec.Struct, frozen=True):
     cases: Sequence[UUID]
 
 
-async def prepare(database_url: str, *, cases: int, form: str, cases_each: int = 25) -> Ground:
-    """Make the tables anew with `cases` rows, `cases_each` for a citizen, a timeline of ten events for every one."""
+def owner_of(number: int, cases: int) -> int:
+    """Whose the case of this number is: CASES_EACH for each of the first READERS, ten for each of the rest."""
+    if number < min(READERS * CASES_EACH, cases):
+        return number // CASES_EACH
+    return READERS + number % max(1, cases // 10 - READERS)
+
+
+def readers_of(cases: int) -> int:
+    """How many citizens have CASES_EACH."""
+    return max(1, min(READERS, cases // CASES_EACH))
+
+
+async def prepare(database_url: str, *, cases: int, form: str) -> Ground:
+    """Make the tables anew with `cases` rows, each with a timeline of ten events."""
     connection = await asyncpg.connect(database_url)
     try:
         await connection.execute(TABLES)
-        citizens = [_id(0, number) for number in range(max(1, cases // cases_each))]
-        rows = [_case(number, citizens[number % len(citizens)], form) for number in range(cases)]
+        rows = [_case(number, _id(0, owner_of(number, cases)), form) for number in range(cases)]
         await connection.copy_records_to_table("cases", schema_name="bench", records=rows)
         await connection.copy_records_to_table(
             "events", schema_name="bench", records=(e for number, row in enumerate(rows) for e in _events(row, number))
@@ -98,7 +110,7 @@ async def prepare(database_url: str, *, cases: int, form: str, cases_each: int =
         await connection.execute("VACUUM ANALYZE bench.events")
     finally:
         await connection.close()
-    return _ground(rows, citizens[:: max(1, len(citizens) // READERS)][:READERS])
+    return _ground(rows, [_id(0, number) for number in range(readers_of(cases))])
 
 
 def _ground(rows: Sequence["Row"], readers: Sequence[UUID]) -> Ground:

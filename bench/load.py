@@ -26,8 +26,8 @@ Done = Callable[["Connection", int], None]
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """`requests` are sent in turn. `rate_per_s` 0: every connection asks again at once; else that many a second in all,
-    their latency counted from the moment they were due."""
+    """`requests` are sent in turn, over and over; with `once`, the run ends when each was sent. `rate_per_s` 0: every
+    connection asks again at once; else that many a second in all, latency counted from the moment each was due."""
 
     port: int
     requests: Sequence[bytes]
@@ -35,6 +35,7 @@ class Plan(msgspec.Struct, frozen=True):
     warm_up_s: float = 0.3
     connections: Annotated[int, msgspec.Meta(ge=1)] = 32
     rate_per_s: float = 0.0
+    once: bool = False
     host: str = "127.0.0.1"
 
 
@@ -103,12 +104,13 @@ class Run:
         self.statuses: Counter[int] = Counter()
         self.latencies_s: list[float] = []
         self.sent = 0
-        self._messages = itertools.cycle(plan.requests)
+        self._messages = iter(plan.requests) if plan.once else itertools.cycle(plan.requests)
         self._begin = 0.0
         self._end = 0.0
         self._idle: deque[Connection] = deque()
         self._due: deque[float] = deque()
         self._all_idle = asyncio.Event()
+        self._over = asyncio.Event()
 
     async def go(self) -> Outcome:
         loop = asyncio.get_running_loop()
@@ -122,9 +124,11 @@ class Run:
         if self.plan.rate_per_s:
             await self._pace()
         else:
-            while self._idle:
-                self._send(self._idle.popleft(), time.perf_counter())
-            await asyncio.sleep(self._end - time.perf_counter())
+            for connection in list(self._idle):
+                self._idle.remove(connection)
+                self._send(connection, time.perf_counter())
+            asyncio.get_running_loop().call_at(asyncio.get_running_loop().time() + self._end - now, self._over.set)
+            await self._over.wait()
         # The answers under way are waited for, so that the server's work and our count agree.
         async with asyncio.timeout(DRAIN_S):
             await self._all_idle.wait()
@@ -143,7 +147,12 @@ class Run:
             self._send(self._idle.popleft(), self._due.popleft())
 
     def _send(self, connection: Connection, since: float) -> None:
-        message = next(self._messages)
+        message = next(self._messages, None)
+        if message is None:
+            self._end = min(self._end, since)
+            self._over.set()
+            self._rest(connection)
+            return
         self.sent += 1
         self._all_idle.clear()
         connection.send(message.replace(UNIQUE, str(uuid4()).encode()) if UNIQUE in message else message, since)
@@ -156,8 +165,11 @@ class Run:
         if now < self._end and not self.plan.rate_per_s:
             self._send(connection, now)
         else:
-            self._idle.append(connection)
+            self._rest(connection)
             self._serve_due()
+
+    def _rest(self, connection: Connection) -> None:
+        self._idle.append(connection)
         if len(self._idle) == self.plan.connections:
             self._all_idle.set()
 
@@ -169,7 +181,7 @@ class Run:
 
         return Outcome(
             sent=self.sent,
-            per_s=len(self.latencies_s) / self.plan.seconds,
+            per_s=len(self.latencies_s) / max(self._end - self._begin, 0.001),
             p50_ms=quantile_ms(0.50),
             p95_ms=quantile_ms(0.95),
             p99_ms=quantile_ms(0.99),

@@ -1,47 +1,58 @@
 """Processes under measurement: started and ended, their CPU time and memory as the operating system counts them."""
 
 import os
-import signal
 import socket
-import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from app import processes
+from app.embedded import EmbeddedPostgres, EmbeddedValkey
 from app.settings import ROOT
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 PROC = Path("/proc")
-STOP_TIMEOUT_S = 10.0
+START_S = 60.0
 
 
 class StartFailed(Exception):
-    """A process ended or did not open its port in time; the message carries the end of its log."""
+    """A process ended or did not become ready in time; the message carries the end of its log."""
+
+
+@contextmanager
+def running_servers(folder: Path) -> Iterator[tuple[str, str]]:
+    """PostgreSQL, which commits to disk as in production, and Valkey; their addresses."""
+    postgres, valkey = EmbeddedPostgres(folder / "postgres"), EmbeddedValkey(folder / "valkey")
+    for server in (postgres, valkey):
+        server.prepare()
+    with (
+        _running(postgres.program(folder / "postgres.log"), postgres.is_ready),
+        _running(valkey.program(folder / "valkey.log"), valkey.is_ready),
+    ):
+        postgres.create_database()
+        yield postgres.url(), valkey.url()
 
 
 @contextmanager
 def running(
-    command: Sequence[str], *, log: Path, port: int = 0, extra_env: Mapping[str, str] | None = None, cwd: Path = ROOT
+    arguments: Sequence[str],
+    *,
+    log: Path,
+    port: int = 0,
+    environment: Mapping[str, str] | None = None,
+    tree: Path = ROOT,
 ) -> Iterator[int]:
-    """The command's process id, once it listens on `port` (0: at once). Ended, with its children, at the end."""
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, *command],
-            cwd=cwd,
-            env={**os.environ, **(extra_env or {})},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        if port:
-            _wait_for_port(process, port, log)
-        yield process.pid
-    finally:
-        _end(process)
+    """`python ARGUMENTS` from a tree; its process id once it listens on `port` (0: at once). Ended at the end."""
+    program = processes.Program(
+        name=arguments[-1],
+        command=[sys.executable, *arguments],
+        environment={"PYTHONPATH": str(tree), **(environment or {})},
+        log=log,
+    )
+    with _running(program, lambda: not port or is_listening(port)) as pid:
+        yield pid
 
 
 def free_port() -> int:
@@ -51,18 +62,31 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def cpu_s(pid: int) -> float:
     """User and system seconds used so far by a process, its threads and all its descendants, ended ones included."""
     return sum(_ticks(member) for member in _tree(pid)) / TICKS_PER_S
 
 
-def memory_mb(pid: int) -> dict[str, float]:
-    """Resident megabytes of every process of a tree, by process id and name."""
-    found = {}
-    for member in _tree(pid):
-        resident_pages = int((PROC / str(member) / "statm").read_text().split()[1])
-        found[str(member)] = resident_pages * PAGE_BYTES / 1e6
-    return found
+def memory_mb(pid: int) -> float:
+    """Resident megabytes of the largest process of a tree: an API process, not the one that only watches over it."""
+    return max(int((PROC / str(member) / "statm").read_text().split()[1]) * PAGE_BYTES / 1e6 for member in _tree(pid))
+
+
+@contextmanager
+def _running(program: processes.Program, ready: Callable[[], bool]) -> Iterator[int]:
+    process = processes.start(program)
+    try:
+        if not processes.wait_until(ready, process, START_S):
+            end = program.log.read_text("utf-8", "replace")[-3000:] if program.log else ""
+            raise StartFailed(f"{program.name} did not start. The end of its log:\n{end}")
+        yield process.pid
+    finally:
+        processes.stop(process, program.stop_signal)
 
 
 def _ticks(pid: int) -> int:
@@ -89,24 +113,3 @@ def _tree(root: int) -> list[int]:
         found.append(member)
         waiting.extend(parents.get(member, ()))
     return found
-
-
-def _wait_for_port(process: subprocess.Popen[bytes], port: int, log: Path, timeout_s: float = 60) -> None:
-    until = time.monotonic() + timeout_s
-    while time.monotonic() < until and process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    end = log.read_text("utf-8", "replace")[-3000:]
-    raise StartFailed(f"{' '.join(map(str, process.args))} does not listen on {port}:\n{end}")  # type: ignore[arg-type]
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ask first, then end the whole group: only what `running` itself started is in it."""
-    process.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(STOP_TIMEOUT_S)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
