@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -20,8 +20,6 @@ from app.manifest import IntegrationManifest, ManifestError, ServiceManifest, in
 from app.sandbox.port import Sandbox
 from app.settings import ROOT, Settings, backend_settings
 from app.telemetry import observe_agency
-
-T = TypeVar("T")
 
 
 class Module(msgspec.Struct, frozen=True):
@@ -65,7 +63,7 @@ def assemble(settings: Settings) -> Assembly:
     return Assembly(modules, integrations, clients, channels)
 
 
-def adapter_type(integration: str, serves: str, port: type[T]) -> Any:
+def adapter_type(integration: str, serves: str, port: type) -> Any:
     """The one class in integrations/<integration>/<serves>.py that implements `port`."""
     return one_subclass(importlib.import_module(f"integrations.{integration}.{serves}"), port)
 
@@ -96,7 +94,7 @@ def text_roots() -> tuple[Path, ...]:
     return ROOT / "app", ROOT / "services", ROOT / "integrations"
 
 
-def one_subclass(where: ModuleType, parent: type[T]) -> type[T]:
+def one_subclass(where: ModuleType, parent: type) -> Any:
     """The single concrete subclass of `parent` defined in a module. Raises ManifestError for none or several."""
     found = [kind for kind in _classes_of(where) if issubclass(kind, parent) and kind is not parent]
     if len(found) != 1:
@@ -113,9 +111,11 @@ def _join(name: str, manifest: ServiceManifest, clients: Mapping[str, AgencyClie
     serving = [backend for backend in clients if name in clients[backend].manifest.serves]
     chosen = os.environ.get(f"LOKET_{name.upper()}_BACKEND", serving[0] if len(serving) == 1 else "")
     if chosen not in serving:
-        raise ManifestError(f"services/{name}: {len(serving)} integrations serve it; LOKET_{name.upper()}_BACKEND names one")
+        raise ManifestError(
+            f"services/{name}: {len(serving)} integrations serve it; LOKET_{name.upper()}_BACKEND names one"
+        )
     port = adapter_type(chosen, name, kind)(clients[chosen])
-    return Module(manifest, handler(port), port, kind, chosen)  # type: ignore[call-arg]  # a handler takes its port
+    return Module(manifest, handler(port), port, kind, chosen)
 
 
 def _one_port(where: ModuleType) -> type:

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
-import asyncpg
 import msgspec
 from pgqueuer import PgQueuer
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
@@ -14,6 +13,8 @@ from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.models import Job
 from sqlalchemy import literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.database import Connection
 
 P = TypeVar("P", bound=msgspec.Struct)
 
@@ -57,21 +58,21 @@ async def enqueue(
     )
 
 
-async def driver_connection(session: AsyncSession) -> "asyncpg.Connection[Any]":
+async def driver_connection(session: AsyncSession) -> Connection:
     """The asyncpg connection under a session, inside the session's transaction.
 
     SQLAlchemy's asyncpg dialect begins the transaction with the first statement it runs itself: whatever is sent on the
     raw connection before that would survive a rollback.
     """
     connection = await session.connection()
-    raw = (await connection.get_raw_connection()).driver_connection
+    raw: Connection | None = (await connection.get_raw_connection()).driver_connection
     assert raw is not None
     if not raw.is_in_transaction():
         await session.execute(_ANYTHING)
     return raw
 
 
-async def run_queues(connection: "asyncpg.Connection[Any]", queues: Sequence[Queue[Any]], *, concurrency: int) -> PgQueuer:
+async def run_queues(connection: Connection, queues: Sequence[Queue[Any]]) -> PgQueuer:
     """A pgqueuer application with every queue registered; `.run()` works until `.shutdown` is set."""
     application = PgQueuer.from_asyncpg_connection(connection)
     for queue in queues:

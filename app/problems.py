@@ -217,5 +217,3 @@ def _headers_of(error: Exception) -> dict[str, str]:
     headers = getattr(error, "headers", None)
     allow = headers.get("Allow") or headers.get("allow") if headers else None
     return {"Allow": allow} if allow else {}
-
-

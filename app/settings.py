@@ -34,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     index_key: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     otlp_url: str = ""
+    files_url: str = ""
     db_pool: int = 10
 
     @property

@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 import structlog
 from litestar.connection import ASGIConnection
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPResponseStartEvent, HTTPScope, Message, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 
 from app.ids import uuid7
@@ -52,7 +53,7 @@ class Telemetry:
         self._write = sys.stdout.write if settings.log_level in ("debug", "info") else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
@@ -77,7 +78,7 @@ class Telemetry:
             request_id.reset(token)
             self._account(scope, status, identity, time.perf_counter() - started)
 
-    def _complete(self, scope: Scope, message: MutableMapping[str, Any], identity: str) -> None:
+    def _complete(self, scope: HTTPScope, message: HTTPResponseStartEvent, identity: str) -> None:
         headers = list(message.get("headers", ()))
         names = {name.lower() for name, _ in headers}
         headers.append((b"x-request-id", identity.encode()))
@@ -93,7 +94,7 @@ class Telemetry:
             headers.append((b"ratelimit", b'"default";r=%d;t=%d' % (allowance.remaining, allowance.reset_s)))
         message["headers"] = headers
 
-    def _account(self, scope: Scope, status: int, identity: str, seconds: float) -> None:
+    def _account(self, scope: HTTPScope, status: int, identity: str, seconds: float) -> None:
         route = scope.get("path_template") or "unmatched"
         key = (scope["method"] if len(scope["method"]) <= 7 else "OTHER", route, status)
         found = self._counters.get(key)

@@ -13,8 +13,3 @@ def upgrade() -> None:
     # A migration that waits for a lock makes everyone behind it wait too: rather fail and be run again.
     op.execute("SET LOCAL lock_timeout = '3s'")
     ${upgrades if upgrades else "pass"}
-
-
-def downgrade() -> None:
-    op.execute("SET LOCAL lock_timeout = '3s'")
-    ${downgrades if downgrades else "pass"}

@@ -5,14 +5,12 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cases.applicants import load_applicant
 from app.cases.casedata import FORM_CONTEXT
 from app.cases.due import due_on, today
-from app.cases.forms import Form
 from app.cases.handover import Handover, hand_over
 from app.cases.models import NUMBERS
 from app.cases.numbers import case_number
@@ -23,7 +21,9 @@ from app.cases.timeline import Line, add_line
 from app.cases.tools import CaseTools
 from app.cases.writes import CaseRow, change_case, insert_case, lock_own_case, take_attachments
 from app.catalog.catalog import CatalogService
+from app.database import Connection
 from app.errors import Conflict, FieldError, Forbidden, PreconditionFailed, Unprocessable
+from app.forms import Form
 from app.ids import uuid7
 from app.jobs import driver_connection
 from app.login.guards import Caller
@@ -39,12 +39,12 @@ UPDATE cases SET delivery_state = NULL FROM called WHERE cases.id = called.case_
 
 
 class Filled(msgspec.Struct, frozen=True):
-    """A form as a citizen filled it in. `files` are the attachments it names, and the loose ones."""
+    """A form as a citizen filled it in, and attachments beside those it names."""
 
     service: CatalogService
     form: Form
     data: Mapping[str, Any]
-    files: Sequence[UUID]
+    loose: Sequence[UUID] = ()
 
 
 async def open_case(session: AsyncSession, caller: Caller, new: NewCase, tools: CaseTools) -> Mapping[str, Any]:
@@ -54,7 +54,7 @@ async def open_case(session: AsyncSession, caller: Caller, new: NewCase, tools: 
     """
     service = _service_for(new.service, caller, tools)
     form = _form_for(service, new.form_version, tools)
-    filled = Filled(service, form, new.form, [*new.attachments, *_files_in(form, new.form)])
+    filled = Filled(service, form, new.form, new.attachments)
     _check_schema(filled, draft=new.draft)
     connection = await driver_connection(session)
     if new.draft:
@@ -71,7 +71,7 @@ async def change_draft(
 ) -> Mapping[str, Any]:
     """Put a whole new form into a draft whose row is held (`held_draft`)."""
     service = _service_for(held["service"], caller, tools)
-    filled = Filled(service, _form_for(service, held["form_version"], tools), data, ())
+    filled = Filled(service, _form_for(service, held["form_version"], tools), data)
     _check_schema(filled, draft=True)
     sealed = tools.vault.encrypt(msgspec.json.encode(data), FORM_CONTEXT)
     return await change_case(await driver_connection(session), held, None, form_enc=sealed)
@@ -96,11 +96,11 @@ async def submit_draft(session: AsyncSession, caller: Caller, case_id: UUID, too
     service = _service_for(held["service"], caller, tools)
     form = _form_for(service, held["form_version"], tools)
     data = msgspec.json.decode(tools.vault.decrypt(held["form_enc"], FORM_CONTEXT))
-    filled = Filled(service, form, data, _files_in(form, data))
+    filled = Filled(service, form, data)
     _check_schema(filled, draft=False)
     applicant = await load_applicant(connection, caller.id, tools)
     _check_rules(filled, applicant, tools)
-    await take_attachments(connection, case_id, caller.id, filled.files)
+    await _take_files(connection, case_id, caller, filled)
     changed = await change_case(
         connection,
         held,
@@ -189,12 +189,12 @@ def _form_for(service: CatalogService, version: int | None, tools: CaseTools) ->
 
 
 def _check_schema(filled: Filled, *, draft: bool) -> None:
-    faults = filled.form.errors(filled.data)
+    faults: Sequence[FieldError] = filled.form.errors(filled.data, "/form")
     if draft:
         # A draft may lack what is not filled in yet; what is there must already fit.
         faults = [fault for fault in faults if fault.code != "required"]
     if faults:
-        raise Unprocessable(errors=_below_form(faults))
+        raise Unprocessable(errors=faults)
 
 
 def _check_rules(filled: Filled, applicant: Applicant, tools: CaseTools) -> None:
@@ -208,12 +208,24 @@ def _below_form(faults: Sequence[FieldError]) -> list[FieldError]:
     return [FieldError(f"/form{fault.pointer}", fault.code, fault.params) for fault in faults]
 
 
-def _files_in(form: Form, data: Mapping[str, Any]) -> list[UUID]:
-    return [file.attachment_id for file in form.file_fields(data)]
+async def _take_files(connection: Connection, case_id: UUID, caller: Caller, filled: Filled) -> None:
+    """Bind the form's files and the loose ones to the case. Raises Unprocessable for a file its field does not take."""
+    fields = filled.form.file_fields(filled.data)
+    wanted = [*filled.loose, *(field.attachment_id for field in fields)]
+    taken = await take_attachments(connection, case_id, caller.id, wanted)
+    faults = []
+    for field in fields:
+        row = taken[field.attachment_id]
+        if row["media_type"] not in field.accept:
+            faults.append(FieldError(f"/form/{field.name}", "file_type", {"accept": ", ".join(field.accept)}))
+        elif row["size"] > field.max_bytes:
+            faults.append(FieldError(f"/form/{field.name}", "file_size", {"limit": field.max_bytes // 1000}))
+    if faults:
+        raise Unprocessable(errors=faults)
 
 
 async def _store(
-    connection: asyncpg.Connection[Any], caller: Caller, filled: Filled, status: Status, tools: CaseTools
+    connection: Connection, caller: Caller, filled: Filled, status: Status, tools: CaseTools
 ) -> Mapping[str, Any]:
     handed_in = status == "submitted"
     service = filled.service
@@ -235,7 +247,7 @@ async def _store(
     )
     row = await insert_case(connection, case)
     await add_line(connection, case.id, 0, Line("submitted" if handed_in else "created", status))
-    await take_attachments(connection, case.id, caller.id, filled.files)
+    await _take_files(connection, case.id, caller, filled)
     return row
 
 

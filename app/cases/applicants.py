@@ -1,13 +1,11 @@
 """Who asks, decrypted for the one call that needs it."""
 
-from typing import Any
 from uuid import UUID
-
-import asyncpg
 
 from app.cases.casedata import applicant
 from app.cases.port import Applicant
 from app.cases.tools import CaseTools
+from app.database import Connection
 from app.errors import Unauthenticated
 
 _APPLICANT = """
@@ -18,7 +16,7 @@ FROM citizens WHERE id = $1
 """
 
 
-async def load_applicant(connection: "asyncpg.Connection[Any]", citizen_id: UUID, tools: CaseTools) -> Applicant:
+async def load_applicant(connection: Connection, citizen_id: UUID, tools: CaseTools) -> Applicant:
     """Raises Unauthenticated where the account is gone although its token still holds."""
     row = await connection.fetchrow(_APPLICANT, citizen_id)
     if row is None:

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 from PIL import Image, UnidentifiedImageError
 
 from app.cases.schemas import AttachmentView
+from app.database import Connection
 from app.errors import LoketError, TooLarge, Unprocessable
 from app.ids import uuid7
 from app.privacy import Vault
@@ -63,7 +63,7 @@ def describe(content: bytes, name: str, citizen_id: UUID, vault: Vault) -> tuple
     return uuid7(), citizen_id, sealed, media_type, len(content), hashlib.sha256(content).digest()
 
 
-async def insert(connection: "asyncpg.Connection[Any]", values: Sequence[Any]) -> Mapping[str, Any]:
+async def insert(connection: Connection, values: Sequence[Any]) -> Mapping[str, Any]:
     """Store the row. Raises LoketError where the citizen keeps too many files that no case uses."""
     row: Mapping[str, Any] | None = await connection.fetchrow(_INSERT, *values)
     if row is None:
@@ -71,12 +71,12 @@ async def insert(connection: "asyncpg.Connection[Any]", values: Sequence[Any]) -
     return row
 
 
-async def own(connection: "asyncpg.Connection[Any]", attachment_id: UUID, citizen_id: UUID) -> Mapping[str, Any] | None:
+async def own(connection: Connection, attachment_id: UUID, citizen_id: UUID) -> Mapping[str, Any] | None:
     row: Mapping[str, Any] | None = await connection.fetchrow(_OWN, attachment_id, citizen_id)
     return row
 
 
-async def of_case(connection: "asyncpg.Connection[Any]", case_id: UUID) -> Sequence[Mapping[str, Any]]:
+async def of_case(connection: Connection, case_id: UUID) -> Sequence[Mapping[str, Any]]:
     rows: Sequence[Mapping[str, Any]] = await connection.fetch(_OF_CASE, case_id)
     return rows
 
@@ -84,7 +84,13 @@ async def of_case(connection: "asyncpg.Connection[Any]", case_id: UUID) -> Seque
 def view(row: Mapping[str, Any], vault: Vault) -> AttachmentView:
     """One row for its owner."""
     return AttachmentView(
-        row["id"], name_of(row, vault), row["media_type"], row["size"], row["sha256"].hex(), row["created_at"], row["case_id"]
+        row["id"],
+        name_of(row, vault),
+        row["media_type"],
+        row["size"],
+        row["sha256"].hex(),
+        row["created_at"],
+        row["case_id"],
     )
 
 

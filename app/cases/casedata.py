@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-import asyncpg
 import msgspec
 
 from app.cases import attachments
 from app.cases.port import Applicant, CaseData, File
 from app.cases.tools import CaseTools
+from app.database import Connection
 from app.login.models import BIRTH_DATE, CONTACT, NAME, NIK
 
 FORM_CONTEXT = "cases.form"
@@ -49,14 +49,14 @@ def case_data(row: Mapping[str, Any], tools: CaseTools, files: Sequence[File] = 
     )
 
 
-async def load_files(connection: asyncpg.Connection[Any], row: Mapping[str, Any], tools: CaseTools) -> list[File]:
+async def load_files(connection: Connection, row: Mapping[str, Any], tools: CaseTools) -> list[File]:
     """Every attachment of the case with its bytes, each named by the form's field it answers."""
     found = await attachments.of_case(connection, row["case_id"])
     if not found:
         return []
     form = tools.catalog.form(row["service"], row["form_version"])
     data = msgspec.json.decode(tools.vault.decrypt(row["form_enc"], FORM_CONTEXT))
-    fields = {file.attachment_id: file.field for file in form.file_fields(data)} if form else {}
+    fields = {file.attachment_id: file.name for file in form.file_fields(data)} if form else {}
     return [
         File(
             each["id"],

@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 
 from app.cases.casedata import CASE_DATA_COLUMNS
+from app.database import Connection
 
 # Longer than any operation's budget: while a worker lives, nobody else takes its delivery.
 LEASE_S = 30
@@ -91,7 +92,7 @@ class Stale(Exception):
     """This worker was paused past its lease: the delivery is another's now, and nothing was written."""
 
 
-async def claim(connection: "asyncpg.Connection[Any]", delivery_id: UUID) -> Claim | None:
+async def claim(connection: Connection, delivery_id: UUID) -> Claim | None:
     """Take the delivery for one try; None where it is settled. Raises Busy while it or its lane is taken."""
     try:
         row = await connection.fetchrow(_CLAIM, delivery_id)
@@ -99,14 +100,14 @@ async def claim(connection: "asyncpg.Connection[Any]", delivery_id: UUID) -> Cla
         # Another delivery of the lane is under way.
         raise Busy(0.5) from None
     if row is not None:
-        return Claim(*(row[name] for name in Claim.__struct_fields__[:-1]), row)
+        return Claim(**{name: row[name] for name in Claim.__struct_fields__[:-1]}, row=row)
     standing = await connection.fetchrow(_STATE, delivery_id)
     if standing is None or standing["state"] not in ("queued", "delivering"):
         return None
     raise Busy(max(0.5, min(standing["lease_s"] or 0.5, float(LEASE_S))))
 
 
-async def settle(connection: "asyncpg.Connection[Any]", held: Claim, outcome: Outcome) -> None:
+async def settle(connection: Connection, held: Claim, outcome: Outcome) -> None:
     """Write what came of the try. Raises Stale where the claim is not the newest any more."""
     written = await connection.fetchval(
         _SETTLE,
@@ -124,12 +125,12 @@ async def settle(connection: "asyncpg.Connection[Any]", held: Claim, outcome: Ou
         raise Stale
 
 
-async def lane_is_murky(connection: "asyncpg.Connection[Any]", held: Claim) -> bool:
+async def lane_is_murky(connection: Connection, held: Claim) -> bool:
     """Whether another delivery of the lane waits for an operator: a registration found now could be that one's."""
     return bool(await connection.fetchval(_OTHERS_UNRESOLVED, held.lane, held.id))
 
 
-async def linked_references(connection: "asyncpg.Connection[Any]", backend: str) -> list[str]:
+async def linked_references(connection: Connection, backend: str) -> list[str]:
     """The newest agency references that already belong to cases. Backends list their newest registrations, so older ones
     cannot be mistaken for a new one."""
     rows: list[Mapping[str, Any]] = await connection.fetch(_LINKED, backend)

@@ -4,25 +4,21 @@ import asyncio
 import logging
 import random
 from collections import defaultdict
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
-import asyncpg
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cases import claims
 from app.cases.casedata import case_data, load_files
 from app.cases.claims import Busy, Claim, Outcome, Stale
 from app.cases.gates import Gate
 from app.cases.handover import PAYLOAD_CONTEXT, DeliveryJob
-from app.cases.port import CaseData
 from app.cases.settle import settle_case
 from app.cases.timeline import CHANNEL
 from app.cases.tools import CaseTools
-from app.errors import AgencyError, AgencyRejected, AgencyUnavailable, NotOffered, OutcomeUnknown
-from app.jobs import RetryLater, driver_connection
+from app.errors import AgencyRejected, AgencyUnavailable, NotOffered, OutcomeUnknown
+from app.jobs import RetryLater
 
 log = logging.getLogger("loket.delivery")
 
@@ -93,9 +89,7 @@ class Deliverer:
             gate.step_back()
             log.exception("delivery failed in a way nobody foresaw: %s", held.id)
             return self._surprised(held)
-        log.info(
-            "delivery %s %s in %.3f s", held.id, outcome.state, asyncio.get_running_loop().time() - started
-        )
+        log.info("delivery %s %s in %.3f s", held.id, outcome.state, asyncio.get_running_loop().time() - started)
         return outcome
 
     async def _hand_over(self, held: Claim) -> Outcome:
@@ -118,7 +112,9 @@ class Deliverer:
         handler = self._tools.modules[held.row["module"]].handler
         async with self._tools.database.connection() as connection:
             if await claims.lane_is_murky(connection, held):
-                return Outcome(state="needs_operator", reason="cannot_tell", detail="another of this kind is unresolved")
+                return Outcome(
+                    state="needs_operator", reason="cannot_tell", detail="another of this kind is unresolved"
+                )
             taken = await claims.linked_references(connection, held.backend)
         try:
             receipt = await handler.find(case_data(held.row, self._tools), taken)

@@ -1,13 +1,14 @@
 """Idempotency keys: one key of one citizen gives one answer, also when two requests run at once."""
 
 import hashlib
+import json
 import re
-from typing import Any
+from collections.abc import Mapping
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
+from app.database import Connection
 from app.errors import BadRequest, Conflict, Unprocessable
 from app.privacy import Vault
 
@@ -19,9 +20,10 @@ _WELL_FORMED = re.compile(r"^[A-Za-z0-9._:-]{8,128}$")
 _CONTEXT = "idempotency_keys.body"
 # hashtextextended gives 64 bits: two different keys that share a lock only make one of them answer 409 and come again.
 _CLAIM = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 7))"
-_FIND = "SELECT fingerprint, status, body_enc FROM idempotency_keys WHERE citizen_id = $1 AND key = $2"
+_FIND = "SELECT fingerprint, status, headers, body_enc FROM idempotency_keys WHERE citizen_id = $1 AND key = $2"
 _KEEP = """
-INSERT INTO idempotency_keys (citizen_id, key, fingerprint, status, body_enc) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO idempotency_keys (citizen_id, key, fingerprint, status, headers, body_enc)
+VALUES ($1, $2, $3, $4, $5::jsonb, $6)
 ON CONFLICT DO NOTHING RETURNING 1
 """
 
@@ -39,6 +41,7 @@ class FirstAnswer(msgspec.Struct, frozen=True):
 
     status: int
     body: bytes
+    headers: Mapping[str, str] = {}
 
 
 def fingerprint(method: str, path: str, body: bytes) -> bytes:
@@ -56,9 +59,7 @@ def read_key(given: str | None, *, required: bool) -> str | None:
     return given
 
 
-async def first_answer(
-    connection: asyncpg.Connection[Any], request: KeyedRequest, vault: Vault
-) -> FirstAnswer | None:
+async def first_answer(connection: Connection, request: KeyedRequest, vault: Vault) -> FirstAnswer | None:
     """The stored answer, or None where this request is the first: then the key is ours until the transaction ends.
 
     Raises Conflict while another request with the key runs, Unprocessable where the key was used for something else.
@@ -70,16 +71,15 @@ async def first_answer(
         return None
     if row["fingerprint"] != request.fingerprint:
         raise Unprocessable("idempotency_key_reused")
-    return FirstAnswer(row["status"], vault.decrypt(row["body_enc"], _CONTEXT))
+    return FirstAnswer(row["status"], vault.decrypt(row["body_enc"], _CONTEXT), json.loads(row["headers"]))
 
 
-async def keep_answer(
-    connection: asyncpg.Connection[Any], request: KeyedRequest, answer: FirstAnswer, vault: Vault
-) -> None:
+async def keep_answer(connection: Connection, request: KeyedRequest, answer: FirstAnswer, vault: Vault) -> None:
     """Store the answer in the transaction of what it tells. Raises Conflict where another request was quicker."""
     sealed = vault.encrypt(answer.body, _CONTEXT)
+    headers = json.dumps(dict(answer.headers))
     kept = await connection.fetchval(
-        _KEEP, request.citizen_id, request.key, request.fingerprint, answer.status, sealed
+        _KEEP, request.citizen_id, request.key, request.fingerprint, answer.status, headers, sealed
     )
     if kept is None:
         raise Conflict("idempotency_key_in_use", retry_after_s=1)

@@ -12,6 +12,7 @@ from app.cases.casedata import CASE_DATA_COLUMNS, case_data
 from app.cases.settle import apply_progress
 from app.cases.timeline import CHANNEL
 from app.cases.tools import CaseTools
+from app.database import Connection
 from app.errors import AgencyError
 from app.manifest import PollPolicy
 
@@ -61,7 +62,7 @@ class Refresher:
             finally:
                 await lock.fetchval(_UNLOCK, self._backend)
 
-    async def _round(self, connection: "asyncpg.Connection[Any]") -> int:
+    async def _round(self, connection: Connection) -> int:
         rows: Sequence[Mapping[str, Any]] = await connection.fetch(_DUE, self._backend, self._interval_s)
         for row in rows:
             await asyncio.sleep(self._pause_s)

@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cases.claims import Claim, Outcome, settle
 from app.cases.port import Progress, Status
 from app.cases.states import FINAL, may_move
 from app.cases.timeline import Line, add_line
-from app.cases.writes import HELD_COLUMNS, change_case
+from app.cases.writes import HELD_COLUMNS, change_case, fetch_one
+from app.database import Connection
 from app.inbox.actions import notify
 from app.jobs import driver_connection
 
@@ -33,19 +33,20 @@ async def settle_case(session: AsyncSession, held: Claim, outcome: Outcome) -> N
     connection = await driver_connection(session)
     row = await hold(connection, held.case_id)
     if outcome.state == "delivered" and held.operation == "submit" and await _is_taken(connection, held, outcome):
-        outcome = Outcome(state="needs_operator", reason="reference_taken", detail=f"{outcome.reference} is another case's")
+        outcome = Outcome(
+            state="needs_operator", reason="reference_taken", detail=f"{outcome.reference} is another case's"
+        )
     await settle(connection, held, outcome)
     if held.operation == "submit":
         await _settle_submission(session, row, outcome)
 
 
-async def hold(connection: asyncpg.Connection[Any], case_id: UUID) -> Mapping[str, Any]:
+async def hold(connection: Connection, case_id: UUID) -> Mapping[str, Any]:
     """The case's row, held until the transaction ends."""
-    row: Mapping[str, Any] = await connection.fetchrow(_HOLD, case_id)
-    return row
+    return await fetch_one(connection, _HOLD, case_id)
 
 
-async def _is_taken(connection: asyncpg.Connection[Any], held: Claim, outcome: Outcome) -> bool:
+async def _is_taken(connection: Connection, held: Claim, outcome: Outcome) -> bool:
     return bool(await connection.fetchval(_LINKED_ELSEWHERE, held.backend, outcome.reference, held.case_id))
 
 
@@ -66,7 +67,7 @@ async def _settle_submission(session: AsyncSession, row: Mapping[str, Any], outc
         await change_case(connection, row, None, delivery_state=None)
     elif outcome.state == "rejected":
         reason = outcome.reason or ""
-        status = "rejected" if may_move(row["status"], "rejected") else row["status"]
+        status: Status = "rejected" if may_move(row["status"], "rejected") else row["status"]
         line = Line("delivery_rejected", status, {"reason": reason})
         await change_case(connection, row, line, status=status, delivery_state="rejected", delivery_reason=reason)
         await tell(session, row, "case_rejected", reason=reason)
@@ -85,10 +86,11 @@ async def apply_progress(session: AsyncSession, case_id: UUID, progress: Progres
     connection = await driver_connection(session)
     row = dict(await hold(connection, case_id))
     before = row["last_event"]
+    told = {known["step_key"] for known in await connection.fetch(_TOLD_STEPS, case_id)}
     for step in progress.steps:
-        if step.state != "to_come":
-            line = Line("step", row["status"], {"label": step.label, "state": step.state}, step_key=f"{step.key}")
-            row["last_event"] = await add_line(connection, case_id, row["last_event"], line)
+        if step.state != "to_come" and step.key not in told:
+            told_step = Line("step", row["status"], {"label": step.label, "state": step.state}, step_key=step.key)
+            row["last_event"] = await add_line(connection, case_id, row["last_event"], told_step)
     status, line = _move(row, progress)
     values: dict[str, Any] = {
         "status": status,
@@ -108,6 +110,7 @@ async def apply_progress(session: AsyncSession, case_id: UUID, progress: Progres
     return changed
 
 
+_TOLD_STEPS = "SELECT step_key FROM case_events WHERE case_id = $1 AND step_key IS NOT NULL"
 _SEEN = "UPDATE cases SET refreshed_at = now(), next_refresh_at = $2 WHERE id = $1"
 
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
 from app.cases.port import Status
 from app.cases.schemas import TimelineEvent
+from app.database import Connection
 from app.texts import Language, has_text, text
 
 # The channel on which processes tell each other that a timeline grew: the case's id, nothing personal.
@@ -32,7 +32,7 @@ class Line(msgspec.Struct, frozen=True):
     step_key: str | None = None
 
 
-async def add_line(connection: "asyncpg.Connection[Any]", case_id: UUID, last_event: int, line: Line) -> int:
+async def add_line(connection: Connection, case_id: UUID, last_event: int, line: Line) -> int:
     """Add one line after `last_event`; the caller holds the case's row. Returns the new last event's number, which is the
     old one where the line's step was already told."""
     seq = await connection.fetchval(

@@ -9,13 +9,13 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
 from app.cases.port import Status
 from app.cases.timeline import Line, add_line
 from app.cases.views import VIEW_COLUMNS
-from app.errors import Conflict, NotFound
+from app.database import Connection
+from app.errors import NotFound, Unprocessable
 
 _INSERT_CASE = f"""
 INSERT INTO cases (id, number, citizen_id, module, service, agency, backend, status, form_version, form_enc,
@@ -34,7 +34,7 @@ FROM cases WHERE id = $1 AND citizen_id = $2 FOR UPDATE
 """  # noqa: S608
 _TAKE_ATTACHMENTS = """
 UPDATE attachments SET case_id = $1
-WHERE id = ANY($2::uuid[]) AND citizen_id = $3 AND (case_id IS NULL OR case_id = $1) RETURNING id
+WHERE id = ANY($2::uuid[]) AND citizen_id = $3 AND (case_id IS NULL OR case_id = $1) RETURNING id, media_type, size
 """
 
 
@@ -67,17 +67,23 @@ class DeliveryRow(msgspec.Struct, frozen=True):
     payload_enc: bytes | None = None
 
 
-async def insert_case(connection: asyncpg.Connection[Any], case: CaseRow) -> Mapping[str, Any]:
-    """Store a new case; returns its row with VIEW_COLUMNS."""
-    row: Mapping[str, Any] = await connection.fetchrow(_INSERT_CASE, *msgspec.structs.astuple(case))
+async def fetch_one(connection: Connection, statement: str, *given: Any) -> Mapping[str, Any]:
+    """The one row of a statement that always gives one."""
+    row: Mapping[str, Any] | None = await connection.fetchrow(statement, *given)
+    assert row is not None
     return row
 
 
-async def insert_delivery(connection: asyncpg.Connection[Any], delivery: DeliveryRow) -> None:
+async def insert_case(connection: Connection, case: CaseRow) -> Mapping[str, Any]:
+    """Store a new case; returns its row with VIEW_COLUMNS."""
+    return await fetch_one(connection, _INSERT_CASE, *msgspec.structs.astuple(case))
+
+
+async def insert_delivery(connection: Connection, delivery: DeliveryRow) -> None:
     await connection.execute(_INSERT_DELIVERY, *msgspec.structs.astuple(delivery))
 
 
-async def lock_own_case(connection: asyncpg.Connection[Any], case_id: UUID, citizen_id: UUID) -> Mapping[str, Any]:
+async def lock_own_case(connection: Connection, case_id: UUID, citizen_id: UUID) -> Mapping[str, Any]:
     """The citizen's case, its row held until the transaction ends. Raises NotFound, for another person's too."""
     row: Mapping[str, Any] | None = await connection.fetchrow(_LOCK, case_id, citizen_id)
     if row is None:
@@ -86,7 +92,7 @@ async def lock_own_case(connection: asyncpg.Connection[Any], case_id: UUID, citi
 
 
 async def change_case(
-    connection: asyncpg.Connection[Any], row: Mapping[str, Any], line: Line | None, **values: Any
+    connection: Connection, row: Mapping[str, Any], line: Line | None, **values: Any
 ) -> Mapping[str, Any]:
     """Change columns of a case whose row is held, and tell it on the timeline. Returns the new row (VIEW_COLUMNS)."""
     if line is not None:
@@ -94,22 +100,24 @@ async def change_case(
     columns = list(values)
     settings = ", ".join(f"{column} = ${place}" for place, column in enumerate(columns, start=2))
     given = [json.dumps(value) if isinstance(value, dict) else value for value in values.values()]
-    changed: Mapping[str, Any] = await connection.fetchrow(
+    return await fetch_one(
+        connection,
         f"UPDATE cases SET {settings}, revision = revision + 1, updated_at = now() "  # noqa: S608 - column names are ours
         f"WHERE id = $1 RETURNING {VIEW_COLUMNS}",
         row["id"],
         *given,
     )
-    return changed
 
 
 async def take_attachments(
-    connection: asyncpg.Connection[Any], case_id: UUID, citizen_id: UUID, wanted: Sequence[UUID]
-) -> None:
-    """Bind attachments to a case. Raises Conflict where one is not the citizen's, or is another case's."""
+    connection: Connection, case_id: UUID, citizen_id: UUID, wanted: Sequence[UUID]
+) -> Mapping[UUID, Mapping[str, Any]]:
+    """Bind attachments to a case; their rows by id. Raises Unprocessable where one is not the citizen's, or is another
+    case's."""
     unique = set(wanted)
     if not unique:
-        return
-    taken = {row["id"] for row in await connection.fetch(_TAKE_ATTACHMENTS, case_id, list(unique), citizen_id)}
-    if missing := unique - taken:
-        raise Conflict("attachment_not_usable", params={"attachments": ", ".join(sorted(map(str, missing)))})
+        return {}
+    taken = {row["id"]: row for row in await connection.fetch(_TAKE_ATTACHMENTS, case_id, list(unique), citizen_id)}
+    if missing := sorted(str(each) for each in unique - taken.keys()):
+        raise Unprocessable("attachment_not_usable", params={"attachments": ", ".join(missing)})
+    return taken

@@ -1,0 +1,63 @@
+"""The product's parts joined for one process: the API, a worker and the command `loket` all begin here."""
+
+import msgspec
+
+from app.cases.files import FileStore
+from app.cases.tools import CaseTools, ModuleTools
+from app.cases.wakeups import Wakeups
+from app.catalog.catalog import Catalog
+from app.database import Database
+from app.discovery import Assembly, assemble, text_roots
+from app.inbox.actions import InboxCourier
+from app.limits import Limiter
+from app.login.gate import Gate, Parts
+from app.privacy import Vault, open_vault
+from app.settings import Settings
+from app.telemetry import configure_logs
+from app.texts import load_texts
+from app.valkey import Valkey
+
+
+class Product(msgspec.Struct, frozen=True):
+    """Everything one process works with. Nothing is connected before it is used."""
+
+    settings: Settings
+    found: Assembly
+    database: Database
+    vault: Vault
+    valkey: Valkey
+    limiter: Limiter
+    catalog: Catalog
+    gate: Gate
+    cases: CaseTools
+
+    async def close(self) -> None:
+        await self.valkey.close()
+        await self.found.close()
+        await self.database.close()
+
+
+def build(settings: Settings, name: str) -> Product:
+    """Read every manifest, form and text, and join the parts. `name` tells PostgreSQL which process asks.
+
+    Raises SettingsError or ManifestError before anything is served.
+    """
+    configure_logs(settings.log_level)
+    load_texts(*text_roots())
+    found = assemble(settings)
+    database = Database(settings.database_url, pool_size=settings.db_pool, name=name)
+    vault = open_vault(settings)
+    valkey = Valkey(settings.valkey_url)
+    limiter = Limiter(valkey, lifted=settings.limits == "load")
+    catalog = Catalog.load(settings.city)
+    cases = CaseTools(
+        database=database,
+        vault=vault,
+        valkey=valkey,
+        catalog=catalog,
+        files=FileStore(settings.files_url, settings.data_dir / "files", vault),
+        wakeups=Wakeups(valkey),
+        modules={name: ModuleTools(module.handler, module.backend) for name, module in found.modules.items()},
+    )
+    gate = Gate(Parts(settings, database, vault, valkey, limiter, InboxCourier(vault)))
+    return Product(settings, found, database, vault, valkey, limiter, catalog, gate, cases)

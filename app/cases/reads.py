@@ -1,0 +1,93 @@
+"""The hot reads of cases: plain statements on a driver connection, the owner part of every query."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from app.cases import attachments
+from app.cases.casedata import FORM_CONTEXT
+from app.cases.schemas import CaseDetail, CasePage
+from app.cases.timeline import event_view
+from app.cases.tools import CaseTools
+from app.cases.views import VIEW_COLUMNS, case_view
+from app.cursor import encode_cursor
+from app.errors import NotFound
+from app.texts import Language
+
+_ONE = f"SELECT {VIEW_COLUMNS}, form_version, form_enc FROM cases WHERE id = $1 AND citizen_id = $2"  # noqa: S608
+_EVENTS = "SELECT seq, at, kind, status, data FROM case_events WHERE case_id = $1 AND seq > $2 ORDER BY seq LIMIT 500"
+_OWNED = "SELECT 1 FROM cases WHERE id = $1 AND citizen_id = $2"
+
+
+class PageOf(msgspec.Struct, frozen=True):
+    """Which of a citizen's cases, and how many; `after` is the last id of the page before."""
+
+    limit: int
+    status: str | None = None
+    service: str | None = None
+    after: UUID | None = None
+
+
+async def list_cases(citizen_id: UUID, page: PageOf, tools: CaseTools, language: Language) -> CasePage:
+    """One page of the citizen's cases, newest first."""
+    statement, given = _list_statement(citizen_id, page)
+    async with tools.database.connection() as connection:
+        rows: Sequence[Mapping[str, Any]] = await connection.fetch(statement, *given)
+    shown = [case_view(row, tools.catalog, language) for row in rows[: page.limit]]
+    more = len(rows) > page.limit
+    return CasePage(shown, encode_cursor((shown[-1].id,)) if more else None)
+
+
+async def read_case(case_id: UUID, citizen_id: UUID, tools: CaseTools, language: Language) -> tuple[CaseDetail, int]:
+    """One case with its timeline, and its revision. Raises NotFound, for another person's too."""
+    async with tools.database.connection() as connection:
+        row = await connection.fetchrow(_ONE, case_id, citizen_id)
+        if row is None:
+            raise NotFound("case_not_found")
+        events = await connection.fetch(_EVENTS, case_id, 0)
+        files = await attachments.of_case(connection, case_id)
+    view = case_view(row, tools.catalog, language)
+    detail = CaseDetail(
+        **{name: getattr(view, name) for name in view.__struct_fields__},
+        form_version=row["form_version"],
+        form=msgspec.Raw(tools.vault.decrypt(row["form_enc"], FORM_CONTEXT)),
+        attachments=[attachments.view(each, tools.vault) for each in files],
+        timeline=[event_view(event, language) for event in events],
+    )
+    return detail, row["revision"]
+
+
+async def events_after(case_id: UUID, seq: int, tools: CaseTools) -> Sequence[Mapping[str, Any]]:
+    """Timeline rows after `seq`, at most 500."""
+    async with tools.database.connection() as connection:
+        rows: Sequence[Mapping[str, Any]] = await connection.fetch(_EVENTS, case_id, seq)
+    return rows
+
+
+async def require_own(case_id: UUID, citizen_id: UUID, tools: CaseTools) -> None:
+    """Raises NotFound unless the case is the citizen's."""
+    async with tools.database.connection() as connection:
+        if not await connection.fetchval(_OWNED, case_id, citizen_id):
+            raise NotFound("case_not_found")
+
+
+def _list_statement(citizen_id: UUID, page: PageOf) -> tuple[str, list[Any]]:
+    """One text per combination of filters, so that PostgreSQL plans each by its own index."""
+    given: list[Any] = [citizen_id]
+    where = ["citizen_id = $1"]
+    for column, operator, value in (
+        ("status", "=", page.status),
+        ("service", "=", page.service),
+        ("id", "<", page.after),
+    ):
+        if value is not None:
+            given.append(value)
+            where.append(f"{column} {operator} ${len(given)}")
+    given.append(page.limit + 1)
+    condition = " AND ".join(where)
+    return (
+        f"SELECT {VIEW_COLUMNS} FROM cases WHERE {condition} ORDER BY id DESC LIMIT ${len(given)}",  # noqa: S608
+        given,
+    )

@@ -1,0 +1,53 @@
+"""Safety nets that run every now and then: a delivery whose job got lost is queued again, what nobody needs is removed."""
+
+import logging
+from datetime import timedelta
+from uuid import UUID
+
+from app.cases.handover import QUEUE_PREFIX, DeliveryJob
+from app.cases.idempotency import KEPT_DAYS
+from app.cases.tools import CaseTools
+from app.jobs import driver_connection, enqueue
+
+log = logging.getLogger("loket.sweep")
+
+# A delivery that should have been tried this long ago and has no job any more: the job engine lost it, or parked it.
+OVERDUE_S = 60
+LOOSE_FOR = timedelta(days=2)
+BATCH = 200
+
+_OVERDUE = f"""
+SELECT id, backend FROM deliveries
+WHERE state IN ('queued', 'delivering')
+    AND coalesce(next_try_at, lease_until, created_at) < now() - interval '{OVERDUE_S} seconds'
+    AND NOT EXISTS (SELECT 1 FROM pgqueuer WHERE dedupe_key = deliveries.id::text AND status IN ('queued', 'picked'))
+ORDER BY id LIMIT {BATCH}
+"""  # noqa: S608 - constants of ours
+_OLD_KEYS = f"DELETE FROM idempotency_keys WHERE created_at < now() - interval '{KEPT_DAYS} days'"  # noqa: S608
+_LOOSE_FILES = """
+DELETE FROM attachments WHERE id IN (
+    SELECT id FROM attachments WHERE case_id IS NULL AND created_at < $1 LIMIT 500 FOR UPDATE SKIP LOCKED
+) RETURNING id
+"""
+
+
+async def sweep_deliveries(tools: CaseTools) -> int:
+    """Queue overdue deliveries again; how many there were. Harmless when two workers do it: one job per delivery."""
+    async with tools.database.transaction() as session:
+        rows = await (await driver_connection(session)).fetch(_OVERDUE)
+        for row in rows:
+            delivery_id: UUID = row["id"]
+            await enqueue(session, QUEUE_PREFIX + row["backend"], DeliveryJob(delivery_id), dedupe=str(delivery_id))
+    if rows:
+        log.warning("%d overdue deliveries queued again", len(rows))
+    return len(rows)
+
+
+async def purge_cases(tools: CaseTools) -> None:
+    """Remove idempotency keys past their time, and files that no case took within two days."""
+    async with tools.database.transaction() as session:
+        connection = await driver_connection(session)
+        await connection.execute(_OLD_KEYS)
+        rows = await connection.fetch(_LOOSE_FILES, await connection.fetchval("SELECT now() - $1::interval", LOOSE_FOR))
+    for row in rows:
+        await tools.files.delete(row["id"])

@@ -1,0 +1,131 @@
+"""Composition root of the API: the product's parts, found routes, Litestar. Nobody imports it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from litestar import Litestar, Request
+from litestar.config.cors import CORSConfig
+from litestar.connection import ASGIConnection
+from litestar.di import Provide
+from litestar.handlers import BaseRouteHandler
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.assembly import Product, build
+from app.catalog.sync import sync
+from app.discovery import route_handlers
+from app.docs.contract import openapi_config
+from app.login.guards import DEPENDENCIES, Caller, guard
+from app.problems import StrictRequest, on_error
+from app.settings import Settings
+from app.telemetry import Telemetry, client_address, trusted_networks
+from app.texts import Language, language_of
+
+VERSION = "0.1.0"
+MAX_BODY_BYTES = 256 * 1024
+# Ordinary use never comes near; one device or address that does waits a little.
+PER_SESSION = 600
+PER_ADDRESS = 1200
+WINDOW_S = 60
+
+
+def create_app(settings: Settings) -> Litestar:
+    """The API for one process. Raises SettingsError or ManifestError before anything is served."""
+    product = build(settings, "api")
+    app = Litestar(
+        route_handlers=route_handlers(),
+        dependencies=_dependencies(product),
+        guards=[guard, throttle],
+        lifespan=[_lifespan(product)],
+        exception_handlers={Exception: on_error},
+        request_class=StrictRequest,
+        request_max_body_size=MAX_BODY_BYTES,
+        openapi_config=openapi_config(settings.issuer, VERSION),
+        cors_config=_cors(settings),
+    )
+    app.state["gate"] = product.gate
+    app.state["limiter"] = product.limiter
+    app.state["trusted_proxies"] = trusted_networks(settings.trusted_proxies)
+    # Outside of everything, so that what no route answers is counted, headed and logged as well.
+    app.asgi_handler = Telemetry(app.asgi_handler, settings)
+    return app
+
+
+async def throttle(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Runs after the guard, so a caller is counted by session and everybody else by address."""
+    caller = connection.scope.get("user")
+    if isinstance(caller, Caller):
+        key, limit = f"session:{caller.session_id}", PER_SESSION
+    else:
+        key, limit = f"address:{client_address(connection)}", PER_ADDRESS
+    allowance = connection.app.state["limiter"].hit_here(key, limit=limit, period_s=WINDOW_S)
+    connection.scope["state"]["allowance"] = allowance
+
+
+def provide_language(request: Request[Any, Any, Any]) -> Language:
+    return language_of(request.headers.get("accept-language"))
+
+
+def _dependencies(product: Product) -> dict[str, Provide]:
+    async def session() -> AsyncIterator[AsyncSession]:
+        async with product.database.transaction() as opened:
+            yield opened
+
+    given: dict[str, object] = {
+        "database": product.database,
+        "vault": product.vault,
+        "valkey": product.valkey,
+        "config": product.settings,
+        "catalog": product.catalog,
+        "limiter": product.limiter,
+        "cases": product.cases,
+        **{name: module.port for name, module in product.found.modules.items()},
+    }
+    return {
+        "session": Provide(session),
+        "language": Provide(provide_language, sync_to_thread=False),
+        **DEPENDENCIES,
+        **{name: _constant(value) for name, value in given.items()},
+    }
+
+
+def _constant(value: object) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)
+
+
+def _lifespan(product: Product) -> Any:
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        async with product.database.transaction() as session:
+            await sync(session, product.catalog)
+        await product.gate.open()
+        await product.valkey.start()
+        try:
+            yield
+        finally:
+            await product.gate.close()
+            await product.close()
+
+    return lifespan
+
+
+def _cors(settings: Settings) -> CORSConfig | None:
+    """Only the origins that are named, and never with cookies: citizens' clients send bearer tokens."""
+    origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
+    if not origins:
+        return None
+    return CORSConfig(
+        allow_origins=origins,
+        allow_credentials=False,
+        allow_methods=["GET", "POST", "PATCH", "PUT", "DELETE"],
+        allow_headers=[
+            "Authorization",
+            "Content-Type",
+            "Accept-Language",
+            "Idempotency-Key",
+            "If-Match",
+            "X-Request-ID",
+        ],
+        expose_headers=["ETag", "Location", "Retry-After", "RateLimit", "X-Request-ID", "Idempotency-Replayed"],
+        max_age=600,
+    )

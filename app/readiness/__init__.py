@@ -1,0 +1,1 @@
+"""Whether this copy is alive, and ready to serve."""

@@ -1,0 +1,102 @@
+"""A worker process: deliveries, messages, asking after cases, sweeping and purging. Many may run side by side."""
+
+import asyncio
+import functools
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
+from typing import Any
+
+import asyncpg
+
+from app.assembly import Product, build
+from app.cases.delivery import Deliverer
+from app.cases.handover import QUEUE_PREFIX, DeliveryJob
+from app.cases.refresh import Refresher
+from app.cases.sweep import purge_cases, sweep_deliveries
+from app.database import driver_url
+from app.inbox import jobs as inbox
+from app.jobs import Queue, run_queues
+from app.login import jobs as login
+from app.readiness.beats import beat
+from app.settings import settings
+
+log = logging.getLogger("loket.worker")
+
+SWEEP_EVERY_S = 15.0
+PURGE_EVERY_S = 3600.0
+
+
+def main() -> None:
+    """Work until told to stop; what is under way is finished first."""
+    asyncio.run(work(build(settings(), "worker")))
+
+
+async def work(product: Product) -> None:
+    """Run every queue and every recurring task of the product. Ends, with an error, when the database is lost: the
+    supervisor starts a new one, which begins with a clean slate."""
+    connection = await asyncpg.connect(driver_url(product.settings.database_url), timeout=10)
+    jobs = await run_queues(connection, _queues(product))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, jobs.shutdown.set)
+    tasks = [asyncio.create_task(task, name=name) for name, task in _recurring(product).items()]
+    log.info("worker ready: %d queues", len(jobs.qm.entrypoint_registry))
+    try:
+        await jobs.run()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await product.close()
+        with suppress(OSError, asyncpg.PostgresError, TimeoutError):
+            await connection.close(timeout=2)
+
+
+def _queues(product: Product) -> Sequence[Queue[Any]]:
+    deliverer = Deliverer(product.cases)
+    backends = {module.backend for module in product.found.modules.values()}
+    deliveries = [
+        Queue(
+            QUEUE_PREFIX + backend,
+            DeliveryJob,
+            functools.partial(deliverer.run, backend),
+            product.found.integrations[backend].concurrency,
+        )
+        for backend in sorted(backends)
+    ]
+    return [*deliveries, *inbox.queues(product.database, product.vault, product.found.channels)]
+
+
+def _recurring(product: Product) -> dict[str, Coroutine[Any, Any, None]]:
+    demo = product.settings.is_demo
+    polled = {module.backend for module in product.found.modules.values()}
+    return {
+        "beat": beat(product.database),
+        "sweep": _every(SWEEP_EVERY_S, _sweep, product),
+        "purge": _every(PURGE_EVERY_S, _purge, product),
+        **{
+            f"refresh.{backend}": Refresher(backend, policy, product.cases, demo=demo).run()
+            for backend in polled
+            if (policy := product.found.integrations[backend].poll) is not None
+        },
+    }
+
+
+async def _every(seconds: float, task: Callable[[Product], Awaitable[None]], product: Product) -> None:
+    while True:
+        try:
+            await task(product)
+        except (asyncpg.PostgresError, OSError):
+            log.warning("%s could not run now", getattr(task, "__name__", "task"))
+        await asyncio.sleep(seconds)
+
+
+async def _sweep(product: Product) -> None:
+    await sweep_deliveries(product.cases)
+
+
+async def _purge(product: Product) -> None:
+    await purge_cases(product.cases)
+    await inbox.purge(product.database)
+    await login.purge(product.database)
