@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-SERVICE = "izin-penelitian"
+SERVICE = "research-permit"
 """Slug of the product's service whose form FORM is."""
 
 FORM: dict[str, Any] = {
