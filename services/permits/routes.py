@@ -1,6 +1,7 @@
 """Issued licences over HTTP: the citizen's own, as JSON or as a PDF extract, and the public check of a number."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Annotated, Any, cast
 from uuid import UUID
 
@@ -45,6 +46,7 @@ def provide_licences(
 def _also(media_type: str, form: OpenAPIFormat | None = None) -> type[Operation]:
     """OpenAPI's word on a second representation: a handler's return type names only the first."""
 
+    @dataclass
     class TwoRepresentations(Operation):
         def __post_init__(self) -> None:
             answer = (self.responses or {})["200"]
