@@ -13,7 +13,10 @@ class CatalogEntry(Base):
     """One service as search sees it, written from the manifests by app.catalog.search; its texts stay in them."""
 
     __tablename__ = "catalog_entries"
-    __table_args__ = (Index("ix_catalog_entries_words", "words", postgresql_using="gin"),)
+    # Written at deployments only: without the pending list every search reads the index as it is meant to be.
+    __table_args__ = (
+        Index("ix_catalog_entries_words", "words", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
+    )
 
     slug: Mapped[str] = mapped_column(primary_key=True)
     agency: Mapped[str]
@@ -36,6 +39,7 @@ class CatalogWord(Base):
             "word",
             postgresql_using="gin",
             postgresql_ops={"word": "gin_trgm_ops"},
+            postgresql_with={"fastupdate": "off"},
         ),
         Index("ix_catalog_words_word_prefix", "word", postgresql_ops={"word": "text_pattern_ops"}),
         Index("ix_catalog_words_stem_id", "stem_id"),
