@@ -75,6 +75,46 @@ def sandboxes() -> None:
     asyncio.run(serve_sandboxes(sandbox_classes(), ours.data_dir, ours.host, ours.sandbox_port))
 
 
+@loket.command()
+def seed() -> None:
+    """Make the demo's people, unless they are there."""
+    from app.demo import seed as make_people
+
+    click.echo(f"{asyncio.run(make_people(_with_servers()))} demo people made")
+
+
+@loket.group()
+def demo() -> None:
+    """Things for trying out; refused in production."""
+
+
+@demo.command()
+@click.argument("who")
+def token(who: str) -> None:
+    """Print an access token of a demo citizen, by NIK."""
+    from app.demo import token as make_token
+
+    click.echo(asyncio.run(make_token(_with_servers(), who)))
+
+
+@loket.command("check-agency")
+@click.argument("name")
+def check_agency(name: str) -> None:
+    """Run the port's contract against the backend that LOKET_<NAME>_URL names; changes nothing there."""
+    from app.agency_check import check_agency as run_checks
+
+    async def show() -> int:
+        broken = 0
+        async for verdict in run_checks(settings(), name):
+            broken += bool(verdict.broken)
+            click.echo(f"{'broken' if verdict.broken else 'holds '}  {verdict.port}: {verdict.check}")
+            if verdict.broken:
+                click.echo(f"        {verdict.broken}")
+        return broken
+
+    sys.exit(1 if asyncio.run(show()) else 0)
+
+
 def application() -> "Litestar":
     """What uvicorn serves; in a worker process of its own it ends with the process that started it."""
     from app.main import create_app
@@ -99,7 +139,7 @@ def _with_servers() -> Settings:
     ours = settings()
     if not ours.database_url:
         postgres = EmbeddedPostgres(ours.data_dir / "postgres")
-        if not postgres.exists():
+        if not postgres.is_ready():
             raise SettingsError("no database: set LOKET_DATABASE_URL, or have `make run` running in another terminal")
         os.environ["LOKET_DATABASE_URL"] = postgres.url()
     if not ours.valkey_url:

@@ -74,13 +74,12 @@ class EmbeddedPostgres:
         if self._account:
             _let_pass(self._folder, self._sockets, self._programs)
             _let_run(self._programs)
-        if not (self._folder / "PG_VERSION").exists():
+        if not self.is_set_up():
             self._make_cluster()
         self._clear_leftovers()
 
-    def exists(self) -> bool:
-        """Whether a server listens here, or did until it was killed."""
-        return (self._sockets / _POSTGRES_SOCKET).exists()
+    def is_set_up(self) -> bool:
+        return (self._folder / "PG_VERSION").exists()
 
     def is_ready(self) -> bool:
         return self._run("pg_isready", "-q", "-h", str(self._sockets)).returncode == 0

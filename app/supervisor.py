@@ -165,7 +165,7 @@ class Supervisor:
             self._say(f"PostgreSQL {asyncio.run(check_postgres(settings.database_url))} answers (yours)")
             return
         postgres = EmbeddedPostgres(settings.data_dir / "postgres")
-        if not postgres.exists():
+        if not postgres.is_set_up():
             self._say("Setting up PostgreSQL ...")
         self._run_server(Child(postgres.program(self._log("postgres")), postgres.is_ready, postgres.prepare))
         postgres.create_database()

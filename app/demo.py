@@ -1,0 +1,28 @@
+"""What the demo needs from the command line: its people, and a token to try the API with. Refused in production."""
+
+from app.assembly import build
+from app.login.demo import demo_token, seed_demo
+from app.settings import Settings, SettingsError
+
+
+async def seed(settings: Settings) -> int:
+    """Make the demo's people that are not there yet; how many were made. Raises SettingsError in production."""
+    product = build(settings, "seed")
+    try:
+        async with product.database.transaction() as session:
+            return await seed_demo(session, product.vault, settings)
+    finally:
+        await product.gate.close()
+        await product.close()
+
+
+async def token(settings: Settings, who: str) -> str:
+    """An access token of a new session of a demo citizen, by NIK. Raises SettingsError for anybody else."""
+    product = build(settings, "demo")
+    try:
+        return await demo_token(product.gate, settings, who)
+    except KeyError:
+        raise SettingsError("not one of the demo's people: README.md names them, `loket seed` makes them") from None
+    finally:
+        await product.gate.close()
+        await product.close()

@@ -1,0 +1,54 @@
+"""Every service module and integration of the tree with its parts, found by folder; nothing is named here."""
+
+import inspect
+from abc import ABC
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+from app.agency_check import port_type
+from app.discovery import adapter_type
+from app.manifest import IntegrationManifest, ServiceManifest, read_manifest
+from app.settings import ROOT
+from tests.harness.source import modules
+
+SERVICES = modules("services")
+INTEGRATIONS = modules("integrations")
+
+
+@lru_cache
+def service_manifest(name: str) -> ServiceManifest:
+    return read_manifest(ROOT / "services" / name / "manifest.toml", ServiceManifest)
+
+
+@lru_cache
+def integration_manifest(name: str) -> IntegrationManifest:
+    return read_manifest(ROOT / "integrations" / name / "manifest.toml", IntegrationManifest)
+
+
+def served() -> list[tuple[str, str]]:
+    """(integration, what it serves), for every pair. Read from file names: a bad manifest fails its own test only."""
+    ports = {path.parent.name for package in ("services", "app") for path in (ROOT / package).glob("*/port.py")}
+    return [
+        (name, path.stem)
+        for name in INTEGRATIONS
+        for path in sorted((ROOT / "integrations" / name).glob("*.py"))
+        if path.stem in ports
+    ]
+
+
+def adapter_of(integration: str, serves: str) -> type[Any]:
+    found: type[Any] = adapter_type(integration, serves, port_type(serves))
+    return found
+
+
+def abstract_classes(module: ModuleType) -> list[type[Any]]:
+    return [
+        kind
+        for _, kind in inspect.getmembers(module, inspect.isclass)
+        if kind.__module__ == module.__name__ and issubclass(kind, ABC) and inspect.isabstract(kind)
+    ]
+
+
+def own_methods(port: type[Any]) -> dict[str, Any]:
+    return {name: member for name, member in inspect.getmembers(port, inspect.isfunction) if not name.startswith("_")}

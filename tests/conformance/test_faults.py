@@ -1,0 +1,61 @@
+"""Every fault of a backend, on every operation a port's method makes, becomes what we know of it, within the budget.
+
+A lost answer whose effect happened must be OutcomeUnknown: "surely no effect" would have the case sent twice.
+"""
+
+import time
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from app.errors import AgencyError, OutcomeUnknown
+from app.sandbox.client import hurried
+from app.sandbox.faults import Mode
+from tests.conformance.folders import integration_manifest, served
+from tests.harness.contracts import Sample, Stage, collect_samples, on_stage
+
+BUDGET_S = 0.6
+SLACK_S = 1.5
+FAULTS = [mode for mode in get_args(Mode) if mode != "ok"]
+
+
+@pytest.mark.parametrize("mode", FAULTS)
+@pytest.mark.parametrize(("integration", "serves"), served())
+async def test_a_fault_is_told_as_what_it_is(integration: str, serves: str, mode: str, tmp_path: Path) -> None:
+    async with on_stage(hurried(integration_manifest(integration), BUDGET_S), serves, tmp_path) as stage:
+        for sample in (await collect_samples(stage, serves)).values():
+            for operation in sample.operations:
+                await suffers(stage, sample, operation, mode)
+
+
+async def suffers(stage: Stage, sample: Sample, operation: str, mode: str) -> None:
+    what = f"{sample.method} with {operation} {mode}"
+    effects = len(await stage.bench.ledger())
+    await stage.bench.fault(mode, [operation])
+    begun = time.monotonic()
+    failure = await call(stage, sample)
+    took_s = time.monotonic() - begun
+    await stage.bench.heal()
+    happened = len(await stage.bench.ledger()) > effects
+    assert took_s <= BUDGET_S * len(sample.operations) + SLACK_S, f"{what} took {took_s:.1f} s"
+    if failure is None:
+        # A short answer can come through slowly and still in time.
+        assert mode == "slow_body", f"{what} was swallowed"
+        return
+    assert isinstance(failure, AgencyError), f"{what} became {failure!r}"
+    if happened:
+        assert isinstance(failure, OutcomeUnknown), f"{what} happened, and was told as {type(failure).__name__}"
+
+
+async def call(stage: Stage, sample: Sample) -> BaseException | None:
+    """What came of a sample's call: the error, None where it answered."""
+    try:
+        await method(stage, sample)(*sample.arguments, **sample.named)
+    except Exception as error:  # noqa: BLE001 -- whatever came is what the test looks at
+        return error
+    return None
+
+
+def method(stage: Stage, sample: Sample) -> Any:
+    return getattr(stage.adapter, sample.method)

@@ -1,0 +1,96 @@
+"""Runs a port's contract against an adapter over HTTP to its sandbox, and remembers which calls its methods made."""
+
+import functools
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from app.agency_check import contract, port_type
+from app.agency_client import AgencyClient, Call, Reply
+from app.discovery import adapter_type, sandbox_classes
+from app.manifest import IntegrationManifest
+from app.sandbox.client import HttpWorkbench
+from app.sandbox.server import build_app
+from app.settings import BackendSettings
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """One call of a port's method that went well, and the backend's operations it made."""
+
+    method: str
+    arguments: Sequence[Any]
+    named: Mapping[str, Any]
+    operations: Sequence[str]
+
+
+class WatchedClient(AgencyClient):
+    """An agency client that remembers which operations went out."""
+
+    def __init__(self, manifest: IntegrationManifest, backend: BackendSettings) -> None:
+        super().__init__(manifest, backend)
+        self.operations: list[str] = []
+
+    async def call(self, call: Call) -> Reply:
+        self.operations.append(call.operation)
+        return await super().call(call)
+
+
+class WatchedPort:
+    """Stands before an adapter and keeps each method's last call that went well as a sample."""
+
+    def __init__(self, adapter: Any, client: WatchedClient) -> None:
+        self._adapter = adapter
+        self._client = client
+        self.samples: dict[str, Sample] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._adapter, name)
+        return functools.partial(self._watch, name, found) if callable(found) else found
+
+    async def _watch(self, name: str, method: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        before = len(self._client.operations)
+        answer = await method(*arguments, **named)
+        made = self._client.operations[before:]
+        if made:
+            self.samples[name] = Sample(name, arguments, named, tuple(dict.fromkeys(made)))
+        return answer
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """One adapter before its sandbox."""
+
+    manifest: IntegrationManifest
+    adapter: Any
+    client: WatchedClient
+    port: WatchedPort
+    bench: HttpWorkbench
+
+
+@asynccontextmanager
+async def on_stage(manifest: IntegrationManifest, serves: str, folder: Path) -> AsyncIterator[Stage]:
+    """A fresh sandbox on a free port of this event loop, and the adapter before it."""
+    runner = web.AppRunner(build_app({manifest.name: sandbox_classes()[manifest.name]}, folder), shutdown_timeout=0.1)
+    await runner.setup()
+    listening = socket.create_server(("127.0.0.1", 0))
+    await web.SockSite(runner, listening).start()
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}/{manifest.name}"
+    client = WatchedClient(manifest, BackendSettings(manifest.name, url, dict(manifest.credentials)))
+    adapter = adapter_type(manifest.name, serves, port_type(serves))(client)
+    async with HttpWorkbench(url) as bench:
+        yield Stage(manifest, adapter, client, WatchedPort(adapter, client), bench)
+    await client.close()
+    await runner.cleanup()
+
+
+async def collect_samples(stage: Stage, serves: str) -> dict[str, Sample]:
+    """A call of each of the port's methods that goes well, learnt by running the whole contract."""
+    for check in contract(serves):
+        await stage.bench.heal()
+        await check.run(stage.port, stage.bench)
+    await stage.bench.heal()
+    return stage.port.samples
