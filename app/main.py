@@ -42,6 +42,7 @@ def create_app(settings: Settings) -> Litestar:
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=openapi_config(settings.issuer, VERSION),
         cors_config=_cors(settings),
+        logging_config=None,
     )
     app.state["gate"] = product.gate
     app.state["limiter"] = product.limiter

@@ -50,7 +50,7 @@ class Telemetry:
         self._headers = _SECURITY_HEADERS if settings.is_demo else [*_SECURITY_HEADERS, _HSTS]
         self._hosts = None if settings.is_demo else {settings.public_url.split("//")[1].split("/")[0].encode()}
         self._counters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self._write = sys.stdout.write if settings.log_level in ("debug", "info") else None
+        self._log = sys.stdout if settings.log_level in ("debug", "info") else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -102,10 +102,11 @@ class Telemetry:
             found = self._counters[key] = (REQUESTS.labels(key[0], route, str(status)), SECONDS.labels(route))
         found[0].inc()
         found[1].observe(seconds)
-        if self._write:
+        if self._log:
             line = {"at": round(time.time(), 3), "event": "request", "method": key[0], "route": route}
             line |= {"status": status, "ms": round(seconds * 1000, 2), "request_id": identity}
-            self._write(msgspec.json.encode(line).decode() + "\n")
+            self._log.write(msgspec.json.encode(line).decode() + "\n")
+            self._log.flush()
 
     def _host_allowed(self, scope: Scope) -> bool:
         host = next((value for name, value in scope["headers"] if name == b"host"), b"")

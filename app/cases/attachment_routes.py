@@ -1,21 +1,20 @@
 """HTTP of attachments: sending one, and reading one's own back."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, MultipartBody
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cases import attachments
 from app.cases.idempotency import KEY_HEADER, FirstAnswer, read_key
-from app.cases.once import answer_once
+from app.cases.once import ONCE, Once
 from app.cases.schemas import AttachmentView
 from app.cases.tools import CaseTools
 from app.errors import NotFound
@@ -23,6 +22,7 @@ from app.jobs import driver_connection
 from app.login.guards import CITIZEN, Caller
 from app.problems import problems
 
+BYTES = "application/octet-stream"
 MAX_REQUEST_BYTES = attachments.MAX_BYTES + 64 * 1024
 
 
@@ -36,6 +36,7 @@ class Upload(msgspec.Struct):
     "/v1/attachments",
     opt=CITIZEN,
     operation_id="send_attachment",
+    dependencies=ONCE,
     summary="Send a file",
     description="JPEG, PNG or PDF up to 10 MB, its type proven by content. Needs an Idempotency-Key.",
     request_max_body_size=MAX_REQUEST_BYTES,
@@ -44,23 +45,21 @@ class Upload(msgspec.Struct):
 )
 async def send_attachment(
     data: MultipartBody[Upload],
-    request: Request[Any, Any, Any],
-    session: NamedDependency[AsyncSession],
-    caller: NamedDependency[Caller],
-    cases: NamedDependency[CaseTools],
+    once: NamedDependency[Once],
     idempotency_key: Annotated[str | None, HeaderParameter(name=KEY_HEADER, required=False)] = None,
 ) -> Response[AttachmentView]:
     read_key(idempotency_key, required=True)
     content = await data.file.read()
+    vault = once.tools.vault
 
     async def work() -> FirstAnswer:
-        values = await asyncio.to_thread(attachments.describe, content, data.file.filename, caller.id, cases.vault)
-        await cases.files.put(values[0], content)
-        row = await attachments.insert(await driver_connection(session), values)
-        view = attachments.view(row, cases.vault)
+        values = await asyncio.to_thread(attachments.describe, content, data.file.filename, once.caller.id, vault)
+        await once.tools.files.put(values[0], content)
+        row = await attachments.insert(await driver_connection(once.session), values)
+        view = attachments.view(row, vault)
         return FirstAnswer(201, msgspec.json.encode(view), {"Location": f"/v1/attachments/{view.id}"})
 
-    return await answer_once(request, session, caller, cases, work)
+    return await once.answer(work, data.file.filename.encode() + b"\0" + content)
 
 
 @get(
@@ -68,13 +67,11 @@ async def send_attachment(
     opt=CITIZEN,
     operation_id="read_attachment",
     summary="One of my files",
-    media_type="application/octet-stream",
+    media_type=BYTES,
     tags=["attachments"],
     responses={
         **problems(404),
-        200: ResponseSpec(
-            bytes, generate_examples=False, media_type="application/octet-stream", description="The file"
-        ),
+        200: ResponseSpec(bytes, generate_examples=False, media_type=BYTES, description="The file"),
     },
 )
 async def read_attachment(

@@ -40,7 +40,7 @@ def prove(content: bytes) -> str:
         raise TooLarge("attachment_too_large", params={"max_mb": MAX_BYTES // (1024 * 1024)})
     if not content:
         raise Unprocessable("attachment_empty")
-    if content.startswith(b"%PDF-1.") or content.startswith(b"%PDF-2."):
+    if content.startswith((b"%PDF-1.", b"%PDF-2.")):
         return _prove_pdf(content)
     if content.startswith(b"\xff\xd8\xff"):
         return _prove_image(content, "JPEG", "image/jpeg")

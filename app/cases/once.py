@@ -1,11 +1,13 @@
-"""Answering a citizen's write: once per idempotency key, encoded once, with the case's ETag, waking its streams after commit."""
+"""Answering a citizen's write: once per idempotency key, encoded once, waking the case's streams after the commit."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from litestar import Request, Response
 from litestar.background_tasks import BackgroundTask
+from litestar.di import NamedDependency, Provide
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cases.idempotency import (
@@ -29,39 +31,58 @@ Work = Callable[[], Awaitable[FirstAnswer]]
 _JSON = "application/json"
 
 
-async def answer_once(
-    request: Request[Any, Any, Any], session: AsyncSession, caller: Caller, tools: CaseTools, work: Work
-) -> Response[Any]:
-    """Do `work` unless this key's answer is known. The key may be left out where the route does not demand it."""
-    key = read_key(request.headers.get(KEY_HEADER), required=False)
-    if key is None:
-        return _response(await work())
-    body = await request.body()
-    keyed = KeyedRequest(caller.id, key, fingerprint(request.method, request.url.path, body))
-    connection = await driver_connection(session)
-    known = await first_answer(connection, keyed, tools.vault)
-    if known is not None:
-        return _response(known, replayed=True)
-    answer = await work()
-    await keep_answer(connection, keyed, answer, tools.vault)
-    return _response(answer)
+class Once(msgspec.Struct, frozen=True):
+    """One citizen's write."""
+
+    request: Request[Any, Any, Any]
+    session: AsyncSession
+    caller: Caller
+    tools: CaseTools
+
+    async def answer(self, work: Work, content: bytes | None = None) -> Response[Any]:
+        """Do `work` unless this key's answer is known. The key may be left out where the route does not demand it.
+
+        `content` is what makes two requests the same where the body's bytes do not: a multipart boundary is always new.
+        """
+        key = read_key(self.request.headers.get(KEY_HEADER), required=False)
+        if key is None:
+            return answered(await work())
+        same = await self.request.body() if content is None else content
+        keyed = KeyedRequest(self.caller.id, key, fingerprint(self.request.method, self.request.url.path, same))
+        connection = await driver_connection(self.session)
+        known = await first_answer(connection, keyed, self.tools.vault)
+        if known is not None:
+            return answered(known, replayed=True)
+        answer = await work()
+        await keep_answer(connection, keyed, answer, self.tools.vault)
+        return answered(answer)
+
+    def told(self, row: Mapping[str, Any], status: int) -> FirstAnswer:
+        """A changed case as its citizen sees it."""
+        view = case_view(row, self.tools.catalog, language_of(self.request.headers.get("accept-language")))
+        headers = {"ETag": etag(row["revision"]), "Location": view.links["self"]}
+        return FirstAnswer(status, msgspec.json.encode(view), headers)
+
+    def waking(self, response: Response[Any], case_id: UUID) -> Response[Any]:
+        """The response, with the case's streams woken once it is sent: by then the transaction has committed."""
+        response.background = BackgroundTask(self.tools.valkey.publish, CHANNEL, str(case_id).encode())
+        return response
 
 
-def case_answer(request: Request[Any, Any, Any], row: Mapping[str, Any], tools: CaseTools, status: int) -> FirstAnswer:
-    """A changed case as its citizen sees it."""
-    view = case_view(row, tools.catalog, language_of(request.headers.get("accept-language")))
-    return FirstAnswer(
-        status, msgspec.json.encode(view), {"ETag": etag(row["revision"]), "Location": view.links["self"]}
-    )
+def provide_once(
+    request: Request[Any, Any, Any],
+    session: NamedDependency[AsyncSession],
+    caller: NamedDependency[Caller],
+    cases: NamedDependency[CaseTools],
+) -> Once:
+    return Once(request, session, caller, cases)
 
 
-def waking(response: Response[Any], case_id: Any, tools: CaseTools) -> Response[Any]:
-    """The response, with the case's streams woken once it is sent: by then the transaction has committed."""
-    response.background = BackgroundTask(tools.valkey.publish, CHANNEL, str(case_id).encode())
-    return response
+ONCE = {"once": Provide(provide_once, sync_to_thread=False)}
 
 
-def _response(answer: FirstAnswer, *, replayed: bool = False) -> Response[Any]:
+def answered(answer: FirstAnswer, *, replayed: bool = False) -> Response[Any]:
+    """The stored bytes as a response."""
     headers = dict(answer.headers)
     if replayed:
         headers[REPLAYED_HEADER] = "true"

@@ -1,21 +1,19 @@
 """HTTP of a citizen's cases."""
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-import msgspec
-from litestar import Request, Response, get, patch, post
-from litestar.di import NamedDependency
+from litestar import Response, get, patch, post
+from litestar.di import NamedDependency, Provide
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Stream
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cases import actions, reads, streams
 from app.cases.attachment_routes import ATTACHMENT_ROUTES
 from app.cases.idempotency import KEY_HEADER, FirstAnswer, read_key
-from app.cases.once import answer_once, case_answer, waking
+from app.cases.once import ONCE, Once, answered
 from app.cases.port import Status
 from app.cases.schemas import Answer, CaseDetail, CasePage, CaseView, DraftChange, NewCase, Rating, Withdrawal
 from app.cases.tools import CaseTools
@@ -44,10 +42,21 @@ ServiceFilter = Annotated[str | None, QueryParameter(max_length=63, pattern=r"^[
 HANDED_IN = {202: ResponseSpec(CaseView, generate_examples=False, description="Handed in; delivery is under way")}
 
 
+def provide_page(
+    status: Annotated[Status | None, QueryParameter()] = None,
+    service: ServiceFilter = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> reads.PageOf:
+    after = decode_cursor(cursor, tuple[UUID])[0] if cursor is not None else None
+    return reads.PageOf(limit, status, service, after)
+
+
 @post(
     "/v1/cases",
     opt=CITIZEN,
     operation_id="open_case",
+    dependencies=ONCE,
     summary="Ask for a service",
     description="Needs an Idempotency-Key. 201 for a draft, 202 for a case that is now on its way to the agency.",
     tags=TAGS,
@@ -55,19 +64,16 @@ HANDED_IN = {202: ResponseSpec(CaseView, generate_examples=False, description="H
 )
 async def open_case(
     data: JSONBody[NewCase],
-    request: Request[Any, Any, Any],
-    session: NamedDependency[AsyncSession],
-    caller: NamedDependency[Caller],
-    cases: NamedDependency[CaseTools],
+    once: NamedDependency[Once],
     idempotency_key: Key = None,
 ) -> Response[CaseView]:
     read_key(idempotency_key, required=True)
 
     async def work() -> FirstAnswer:
-        row = await actions.open_case(session, caller, data, cases)
-        return case_answer(request, row, cases, 201 if data.draft else 202)
+        row = await actions.open_case(once.session, once.caller, data, once.tools)
+        return once.told(row, 201 if data.draft else 202)
 
-    return await answer_once(request, session, caller, cases, work)
+    return await once.answer(work)
 
 
 @get(
@@ -75,6 +81,7 @@ async def open_case(
     opt=CITIZEN,
     operation_id="list_cases",
     summary="My cases, newest first",
+    dependencies={"page": Provide(provide_page, sync_to_thread=False)},
     tags=TAGS,
     responses=problems(),
 )
@@ -82,13 +89,9 @@ async def list_cases(
     caller: NamedDependency[Caller],
     cases: NamedDependency[CaseTools],
     language: NamedDependency[Language],
-    status: Annotated[Status | None, QueryParameter()] = None,
-    service: ServiceFilter = None,
-    limit: Limit = 20,
-    cursor: Cursor = None,
+    page: NamedDependency[reads.PageOf],
 ) -> CasePage:
-    after = decode_cursor(cursor, tuple[UUID])[0] if cursor is not None else None
-    return await reads.list_cases(caller.id, reads.PageOf(limit, status, service, after), cases, language)
+    return await reads.list_cases(caller.id, page, cases, language)
 
 
 @get(
@@ -113,6 +116,7 @@ async def read_case(
     "/v1/cases/{case_id:uuid}",
     opt=CITIZEN,
     operation_id="change_draft",
+    dependencies=ONCE,
     summary="Change a draft",
     description="Needs If-Match with the ETag last read, so that two devices never overwrite each other unseen.",
     tags=TAGS,
@@ -121,18 +125,14 @@ async def read_case(
 async def change_draft(
     case_id: FromPath[UUID],
     data: JSONBody[DraftChange],
-    request: Request[Any, Any, Any],
-    session: NamedDependency[AsyncSession],
-    caller: NamedDependency[Caller],
-    cases: NamedDependency[CaseTools],
+    once: NamedDependency[Once],
     if_match: IfMatch = None,
 ) -> Response[CaseView]:
     if not if_match:
         raise PreconditionRequired()
-    held = await actions.held_draft(session, caller, case_id, if_match)
-    row = await actions.change_draft(session, caller, held, data.form, cases)
-    answer = case_answer(request, row, cases, 200)
-    return Response(msgspec.Raw(answer.body), headers=dict(answer.headers))  # type: ignore[arg-type]  # encoded already
+    held = await actions.held_draft(once.session, once.caller, case_id, if_match)
+    row = await actions.change_draft(once.session, once.caller, held, data.form, once.tools)
+    return answered(once.told(row, 200))
 
 
 @post(
@@ -140,22 +140,20 @@ async def change_draft(
     status_code=202,
     opt=CITIZEN,
     operation_id="submit_case",
+    dependencies=ONCE,
     summary="Hand in a draft",
     tags=TAGS,
     responses=problems(403, 404, 409, 422),
 )
 async def submit_case(
     case_id: FromPath[UUID],
-    request: Request[Any, Any, Any],
-    session: NamedDependency[AsyncSession],
-    caller: NamedDependency[Caller],
-    cases: NamedDependency[CaseTools],
+    once: NamedDependency[Once],
     idempotency_key: Key = None,
 ) -> Response[CaseView]:
     async def work() -> FirstAnswer:
-        return case_answer(request, await actions.submit_draft(session, caller, case_id, cases), cases, 202)
+        return once.told(await actions.submit_draft(once.session, once.caller, case_id, once.tools), 202)
 
-    return waking(await answer_once(request, session, caller, cases, work), case_id, cases)
+    return once.waking(await once.answer(work), case_id)
 
 
 @post(
@@ -163,25 +161,23 @@ async def submit_case(
     status_code=200,
     opt=CITIZEN,
     operation_id="withdraw_case",
+    dependencies=ONCE,
     summary="Withdraw a case that is not decided yet",
     tags=TAGS,
     responses=problems(404, 409, 413, 415, 422),
 )
 async def withdraw_case(
     case_id: FromPath[UUID],
-    request: Request[Any, Any, Any],
-    session: NamedDependency[AsyncSession],
-    caller: NamedDependency[Caller],
-    cases: NamedDependency[CaseTools],
+    once: NamedDependency[Once],
     data: JSONBody[Withdrawal | None] = None,
     idempotency_key: Key = None,
 ) -> Response[CaseView]:
     reason = data.reason if data else ""
 
     async def work() -> FirstAnswer:
-        return case_answer(request, await actions.withdraw(session, caller, case_id, reason, cases), cases, 200)
+        return once.told(await actions.withdraw(once.session, once.caller, case_id, reason, once.tools), 200)
 
-    return waking(await answer_once(request, session, caller, cases, work), case_id, cases)
+    return once.waking(await once.answer(work), case_id)
 
 
 @post(
@@ -189,6 +185,7 @@ async def withdraw_case(
     status_code=202,
     opt=CITIZEN,
     operation_id="answer_case",
+    dependencies=ONCE,
     summary="Answer the agency's question",
     tags=TAGS,
     responses=problems(404, 409, 413, 415, 422),
@@ -196,17 +193,14 @@ async def withdraw_case(
 async def answer_case(
     case_id: FromPath[UUID],
     data: JSONBody[Answer],
-    request: Request[Any, Any, Any],
-    session: NamedDependency[AsyncSession],
-    caller: NamedDependency[Caller],
-    cases: NamedDependency[CaseTools],
+    once: NamedDependency[Once],
     idempotency_key: Key = None,
 ) -> Response[CaseView]:
     async def work() -> FirstAnswer:
-        row = await actions.answer_question(session, caller, case_id, data.answer, cases)
-        return case_answer(request, row, cases, 202)
+        row = await actions.answer_question(once.session, once.caller, case_id, data.answer, once.tools)
+        return once.told(row, 202)
 
-    return waking(await answer_once(request, session, caller, cases, work), case_id, cases)
+    return once.waking(await once.answer(work), case_id)
 
 
 @post(
@@ -214,6 +208,7 @@ async def answer_case(
     status_code=200,
     opt=CITIZEN,
     operation_id="rate_case",
+    dependencies=ONCE,
     summary="Rate a case that has ended, once",
     tags=TAGS,
     responses=problems(404, 409, 413, 415, 422),
@@ -221,16 +216,13 @@ async def answer_case(
 async def rate_case(
     case_id: FromPath[UUID],
     data: JSONBody[Rating],
-    request: Request[Any, Any, Any],
-    session: NamedDependency[AsyncSession],
-    caller: NamedDependency[Caller],
-    cases: NamedDependency[CaseTools],
+    once: NamedDependency[Once],
     idempotency_key: Key = None,
 ) -> Response[CaseView]:
     async def work() -> FirstAnswer:
-        return case_answer(request, await actions.rate(session, caller, case_id, data), cases, 200)
+        return once.told(await actions.rate(once.session, once.caller, case_id, data), 200)
 
-    return waking(await answer_once(request, session, caller, cases, work), case_id, cases)
+    return once.waking(await once.answer(work), case_id)
 
 
 @get(
