@@ -225,9 +225,7 @@ class Supervisor:
         print(f"\n  Try it:          {url}/docs")
         print(f"  Find a service:  curl '{url}/v1/services?q=reklame'")
         if self._settings.is_demo:
-            print(
-                "  Log in as:       Siti Aminah, NIK 3571024505909001, password Loket-Demo-2026 (README.md has the tour)"
-            )
+            print("  Log in as:       Siti Aminah, NIK 3571024505909001, password Loket-Demo-2026")
         print("  Ctrl-C stops all of it.\n", flush=True)
 
     def _say(self, line: str) -> None:

@@ -5,13 +5,23 @@ One PostgreSQL, Valkey and sandbox process for each test process; a fresh migrat
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.harness.product import Api, Running, free_port, running_api, start_command
+from tests.harness.people import Citizen, People
+from tests.harness.product import (
+    Api,
+    Running,
+    Sandboxes,
+    free_port,
+    running_api,
+    running_sandboxes,
+    start_command,
+)
 from tests.harness.servers import Servers, running_servers
+from tests.harness.skips import SkipWatch
 
 
 @pytest.fixture(scope="session")
@@ -71,3 +81,35 @@ def api(environment: dict[str, str]) -> Iterator[Api]:
     """The running API, over real sockets: `api.url`, `api.client(token=..., language=...)`."""
     with running_api(environment) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def sandboxes(environment: dict[str, str]) -> Iterator[Sandboxes]:
+    """The agencies' systems: `sandboxes.url("sicantik")`, `sandboxes.bench("sicantik")` for faults, ledger and work."""
+    with running_sandboxes(int(environment["LOKET_SANDBOX_PORT"]), Path(environment["LOKET_DATA_DIR"])) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def worker(start_process: Callable[..., Running], sandboxes: Sandboxes) -> Running:
+    """A worker process, ready: `.kill()` is SIGKILL. `start_process("work")` starts more."""
+    running = start_process("work")
+    running.wait_for("worker ready")
+    return running
+
+
+@pytest.fixture(scope="module")
+async def people(api: Api) -> AsyncIterator[People]:
+    """`await people.make()` gives one more citizen who is logged in."""
+    async with People(api) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+async def citizen(people: People) -> Citizen:
+    """A citizen who is logged in: `.get`, `.post`, `.client`, `.token`, `.id`, `.person`."""
+    return await people.make()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(SkipWatch(), "skip-watch")

@@ -7,8 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -16,6 +16,9 @@ import httpx
 import uvicorn
 
 from app import processes
+from app.discovery import sandbox_classes
+from app.sandbox.client import HttpWorkbench
+from app.sandbox.server import serve as serve_sandboxes
 from app.settings import ROOT, Settings, read_settings
 
 _START_S = 30
@@ -88,6 +91,42 @@ def start_command(*arguments: str, environment: Mapping[str, str], log: Path) ->
     return Running(processes.start(program), log)
 
 
+class Sandboxes:
+    """The sandboxes of all integrations, in a thread. `url` is a backend's address, `bench` the hand on it."""
+
+    def __init__(self, port: int) -> None:
+        self._root = f"http://127.0.0.1:{port}"
+
+    def url(self, integration: str) -> str:
+        return f"{self._root}/{integration}"
+
+    def bench(self, integration: str) -> HttpWorkbench:
+        """Faults, ledger, work and reset of one sandbox; use it in `async with`."""
+        return HttpWorkbench(self.url(integration))
+
+
+@contextmanager
+def running_sandboxes(port: int, folder: Path) -> Iterator[Sandboxes]:
+    """Every sandbox on one port, with ledgers below `folder`, in a thread with an event loop of its own."""
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(serve_sandboxes(sandbox_classes(), folder, "127.0.0.1", port))
+
+    def run() -> None:
+        with suppress(asyncio.CancelledError):
+            loop.run_until_complete(task)
+        loop.close()
+
+    thread = threading.Thread(target=run, name="sandboxes", daemon=True)
+    thread.start()
+    try:
+        _wait_for(lambda: _listens(port), thread)
+        yield Sandboxes(port)
+    finally:
+        if thread.is_alive():
+            loop.call_soon_threadsafe(task.cancel)
+        thread.join(10)
+
+
 @contextmanager
 def running_api(environment: Mapping[str, str]) -> Iterator[Api]:
     """The API in a thread with an event loop of its own, on the port the environment names."""
@@ -101,13 +140,22 @@ def running_api(environment: Mapping[str, str]) -> Iterator[Api]:
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])), name="api", daemon=True)
     thread.start()
     try:
-        deadline = time.monotonic() + _START_S
-        while not server.started:
-            if not thread.is_alive() or time.monotonic() > deadline:
-                raise RuntimeError("the API did not start: see the log above")
-            time.sleep(0.01)
+        _wait_for(lambda: server.started, thread)
         yield Api(settings)
     finally:
         server.should_exit = True
         thread.join(15)
         listening.close()
+
+
+def _wait_for(ready: Callable[[], bool], thread: threading.Thread) -> None:
+    deadline = time.monotonic() + _START_S
+    while not ready():
+        if not thread.is_alive() or time.monotonic() > deadline:
+            raise RuntimeError(f"{thread.name} did not start: see the log above")
+        time.sleep(0.01)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
