@@ -3,10 +3,9 @@
 from typing import Annotated
 from uuid import UUID
 
-import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath, QueryParameter
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,8 +17,8 @@ from app.login.guards import CITIZEN, Caller
 from app.problems import problems
 from app.texts import Language
 
-Limit = Annotated[int, msgspec.Meta(ge=1, le=100)]
-Cursor = Annotated[str, msgspec.Meta(max_length=MAX_LENGTH)]
+Limit = Annotated[int, QueryParameter(ge=1, le=100)]
+Cursor = Annotated[str | None, QueryParameter(max_length=MAX_LENGTH)]
 
 
 @get(
@@ -34,8 +33,8 @@ async def list_inbox(
     session: NamedDependency[AsyncSession],
     caller: NamedDependency[Caller],
     language: NamedDependency[Language],
-    limit: FromQuery[Limit] = 20,
-    cursor: FromQuery[Cursor | None] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
 ) -> InboxPage:
     mine = select(Message).where(Message.citizen_id == caller.id).order_by(Message.id.desc()).limit(limit + 1)
     if cursor:

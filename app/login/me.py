@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from litestar import delete, get, patch
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 from sqlalchemy import update
 
 from app.cursor import MAX_LENGTH, decode_cursor, encode_cursor
@@ -19,8 +19,8 @@ from app.login.profiles import Profile
 from app.login.schemas import Devices, ProfileChange
 from app.problems import problems
 
-Limit = Annotated[int, msgspec.Meta(ge=1, le=100)]
-Cursor = Annotated[str, msgspec.Meta(max_length=MAX_LENGTH)]
+Limit = Annotated[int, QueryParameter(ge=1, le=100)]
+Cursor = Annotated[str | None, QueryParameter(max_length=MAX_LENGTH)]
 
 
 @get(
@@ -70,8 +70,8 @@ async def change_me(
 async def list_sessions(
     caller: NamedDependency[Caller],
     gate: NamedDependency[Gate],
-    limit: FromQuery[Limit] = 20,
-    cursor: FromQuery[Cursor | None] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
 ) -> Devices:
     before = decode_cursor(cursor, tuple[UUID])[0] if cursor else None
     found = await list_devices(gate, caller, limit + 1, before)

@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections import OrderedDict
+from typing import Literal
 from uuid import UUID
 
 import jwt
@@ -35,7 +36,8 @@ class _Payload(msgspec.Struct, frozen=True):
 
     sub: UUID
     sid: UUID
-    acr: str
+    acr: Literal["1", "2", "3"]
+    iat: int
     exp: int
 
 
@@ -99,6 +101,8 @@ class AccessTokens:
                 options={"require": _REQUIRED, "strict_aud": True},
             )
             payload = msgspec.convert(decoded, _Payload)
+            if payload.exp - payload.iat > ACCESS_TOKEN_S:
+                raise Unauthenticated("token_invalid")
             return Claims(payload.sub, payload.sid, int(payload.acr), payload.exp + LEEWAY_S, kid)
         except jwt.ExpiredSignatureError:
             raise Unauthenticated("token_expired") from None
