@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import DateTime, MetaData
+from sqlalchemy import DateTime, MetaData, PoolProxiedConnection
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -37,7 +37,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {
+    type_annotation_map: ClassVar = {
         datetime: DateTime(timezone=True),
         UUID: Uuid(),
         dict[str, Any]: JSONB(),
@@ -78,12 +78,18 @@ class Database:
     async def connection(self) -> AsyncIterator[Connection]:
         """A driver connection outside any transaction, for the hottest single statements: each commits by itself."""
         async with self.engine.connect() as borrowed:
-            raw = (await borrowed.get_raw_connection()).driver_connection
-            assert raw is not None
-            yield raw
+            yield driver_of(await borrowed.get_raw_connection())
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def driver_of(borrowed: PoolProxiedConnection) -> Connection:
+    """The asyncpg connection under a pool's."""
+    connection: Connection | None = borrowed.driver_connection
+    if connection is None:
+        raise ConnectionError("the connection was closed under us")
+    return connection
 
 
 def sqlalchemy_url(url: str) -> str:

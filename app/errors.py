@@ -1,4 +1,4 @@
-"""Every refusal and failure we know by name. HTTP rendering is in app.problems; words are in texts.toml as error.<code>."""
+"""Every refusal and failure we know by name. app.problems renders them; their words are error.<code> in texts.toml."""
 
 from collections.abc import Mapping, Sequence
 

@@ -14,7 +14,7 @@ from pgqueuer.models import Job
 from sqlalchemy import literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.database import Connection
+from app.database import Connection, driver_of
 
 P = TypeVar("P", bound=msgspec.Struct)
 
@@ -65,8 +65,7 @@ async def driver_connection(session: AsyncSession) -> Connection:
     raw connection before that would survive a rollback.
     """
     connection = await session.connection()
-    raw: Connection | None = (await connection.get_raw_connection()).driver_connection
-    assert raw is not None
+    raw = driver_of(await connection.get_raw_connection())
     if not raw.is_in_transaction():
         await session.execute(_ANYTHING)
     return raw

@@ -1,4 +1,4 @@
-"""Rate limits: a shared one in Valkey by one atomic step, a strict local one where Valkey is down, and a cheap one per process."""
+"""Rate limits: shared in Valkey by one atomic step, strict and local where Valkey is down, cheap ones per process."""
 
 import time
 from collections import OrderedDict

@@ -107,7 +107,7 @@ M = TypeVar("M", ServiceManifest, IntegrationManifest)
 
 
 def read_manifest(path: Path, kind: type[M]) -> M:
-    """One manifest. Raises ManifestError with the file's name for a bad or unknown key, or a name unlike its folder's."""
+    """One manifest. Raises ManifestError naming the file for a bad or unknown key, or a name unlike its folder's."""
     try:
         manifest = msgspec.toml.decode(path.read_bytes(), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

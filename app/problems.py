@@ -49,7 +49,7 @@ class Problem(msgspec.Struct, omit_defaults=True):
 
 
 class StrictRequest(Request[Any, Any, Any]):
-    """Decodes a JSON body once, straight into the handler's Struct and without coercion, and says where a fault lies."""
+    """Decodes a JSON body once, straight into the handler's Struct, without coercion, and says where a fault lies."""
 
     async def json(self) -> Any:
         field = self.route_handler.parsed_data_field

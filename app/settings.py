@@ -88,8 +88,8 @@ def backend_settings(
 ) -> BackendSettings:
     """Address and credentials of one integration.
 
-    `credentials` maps each credential's name to its demo value ("" where the demo needs none). In demo the address is the
-    sandbox's unless LOKET_<NAME>_URL says otherwise; in production every one of them must be set.
+    `credentials` maps each credential's name to its demo value ("" where the demo needs none). In demo the address is
+    the sandbox's unless LOKET_<NAME>_URL says otherwise; in production every one of them must be set.
     """
     prefix = f"LOKET_{name.upper()}_"
     url = environ.get(f"{prefix}URL", "")

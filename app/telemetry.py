@@ -1,4 +1,4 @@
-"""One ASGI function around the product: request id, security headers, one log line, metrics, a span for one request in a hundred."""
+"""One ASGI function around the product: request id, security headers, one log line, metrics; and masked logs."""
 
 import logging
 import random
@@ -38,7 +38,10 @@ _SECURITY_HEADERS: list[tuple[bytes, bytes]] = [
     (b"cross-origin-opener-policy", b"same-origin"),
 ]
 _API_CSP = b"default-src 'none'; frame-ancestors 'none'"
-_PAGE_CSP = b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+_PAGE_CSP = (
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    b"frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+)
 _HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 
 
@@ -114,18 +117,16 @@ class Telemetry:
 
 
 def client_address(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
-    """The address a request comes from. X-Forwarded-For is believed only as far as it was written by a trusted proxy."""
+    """The address a request comes from. X-Forwarded-For is believed only as far as trusted proxies wrote it."""
     address = connection.client.host if connection.client else "unknown"
     trusted = connection.app.state.trusted_proxies
     if not trusted or not _is_in(address, trusted):
         return address
     for hop in reversed(connection.headers.get("x-forwarded-for", "").split(",")):
-        hop = hop.strip()
-        if not hop:
-            continue
-        address = hop
-        if not _is_in(hop, trusted):
-            break
+        if hop.strip():
+            address = hop.strip()
+            if not _is_in(address, trusted):
+                break
     return address[:64]
 
 
@@ -143,7 +144,9 @@ def _is_in(address: str, networks: tuple[Any, ...]) -> bool:
 
 
 async def _refuse_host(send: Send) -> None:
-    body = b'{"type":"/docs/errors#host_not_allowed","title":"Bad Request","status":400,"detail":"Host not allowed","code":"host_not_allowed"}'
+    code = "host_not_allowed"
+    problem = {"type": f"/docs/errors#{code}", "title": "Bad Request", "status": 400, "code": code}
+    body = msgspec.json.encode({**problem, "detail": "Host not allowed", "request_id": request_id.get()})
     await send(
         {
             "type": "http.response.start",

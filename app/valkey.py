@@ -1,4 +1,4 @@
-"""Valkey for what may be lost: shared limits, revocation news, wake-ups. Every call has 50 ms, then the caller goes on without."""
+"""Valkey for what may be lost: shared limits, news, wake-ups. A call has 50 ms, then its caller goes on without."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""What a citizen does with a case: open, change, submit, withdraw, answer, rate. Each in the caller's one transaction."""
+"""What a citizen does with a case: open, change, submit, withdraw, answer, rate; each in the caller's transaction."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -78,7 +78,8 @@ async def change_draft(
 
 
 async def held_draft(session: AsyncSession, caller: Caller, case_id: UUID, revision: str) -> Mapping[str, Any]:
-    """The citizen's draft, its row held. Raises Conflict where it is none any more, PreconditionFailed for an old ETag."""
+    """The citizen's draft, its row held. Raises Conflict where it is none any more, PreconditionFailed for an old
+    ETag."""
     held = await lock_own_case(await driver_connection(session), case_id, caller.id)
     if held["status"] != "draft":
         raise Conflict("case_not_a_draft", params={"status": held["status"]})

@@ -1,4 +1,4 @@
-"""Claiming a delivery for one try, and writing what came of it. A claim holds for a lease; its fence makes it the only one."""
+"""Claiming a delivery for one try, and writing what came of it; the claim's fence makes it the only one."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -27,7 +27,8 @@ WITH taken AS (
     UPDATE cases SET delivery_state = 'delivering' FROM taken
     WHERE cases.id = taken.case_id AND taken.operation = 'submit'
 ), audited AS (
-    INSERT INTO audit_rows (actor_kind, actor_id, action, subject_id, object_kind, object_id, purpose, legal_basis, fields)
+    INSERT INTO audit_rows
+        (actor_kind, actor_id, action, subject_id, object_kind, object_id, purpose, legal_basis, fields)
     SELECT 'job', 'deliver.' || taken.backend, 'case.sent', cases.citizen_id, 'case', cases.id::text, cases.service,
         'uu-25-2009', '["name", "phone", "form", "attachments"]'::jsonb
     FROM taken JOIN cases ON cases.id = taken.case_id
@@ -43,7 +44,9 @@ UPDATE deliveries SET state = $3, unknown = $4, reference = coalesce($5, referen
 WHERE id = $1 AND fence = $2 RETURNING 1
 """
 _OTHERS_UNRESOLVED = """
-SELECT EXISTS (SELECT 1 FROM deliveries WHERE lane = $1 AND id <> $2 AND state = 'needs_operator' AND operation = 'submit')
+SELECT EXISTS (
+    SELECT 1 FROM deliveries WHERE lane = $1 AND id <> $2 AND state = 'needs_operator' AND operation = 'submit'
+)
 """
 _LINKED = """
 SELECT agency_reference FROM cases WHERE backend = $1 AND agency_reference IS NOT NULL
@@ -131,7 +134,7 @@ async def lane_is_murky(connection: Connection, held: Claim) -> bool:
 
 
 async def linked_references(connection: Connection, backend: str) -> list[str]:
-    """The newest agency references that already belong to cases. Backends list their newest registrations, so older ones
-    cannot be mistaken for a new one."""
+    """The newest agency references that already belong to cases. Backends list their newest registrations, so older
+    ones cannot be mistaken for a new one."""
     rows: list[Mapping[str, Any]] = await connection.fetch(_LINKED, backend)
     return [row["agency_reference"] for row in rows]

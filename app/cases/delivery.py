@@ -5,7 +5,6 @@ import logging
 import random
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 import msgspec
 
@@ -27,12 +26,6 @@ MOST_SURPRISES = 5
 PATIENCE_S = 20.0
 # A lost answer is looked up soon, but not before the agency's own transaction had time to end.
 LOOK_AGAIN_S = 1.0
-
-
-class HealthRecorder(Protocol):
-    """Keeps what was measured of a backend, for the catalogue's availability."""
-
-    def __call__(self, backend: str, ok: bool, seconds: float) -> None: ...
 
 
 class Deliverer:

@@ -13,8 +13,8 @@ def today(zone: ZoneInfo) -> date:
 
 @lru_cache(maxsize=512)
 def due_on(start: date, working_days: int) -> date:
-    """The last of `working_days` after `start`, by the joint decree on holidays. Where next year's decree is not out yet,
-    weekends alone count: the day may still move when it is."""
+    """The last of `working_days` after `start`, by the joint decree on holidays. Where next year's decree is not out
+    yet, weekends alone count: the day may still move when it is."""
     try:
         return add_working_days(start, working_days)
     except ValueError:

@@ -1,5 +1,5 @@
-"""One door per backend in this worker: shut after a failure, opened by one probe, so that a system that is down is asked
-now and then by one delivery instead of by all, and everybody follows within seconds of its return."""
+"""One door per backend in this worker: shut after a failure, opened by one probe. A system that is down is asked now
+and then by one delivery instead of by all, and everybody follows within seconds of its return."""
 
 import asyncio
 import random

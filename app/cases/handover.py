@@ -25,7 +25,7 @@ class DeliveryJob(msgspec.Struct):
 
 
 class Handover(msgspec.Struct, frozen=True):
-    """What is to be handed over: `operation` submit, answer or withdraw; `payload` the words that go with the latter two."""
+    """What is to be handed over: `operation` submit, answer or withdraw; `payload` the words with the latter two."""
 
     operation: str
     actor: UUID

@@ -114,9 +114,9 @@ class CaseEvent(Base):
 class Delivery(Base):
     """Handing one thing of a case (the case itself, an answer, a withdrawal) to its backend.
 
-    `lane` is what the backend could mistake for this delivery: at most one delivery of a lane is under way or unknown at
-    a time, so that after a lost answer the one new registration there can only be ours. `fence` rises with every claim: a
-    worker that was paused past its lease holds an old one, and its write finds no row.
+    `lane` is what the backend could mistake for this delivery: at most one delivery of a lane is under way or unknown
+    at a time, so that after a lost answer the one new registration there can only be ours. `fence` rises with every
+    claim: a worker that was paused past its lease holds an old one, and its write finds no row.
     """
 
     __tablename__ = "deliveries"
@@ -150,7 +150,7 @@ class Delivery(Base):
 
 
 class Attachment(Base):
-    """A file a citizen sent. The bytes lie encrypted in the file store under `id`; `case_id` is set when a case takes it."""
+    """A file a citizen sent. Its bytes lie encrypted in the file store under `id`; `case_id` says which case took it."""
 
     __tablename__ = "attachments"
     __table_args__ = (

@@ -45,7 +45,8 @@ class File(msgspec.Struct, frozen=True):
 
 
 class CaseData(msgspec.Struct, frozen=True):
-    """A case as its module sees it. `id` is our reference, the same on every try; `agency_reference` "" before delivery."""
+    """A case as its module sees it. `id` is our reference, the same on every try; `agency_reference` is "" before
+    delivery."""
 
     id: UUID
     number: str
@@ -58,14 +59,14 @@ class CaseData(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """The agency's system has it. `reference` is the agency's own number; `details` are kept for officers, without personal data."""
+    """The agency's system has it. `reference` is the agency's own number; `details`, nothing personal, are for officers."""
 
     reference: str
     details: Mapping[str, str] = {}
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One step of the agency's own procedure. `key` is stable within a case: a step already on the timeline is not added twice."""
+    """One step of the agency's own procedure. `key` is stable within a case: a step is told once."""
 
     key: str
     label: str
@@ -91,8 +92,8 @@ class CaseHandler(ABC):
         """The module's own rules, beyond the form's JSON Schema. No input or output: runs inside a request."""
 
     def lane(self, service: str, applicant: Applicant) -> str:
-        """What the backend could mistake for this case when an answer is lost. At most one delivery of a lane is under way
-        at a time, so that the one new registration there can only be ours. By default: the same name asks for the same."""
+        """What the backend could mistake for this case when an answer is lost. At most one delivery of a lane is under
+        way at a time, so the one new registration there can only be ours. By default: the same name and service."""
         return f"{service}|{' '.join(applicant.name.upper().split())}"
 
     @abstractmethod

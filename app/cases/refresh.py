@@ -1,4 +1,4 @@
-"""Asking after cases whose agency never calls back: one asker per backend at a time, at the pace its manifest allows."""
+"""Asking after cases whose agency never calls back: one asker per backend, at the pace its manifest allows."""
 
 import asyncio
 import logging
@@ -45,7 +45,7 @@ class Refresher:
         self._pause_s = 1.0 / policy.per_second
 
     async def run(self) -> None:
-        """Until cancelled. Another worker takes over within seconds when this one dies: the lock goes with its connection."""
+        """Until cancelled. When this worker dies its lock goes with its connection, and another takes over."""
         while True:
             with suppress(asyncpg.PostgresError, OSError, asyncpg.InterfaceError):
                 await self._run_while_holding_lock()

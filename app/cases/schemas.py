@@ -15,8 +15,8 @@ Attachments = Annotated[list[UUID], msgspec.Meta(max_length=20)]
 
 
 class NewCase(msgspec.Struct, forbid_unknown_fields=True):
-    """`form` fits the service's form schema; with `draft` it may still lack fields. `form_version` is the version of the
-    schema the form was filled in by: the current one where it is left out."""
+    """`form` fits the service's form schema; with `draft` it may still lack fields. `form_version` is the version of
+    the schema it was filled in by: the current one where it is left out."""
 
     service: Slug
     form: dict[str, Any]

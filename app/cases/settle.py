@@ -1,4 +1,4 @@
-"""What became of a delivery, or what an agency says of a case, written into the case: one transaction, one direction."""
+"""What became of a delivery, and what an agency says of a case, written into the case in one transaction."""
 
 import logging
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A case's timeline as server-sent events (WHATWG HTML, 9.2): what is there, then what comes, from where a client left off."""
+"""A case's timeline as server-sent events (WHATWG HTML, 9.2), from where a client left off."""
 
 import time
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Safety nets that run every now and then: a delivery whose job got lost is queued again, what nobody needs is removed."""
+"""Safety nets, run now and then: a delivery whose job got lost is queued again, what nobody needs is removed."""
 
 import logging
 from datetime import timedelta

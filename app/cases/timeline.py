@@ -33,8 +33,8 @@ class Line(msgspec.Struct, frozen=True):
 
 
 async def add_line(connection: Connection, case_id: UUID, last_event: int, line: Line) -> int:
-    """Add one line after `last_event`; the caller holds the case's row. Returns the new last event's number, which is the
-    old one where the line's step was already told."""
+    """Add one line after `last_event`; the caller holds the case's row. Returns the new last event's number: the old
+    one where the line's step was already told."""
     seq = await connection.fetchval(
         _INSERT, case_id, last_event + 1, line.kind, line.status, line.step_key, json.dumps(dict(line.data))
     )

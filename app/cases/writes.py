@@ -70,7 +70,8 @@ class DeliveryRow(msgspec.Struct, frozen=True):
 async def fetch_one(connection: Connection, statement: str, *given: Any) -> Mapping[str, Any]:
     """The one row of a statement that always gives one."""
     row: Mapping[str, Any] | None = await connection.fetchrow(statement, *given)
-    assert row is not None
+    if row is None:
+        raise LookupError("a statement that always gives a row gave none")
     return row
 
 

@@ -11,9 +11,8 @@ CONFIG_PATH = "/docs/schema"
 _DESCRIPTION = """
 One window for a city's public services: log in once, ask once, and see where every matter stands.
 
-Texts follow `Accept-Language` (`id` by default, or `en`). Errors are problem documents (RFC 9457) with a stable `code`.
-POSTs that create need an `Idempotency-Key`. Lists are paged by `cursor`. The first steps, with every error, stand in the
-README's tour.
+Texts follow `Accept-Language` (`id` by default, or `en`). Errors are problem documents (RFC 9457) with a stable
+`code`. POSTs that create need an `Idempotency-Key`. Lists are paged by `cursor`.
 """
 _TAGS = {
     "catalogue": "Agencies and their services, with the parts of the service standard",
