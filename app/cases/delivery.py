@@ -13,6 +13,7 @@ from app.cases.casedata import case_data, load_files
 from app.cases.claims import Busy, Claim, Outcome, Stale
 from app.cases.gates import Gate
 from app.cases.handover import PAYLOAD_CONTEXT, DeliveryJob
+from app.cases.port import Receipt
 from app.cases.settle import settle_case
 from app.cases.timeline import CHANNEL
 from app.cases.tools import CaseTools
@@ -98,7 +99,7 @@ class Deliverer:
         async with self._tools.database.connection() as connection:
             files = await load_files(connection, held.row, self._tools)
         receipt = await handler.submit(case_data(held.row, self._tools, files))
-        return Outcome(state="delivered", reference=receipt.reference)
+        return _delivered(receipt)
 
     async def _look(self, held: Claim) -> Outcome | None:
         """After a lost answer: the outcome the backend shows, None where it surely has nothing and it may be sent."""
@@ -113,7 +114,7 @@ class Deliverer:
             receipt = await handler.find(case_data(held.row, self._tools), taken)
         except OutcomeUnknown as error:
             return Outcome(state="needs_operator", unknown=True, reason="cannot_tell", detail=error.detail)
-        return Outcome(state="delivered", reference=receipt.reference) if receipt else None
+        return _delivered(receipt) if receipt else None
 
     async def _tell(self, held: Claim) -> Outcome:
         """An answer or a withdrawal: told once; a lost answer here is an officer's to look into."""
@@ -128,7 +129,7 @@ class Deliverer:
             receipt = await handler.answer(case, words["question"], words["answer"])
         else:
             receipt = await handler.withdraw(case, words["reason"])
-        return Outcome(state="delivered", reference=receipt.reference)
+        return _delivered(receipt)
 
     async def _after_submission(self, held: Claim) -> Outcome:
         async with self._tools.database.connection() as connection:
@@ -158,6 +159,11 @@ class Deliverer:
             log.warning("delivery %s was taken over while this worker slept", held.id)
             return
         await self._tools.valkey.publish(CHANNEL, str(held.case_id).encode())
+
+
+def _delivered(receipt: Receipt) -> Outcome:
+    told = "; ".join(f"{name}: {value}" for name, value in receipt.details.items())
+    return Outcome(state="delivered", reference=receipt.reference, detail=told or None)
 
 
 _SUBMISSION = "SELECT state FROM deliveries WHERE case_id = $1 AND operation = 'submit' ORDER BY id DESC LIMIT 1"

@@ -150,7 +150,7 @@ class Delivery(Base):
 
 
 class Attachment(Base):
-    """A file a citizen sent. Its bytes lie encrypted in the file store under `id`; `case_id` says which case took it."""
+    """A file a citizen sent. Its bytes lie encrypted in the file store under `id`; `case_id`: which case took it."""
 
     __tablename__ = "attachments"
     __table_args__ = (

@@ -59,7 +59,7 @@ class CaseData(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """The agency's system has it. `reference` is the agency's own number; `details`, nothing personal, are for officers."""
+    """The agency's system has it. `reference` is the agency's own number; `details` are for officers."""
 
     reference: str
     details: Mapping[str, str] = {}

@@ -31,7 +31,7 @@ Key = Annotated[
     HeaderParameter(
         name=KEY_HEADER,
         required=False,
-        description="8 to 128 characters, new for each thing asked for. Key and body again give the first answer again.",
+        description="8 to 128 characters, new for each thing asked for. Sent again, it gives the first answer again.",
     ),
 ]
 IfMatch = Annotated[str | None, HeaderParameter(name="If-Match", required=False, description="The ETag last read.")]
