@@ -2,10 +2,12 @@
 
 import msgspec
 
+from app.agency_client import Observe
 from app.cases.files import FileStore
 from app.cases.tools import CaseTools, ModuleTools
 from app.cases.wakeups import Wakeups
 from app.catalog.catalog import Catalog
+from app.catalog.health import HealthRecorder
 from app.database import Database
 from app.discovery import Assembly, assemble, text_roots
 from app.inbox.actions import InboxCourier
@@ -13,7 +15,7 @@ from app.limits import Limiter
 from app.login.gate import Gate, Parts
 from app.privacy import Vault, open_vault
 from app.settings import Settings
-from app.telemetry import configure_logs
+from app.telemetry import configure_logs, observe_agency
 from app.texts import load_texts
 from app.valkey import Valkey
 
@@ -30,10 +32,12 @@ class Product(msgspec.Struct, frozen=True):
     catalog: Catalog
     gate: Gate
     cases: CaseTools
+    health: HealthRecorder
 
     async def close(self) -> None:
         await self.valkey.close()
         await self.found.close()
+        await self.health.close()
         await self.database.close()
 
 
@@ -44,8 +48,9 @@ def build(settings: Settings, name: str) -> Product:
     """
     configure_logs(settings.log_level)
     load_texts(*text_roots())
-    found = assemble(settings)
     database = Database(settings.database_url, pool_size=settings.db_pool, name=name)
+    health = HealthRecorder(database)
+    found = assemble(settings, _observer(health))
     vault = open_vault(settings)
     valkey = Valkey(settings.valkey_url)
     limiter = Limiter(valkey, lifted=settings.limits == "load")
@@ -60,4 +65,14 @@ def build(settings: Settings, name: str) -> Product:
         modules={name: ModuleTools(module.handler, module.backend) for name, module in found.modules.items()},
     )
     gate = Gate(Parts(settings, database, vault, valkey, limiter, InboxCourier(vault)))
-    return Product(settings, found, database, vault, valkey, limiter, catalog, gate, cases)
+    return Product(settings, found, database, vault, valkey, limiter, catalog, gate, cases, health)
+
+
+def _observer(health: HealthRecorder) -> Observe:
+    """Every call to an agency is counted, and measured for the catalogue."""
+
+    def observe(backend: str, operation: str, outcome: str, seconds: float) -> None:
+        observe_agency(backend, operation, outcome, seconds)
+        health.record(backend, ok=outcome == "ok", seconds=seconds)
+
+    return observe

@@ -13,13 +13,12 @@ from typing import Any
 
 import msgspec
 
-from app.agency_client import AgencyClient
+from app.agency_client import AgencyClient, Observe
 from app.cases.port import CaseHandler
 from app.inbox.port import Channel
 from app.manifest import IntegrationManifest, ManifestError, ServiceManifest, integration_manifests, service_manifests
 from app.sandbox.port import Sandbox
 from app.settings import ROOT, Settings, backend_settings
-from app.telemetry import observe_agency
 
 
 class Module(msgspec.Struct, frozen=True):
@@ -45,12 +44,15 @@ class Assembly(msgspec.Struct, frozen=True):
             await client.close()
 
 
-def assemble(settings: Settings) -> Assembly:
-    """Read every manifest, connect every adapter. Raises ManifestError or SettingsError before anything is served."""
+def assemble(settings: Settings, observe: Observe | None = None) -> Assembly:
+    """Read every manifest, connect every adapter; `observe` hears of every call to an agency.
+
+    Raises ManifestError or SettingsError before anything is served.
+    """
     integrations = integration_manifests()
     clients = {
         name: AgencyClient(
-            manifest, backend_settings(name, manifest.credentials, os.environ, settings), observe=observe_agency
+            manifest, backend_settings(name, manifest.credentials, os.environ, settings), observe=observe
         )
         for name, manifest in integrations.items()
     }
