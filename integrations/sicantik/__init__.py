@@ -1,0 +1,1 @@
+"""The backoffice of permit agencies: registrations, their track, and proof of licences."""

@@ -1,0 +1,141 @@
+"""SICANTIK's wire: its addresses, its field names, and its habits. What an answer means is the adapter's business.
+
+Parameters go straight into SQL over there, so every number and id is checked here before it is sent.
+"""
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from app.agency_client import AgencyClient, Call, FormFile, Reply
+from app.errors import AgencyRejected, AgencyUnavailable, OutcomeUnknown
+
+Row = Mapping[str, object]
+API = "/backoffice/api"
+
+_ID = re.compile(r"[0-9]{1,9}")
+_REGISTRATION = re.compile(r"[0-9]{16,20}|[0-9]{5,6}/[0-9]{3,6}/[0-9]{2,4}/[0-9]{2}/[0-9]{4}")
+_WARNINGS = re.compile(
+    rb"(?:\s*<br />\s*<b>(?:Warning|Notice|Deprecated|Strict Standards)</b>:.*?<br />)*\s*", re.DOTALL
+)
+# PHP takes the string "0" for missing and answers 400; "00" it takes, and MySQL reads it as 0.
+_FROM_THE_FIRST = "00"
+
+
+class SicantikClient:
+    """One method per address. Reads raise AgencyUnavailable for an answer that cannot be understood."""
+
+    def __init__(self, client: AgencyClient) -> None:
+        self._client = client
+        self._name = client.backend.name
+
+    async def register(self, form: Sequence[tuple[str, str]], files: Sequence[FormFile]) -> str:
+        """The new registration's number. Raises AgencyRejected, AgencyUnavailable, OutcomeUnknown."""
+        call = Call(operation="register", method="POST", path=f"{API}/pendaftaran", form=form, files=files)
+        reply = await self._client.call(call)
+        if reply.status in (400, 413, 422):
+            raise AgencyRejected(self._name, "register", f"HTTP {reply.status}", code="refused")
+        if 300 <= reply.status < 500:
+            # Wrong address, or something before the system that wants credentials: the system itself saw nothing.
+            raise AgencyUnavailable(self._name, "register", f"HTTP {reply.status}", code="not_reached")
+        answer = _json(reply)
+        if reply.status != 200 or not isinstance(answer, dict):
+            raise OutcomeUnknown(self._name, "register", f"HTTP {reply.status}, not understood")
+        if answer.get("success") is not True:
+            raise AgencyRejected(self._name, "register", "registration failed", code="failed")
+        number = text(answer, "no_pendaftaran")
+        if not is_registration(number):
+            raise OutcomeUnknown(self._name, "register", "registered under a number of unknown form")
+        return number
+
+    async def registration(self, number: str) -> list[Row]:
+        """Registrations bearing the number: none, one, or (made at the same moment) several."""
+        return await self._list("registration", "permohonan", ("pendaftaran", self._registration(number)))
+
+    async def track(self, number: str) -> list[Row]:
+        """Done steps in order, the present one marked, then the steps to come."""
+        return await self._list("track", "permohonan2", ("pendaftaran", self._registration(number)))
+
+    async def newest(self, limit: int) -> list[Row]:
+        """Registrations under way by the day they came in, newest first."""
+        return await self._list("registrations", "listpermohonan", ("limit", str(limit)))
+
+    async def issued(self, limit: int, offset: int) -> list[Row]:
+        """Registrations whose licence is issued, newest first, with its number."""
+        start = str(offset) if offset else _FROM_THE_FIRST
+        return await self._list("issued", "listpermohonanterbit", ("limit", str(limit)), ("offset", start))
+
+    async def prove(self, licence_number: str) -> list[Row]:
+        encoded = base64.b64encode(licence_number.encode()).decode()
+        return await self._list("prove", "cekperizinan", ("no_izin", encoded))
+
+    async def permit_types(self) -> list[Row]:
+        return await self._list("permit_types", "jenisperizinanlist")
+
+    async def kinds(self) -> list[Row]:
+        return await self._list("kinds", "jenispermohonanlist")
+
+    async def requirements(self, permit_id: str) -> list[Row]:
+        return await self._list("requirements", "syaratperizinan", ("perizinan", self._id(permit_id)))
+
+    async def provinces(self) -> list[Row]:
+        return await self._list("regions", "propinsi")
+
+    async def cities(self, province_id: str) -> list[Row]:
+        return await self._list("regions", "kabupaten", ("id_prop", self._id(province_id)))
+
+    async def districts(self, city_id: str) -> list[Row]:
+        return await self._list("regions", "kecamatan", ("id_kab", self._id(city_id)))
+
+    async def villages(self, district_id: str) -> list[Row]:
+        return await self._list("regions", "kelurahan", ("id_kec", self._id(district_id)))
+
+    async def _list(self, operation: str, address: str, *query: tuple[str, str]) -> list[Row]:
+        reply = await self._client.call(Call(operation=operation, path=f"{API}/{address}", query=query))
+        if reply.status == 404 and _is_nothing(reply):
+            return []
+        rows = _json(reply)
+        if reply.status != 200 or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise AgencyUnavailable(self._name, operation, f"HTTP {reply.status}, not understood")
+        return rows
+
+    def _id(self, value: str) -> str:
+        if not _ID.fullmatch(value):
+            raise AgencyRejected(self._name, "read", "an id that is no number", code="id_malformed")
+        return value
+
+    def _registration(self, number: str) -> str:
+        if not is_registration(number):
+            raise AgencyRejected(self._name, "read", "no registration number", code="reference_malformed")
+        return number
+
+
+def is_registration(number: str) -> bool:
+    """Whether a text can be one of its registration numbers; one city writes them with slashes."""
+    return _REGISTRATION.fullmatch(number) is not None
+
+
+def text(row: Row, key: str) -> str:
+    """A value as text, "" where it is missing: numbers come as strings, and now and then not."""
+    value = row.get(key)
+    return "" if value is None else str(value).strip()
+
+
+def _is_nothing(reply: Reply) -> bool:
+    """An empty list is a 404, with no body or with an error in words; any other 404 is a wrong address."""
+    if not reply.body.strip():
+        return True
+    answer = _json(reply)
+    return isinstance(answer, dict) and "error" in answer
+
+
+def _json(reply: Reply) -> object:
+    """The JSON after PHP's warnings, None where there is none."""
+    match = _WARNINGS.match(reply.body)
+    start = match.end() if match else 0
+    try:
+        return msgspec.json.decode(reply.body[start:])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None

@@ -1,0 +1,252 @@
+"""What every adapter of the permits port promises: checks against its sandbox or, where they only read, the real system.
+
+A sandbox's `work` knows the step "reject", and records its moves as effects called "work".
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import msgspec
+
+from app.cases.port import Progress, Receipt
+from app.errors import AgencyError, AgencyRejected, AgencyUnavailable, NotOffered, OutcomeUnknown
+from app.sandbox.port import Check, ContractBroken, Workbench, require
+from services.permits.port import PermitApplication, PermitsPort
+
+MOST_STEPS = 12
+LONGEST_S = 40.0
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
+# Before the agency's work, so surely without an effect; after it, so with the effect done and the answer spoilt.
+NO_EFFECT_MODES = ("error_500", "error_503", "reset", "bad_auth", "hang")
+EFFECT_MODES = ("lost_answer", "malformed", "huge_body")
+
+
+async def _unknown_licence(port: PermitsPort, _bench: Workbench | None) -> None:
+    for number in (f"503/{secrets.token_hex(6)}/0000", "", " ", "x" * 2_000, "' OR '1'='1", "503\u0000"):
+        found = await port.licence(number)
+        require(found is None, f"licence({number[:40]!r}) of an unknown number gave {found}")
+
+
+async def _unknown_reference(port: PermitsPort, _bench: Workbench | None) -> None:
+    for reference in ("0", "no-such-registration", "1 OR 1=1"):
+        error = await _failure(port.progress(reference))
+        require(isinstance(error, AgencyRejected), f"progress of the unknown {reference!r} raised {error!r}")
+
+
+async def _never_handed_over(port: PermitsPort, _bench: Workbench | None) -> None:
+    found = await port.find(_application(), ())
+    require(found is None, f"find of an application never handed over gave {found}")
+
+
+async def _submit_and_find(port: PermitsPort, _bench: Workbench | None) -> None:
+    application = _application()
+    receipt = await port.submit(application)
+    require(receipt.reference, "submit gave no reference")
+    found = await port.find(application, ())
+    require(found is not None and found.reference == receipt.reference, f"find gave {found}, not {receipt}")
+    again = await port.find(application, (receipt.reference,))
+    require(again is None, f"find gave {again} although that registration is linked already")
+
+
+async def _to_the_licence(port: PermitsPort, bench: Workbench | None) -> None:
+    application = _application()
+    receipt = await port.submit(application)
+    require(await port.licence_number(receipt.reference) == "", "a licence number before any licence")
+    before = _well_formed(await port.progress(receipt.reference))
+    require(before.status in ("submitted", "in_review"), f"a new registration is {before.status}")
+    for _ in range(MOST_STEPS):
+        await _given(bench).work(receipt.reference)
+        now = _well_formed(await port.progress(receipt.reference))
+        gone = _told(before) - _told(now)
+        require(not gone, f"steps {gone} were done and are not any more")
+        before = now
+        if now.status == "completed":
+            break
+    require(before.status == "completed", f"after {MOST_STEPS} steps of work it is {before.status}")
+    number = before.product.get("licence_number", "")
+    require(number and number == await port.licence_number(receipt.reference), "no licence number once completed")
+    licence = await port.licence(number)
+    require(licence is not None, f"the issued licence {number} is not proven")
+    if licence is not None:
+        require(licence.number == number, f"the proof of {number} is of {licence.number}")
+        require(licence.holder.casefold() == application.applicant_name.casefold(), "proof for another holder")
+
+
+async def _rejected(port: PermitsPort, bench: Workbench | None) -> None:
+    receipt = await port.submit(_application())
+    await _given(bench).work(receipt.reference, "reject")
+    progress = _well_formed(await port.progress(receipt.reference))
+    require(progress.status == "rejected", f"a rejected registration is {progress.status}")
+    require(await port.licence_number(receipt.reference) == "", "a rejected registration has a licence")
+
+
+async def _without_effect(mode: str, port: PermitsPort, bench: Workbench | None) -> None:
+    application = _application()
+    async with _fault(bench, mode):
+        error = await _failure(port.submit(application))
+    require(isinstance(error, AgencyUnavailable | OutcomeUnknown), f"submit under {mode} raised {error!r}")
+    require(await _effects(bench, application) == 0, f"{mode} had an effect in the sandbox")
+    found = await port.find(application, ())
+    require(found is None, f"find gave {found} for what was never registered")
+
+
+async def _refused_at_the_door(port: PermitsPort, bench: Workbench | None) -> None:
+    async with _fault(bench, "error_503"):
+        error = await _failure(port.submit(_application()))
+    told = isinstance(error, AgencyUnavailable) and error.retry_after_s is not None
+    require(told, f"503 with Retry-After became {error!r}, without its time")
+
+
+async def _with_effect(mode: str, port: PermitsPort, bench: Workbench | None) -> None:
+    application = _application()
+    await port.submit(
+        _application()
+    )  # what it reads once and keeps is read now, so that the fault meets the submission
+    async with _fault(bench, mode):
+        error = await _failure(port.submit(application))
+    require(isinstance(error, OutcomeUnknown), f"submit under {mode} raised {error!r}")
+    require(await _effects(bench, application) == 1, f"{mode} had no effect in the sandbox")
+    found = await port.find(application, ())
+    require(found is not None, f"find lost the registration made under {mode}")
+    if found is not None:
+        _well_formed(await port.progress(found.reference))
+
+
+async def _namesake(port: PermitsPort, bench: Workbench | None) -> None:
+    """Two people of one name ask for one permit; the answer to one of them is lost."""
+    theirs = _application()
+    ours = msgspec.structs.replace(theirs, reference=_reference(), applicant_phone=_phone())
+    other = await port.submit(theirs)
+    async with _fault(bench, "reset"):
+        await _failure(port.submit(ours))
+    found: Receipt | None = None
+    try:
+        found = await port.find(ours, ())
+    except OutcomeUnknown:
+        return
+    require(found is None or found.reference != other.reference, "a namesake's registration was taken for ours")
+
+
+async def _reads_say_unavailable(mode: str, port: PermitsPort, bench: Workbench | None) -> None:
+    receipt = await port.submit(_application())
+    async with _fault(bench, mode):
+        for name, asking in (
+            ("progress", port.progress(receipt.reference)),
+            ("licence_number", port.licence_number(receipt.reference)),
+            ("licence", port.licence("503/0000/0000")),
+            ("find", port.find(_application(), ())),
+        ):
+            error = await _failure(asking)
+            require(isinstance(error, AgencyUnavailable), f"{name} under {mode} gave {error!r}")
+    _well_formed(await port.progress(receipt.reference))
+
+
+async def _answers_and_withdrawals(port: PermitsPort, _bench: Workbench | None) -> None:
+    receipt = await port.submit(_application())
+    for doing in (port.answer(receipt.reference, "?", "!"), port.withdraw(receipt.reference, "contract check")):
+        try:
+            done = await doing
+        except NotOffered:
+            continue
+        require(done.reference, "done, but no reference")
+
+
+CHECKS: Sequence[Check[PermitsPort]] = (
+    Check("an unknown licence is None", _unknown_licence, writes=False),
+    Check("an unknown reference is refused", _unknown_reference, writes=False),
+    Check("what was never handed over is not found", _never_handed_over, writes=False),
+    Check("what is handed over is found", _submit_and_find, writes=True),
+    Check("work leads to a proven licence", _to_the_licence, writes=True),
+    Check("a rejection is told", _rejected, writes=True),
+    Check("a refusal at the door says when to come again", _refused_at_the_door, writes=True),
+    Check("a namesake's registration is not ours", _namesake, writes=True),
+    Check("answers and withdrawals are done or not offered", _answers_and_withdrawals, writes=True),
+    *(
+        Check(f"submit under {mode} had no effect", partial(_without_effect, mode), writes=True)
+        for mode in NO_EFFECT_MODES
+    ),
+    *(
+        Check(f"submit under {mode} is unknown, then found", partial(_with_effect, mode), writes=True)
+        for mode in EFFECT_MODES
+    ),
+    *(
+        Check(f"reads under {mode} are unavailable", partial(_reads_say_unavailable, mode), writes=True)
+        for mode in (*NO_EFFECT_MODES, *EFFECT_MODES)
+    ),
+)
+
+
+def _application() -> PermitApplication:
+    now = datetime.now(UTC)
+    return PermitApplication(
+        reference=_reference(),
+        permit="reklame",
+        kind="new",
+        applicant_name=f"Contract Check {secrets.token_hex(5).translate(_LETTERS)}",
+        applicant_phone=_phone(),
+        applicant_address="Jalan Dhoho 1",
+        applicant_village_code="35.71.01.1001",
+        purpose="Contract check of the permits port",
+        submitted_on=(now + timedelta(hours=7)).date(),
+        submitted_at=now,
+    )
+
+
+def _phone() -> str:
+    return f"+62813{secrets.randbelow(10**8):08d}"
+
+
+def _reference() -> str:
+    return f"CHECK-{secrets.token_hex(6)}"
+
+
+def _given(bench: Workbench | None) -> Workbench:
+    if bench is None:
+        raise ContractBroken("this check needs a workbench: it never runs against a real backend")
+    return bench
+
+
+@asynccontextmanager
+async def _fault(bench: Workbench | None, mode: str) -> AsyncIterator[None]:
+    given = _given(bench)
+    await given.fault(mode)
+    try:
+        yield
+    finally:
+        await given.heal()
+
+
+async def _failure(asking: Awaitable[object]) -> AgencyError:
+    """The agency's error that a call raises. A result, another error or no end at all breaks the contract."""
+    try:
+        async with asyncio.timeout(LONGEST_S):
+            result = await asking
+    except AgencyError as error:
+        return error
+    except TimeoutError:
+        raise ContractBroken(f"no end within {LONGEST_S:g} s") from None
+    except Exception as error:
+        raise ContractBroken(f"raised {error!r}, which no caller expects") from error
+    raise ContractBroken(f"gave {result!r} where it had to fail")
+
+
+async def _effects(bench: Workbench | None, application: PermitApplication) -> int:
+    """How often the application was registered, as the sandbox itself counts."""
+    effects = await _given(bench).ledger()
+    return sum(effect.reference == application.reference and effect.operation != "work" for effect in effects)
+
+
+def _told(progress: Progress) -> set[str]:
+    return {step.key for step in progress.steps if step.state != "to_come"}
+
+
+def _well_formed(progress: Progress) -> Progress:
+    keys = [step.key for step in progress.steps]
+    require(keys and len(set(keys)) == len(keys), f"steps need keys of their own: {keys}")
+    require(all(step.label for step in progress.steps), "a step without a label")
+    require(sum(step.state == "current" for step in progress.steps) <= 1, "two present steps")
+    return progress
