@@ -38,9 +38,9 @@ FROM taken JOIN cases ON cases.id = taken.case_id JOIN citizens ON citizens.id =
 """  # noqa: S608 - constants of ours
 _STATE = "SELECT state, extract(epoch FROM lease_until - now())::float AS lease_s FROM deliveries WHERE id = $1"
 _SETTLE = """
-UPDATE deliveries SET state = $3, unknown = $4, reference = coalesce($5, reference), reason = $6, detail = $7,
+UPDATE deliveries SET state = $3::text, unknown = $4, reference = coalesce($5, reference), reason = $6, detail = $7,
     lease_until = NULL, next_try_at = CASE WHEN $8::float IS NULL THEN NULL ELSE now() + make_interval(secs => $8) END,
-    attempts = attempts - $9, finished_at = CASE WHEN $3 IN ('queued', 'delivering') THEN NULL ELSE now() END
+    attempts = attempts - $9, finished_at = CASE WHEN $3::text IN ('queued', 'delivering') THEN NULL ELSE now() END
 WHERE id = $1 AND fence = $2 RETURNING 1
 """
 _OTHERS_UNRESOLVED = """
