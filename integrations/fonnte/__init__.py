@@ -1,0 +1,1 @@
+"""A WhatsApp gateway: text messages to citizens, one-time codes among them."""

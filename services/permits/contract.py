@@ -1,28 +1,23 @@
-"""What every adapter of the permits port promises: checks against its sandbox or, where they only read, the real system.
+"""What every adapter of the permits port promises: checks against its sandbox or, where they only read, the agency.
 
 A sandbox's `work` knows the step "reject", and records its moves as effects called "work".
 """
 
-import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import msgspec
 
 from app.cases.port import Progress, Receipt
-from app.errors import AgencyError, AgencyRejected, AgencyUnavailable, NotOffered, OutcomeUnknown
-from app.sandbox.port import Check, ContractBroken, Workbench, require
+from app.errors import AgencyRejected, AgencyUnavailable, NotOffered, OutcomeUnknown
+from app.sandbox.checks import EFFECT_MODES, NO_EFFECT_MODES, failure, given, suffering
+from app.sandbox.port import Check, Workbench, require
 from services.permits.port import PermitApplication, PermitsPort
 
 MOST_STEPS = 12
-LONGEST_S = 40.0
 _LETTERS = str.maketrans("0123456789", "ghijklmnop")
-# Before the agency's work, so surely without an effect; after it, so with the effect done and the answer spoilt.
-NO_EFFECT_MODES = ("error_500", "error_503", "reset", "bad_auth", "hang")
-EFFECT_MODES = ("lost_answer", "malformed", "huge_body")
 
 
 async def _unknown_licence(port: PermitsPort, _bench: Workbench | None) -> None:
@@ -33,7 +28,7 @@ async def _unknown_licence(port: PermitsPort, _bench: Workbench | None) -> None:
 
 async def _unknown_reference(port: PermitsPort, _bench: Workbench | None) -> None:
     for reference in ("0", "no-such-registration", "1 OR 1=1"):
-        error = await _failure(port.progress(reference))
+        error = await failure(port.progress(reference))
         require(isinstance(error, AgencyRejected), f"progress of the unknown {reference!r} raised {error!r}")
 
 
@@ -59,7 +54,7 @@ async def _to_the_licence(port: PermitsPort, bench: Workbench | None) -> None:
     before = _well_formed(await port.progress(receipt.reference))
     require(before.status in ("submitted", "in_review"), f"a new registration is {before.status}")
     for _ in range(MOST_STEPS):
-        await _given(bench).work(receipt.reference)
+        await given(bench).work(receipt.reference)
         now = _well_formed(await port.progress(receipt.reference))
         gone = _told(before) - _told(now)
         require(not gone, f"steps {gone} were done and are not any more")
@@ -78,7 +73,7 @@ async def _to_the_licence(port: PermitsPort, bench: Workbench | None) -> None:
 
 async def _rejected(port: PermitsPort, bench: Workbench | None) -> None:
     receipt = await port.submit(_application())
-    await _given(bench).work(receipt.reference, "reject")
+    await given(bench).work(receipt.reference, "reject")
     progress = _well_formed(await port.progress(receipt.reference))
     require(progress.status == "rejected", f"a rejected registration is {progress.status}")
     require(await port.licence_number(receipt.reference) == "", "a rejected registration has a licence")
@@ -86,8 +81,8 @@ async def _rejected(port: PermitsPort, bench: Workbench | None) -> None:
 
 async def _without_effect(mode: str, port: PermitsPort, bench: Workbench | None) -> None:
     application = _application()
-    async with _fault(bench, mode):
-        error = await _failure(port.submit(application))
+    async with suffering(bench, mode):
+        error = await failure(port.submit(application))
     require(isinstance(error, AgencyUnavailable | OutcomeUnknown), f"submit under {mode} raised {error!r}")
     require(await _effects(bench, application) == 0, f"{mode} had an effect in the sandbox")
     found = await port.find(application, ())
@@ -95,8 +90,8 @@ async def _without_effect(mode: str, port: PermitsPort, bench: Workbench | None)
 
 
 async def _refused_at_the_door(port: PermitsPort, bench: Workbench | None) -> None:
-    async with _fault(bench, "error_503"):
-        error = await _failure(port.submit(_application()))
+    async with suffering(bench, "error_503"):
+        error = await failure(port.submit(_application()))
     told = isinstance(error, AgencyUnavailable) and error.retry_after_s is not None
     require(told, f"503 with Retry-After became {error!r}, without its time")
 
@@ -106,8 +101,8 @@ async def _with_effect(mode: str, port: PermitsPort, bench: Workbench | None) ->
     await port.submit(
         _application()
     )  # what it reads once and keeps is read now, so that the fault meets the submission
-    async with _fault(bench, mode):
-        error = await _failure(port.submit(application))
+    async with suffering(bench, mode):
+        error = await failure(port.submit(application))
     require(isinstance(error, OutcomeUnknown), f"submit under {mode} raised {error!r}")
     require(await _effects(bench, application) == 1, f"{mode} had no effect in the sandbox")
     found = await port.find(application, ())
@@ -121,8 +116,8 @@ async def _namesake(port: PermitsPort, bench: Workbench | None) -> None:
     theirs = _application()
     ours = msgspec.structs.replace(theirs, reference=_reference(), applicant_phone=_phone())
     other = await port.submit(theirs)
-    async with _fault(bench, "reset"):
-        await _failure(port.submit(ours))
+    async with suffering(bench, "reset"):
+        await failure(port.submit(ours))
     found: Receipt | None = None
     try:
         found = await port.find(ours, ())
@@ -133,14 +128,14 @@ async def _namesake(port: PermitsPort, bench: Workbench | None) -> None:
 
 async def _reads_say_unavailable(mode: str, port: PermitsPort, bench: Workbench | None) -> None:
     receipt = await port.submit(_application())
-    async with _fault(bench, mode):
+    async with suffering(bench, mode):
         for name, asking in (
             ("progress", port.progress(receipt.reference)),
             ("licence_number", port.licence_number(receipt.reference)),
             ("licence", port.licence("503/0000/0000")),
             ("find", port.find(_application(), ())),
         ):
-            error = await _failure(asking)
+            error = await failure(asking)
             require(isinstance(error, AgencyUnavailable), f"{name} under {mode} gave {error!r}")
     _well_formed(await port.progress(receipt.reference))
 
@@ -204,39 +199,9 @@ def _reference() -> str:
     return f"CHECK-{secrets.token_hex(6)}"
 
 
-def _given(bench: Workbench | None) -> Workbench:
-    if bench is None:
-        raise ContractBroken("this check needs a workbench: it never runs against a real backend")
-    return bench
-
-
-@asynccontextmanager
-async def _fault(bench: Workbench | None, mode: str) -> AsyncIterator[None]:
-    given = _given(bench)
-    await given.fault(mode)
-    try:
-        yield
-    finally:
-        await given.heal()
-
-
-async def _failure(asking: Awaitable[object]) -> AgencyError:
-    """The agency's error that a call raises. A result, another error or no end at all breaks the contract."""
-    try:
-        async with asyncio.timeout(LONGEST_S):
-            result = await asking
-    except AgencyError as error:
-        return error
-    except TimeoutError:
-        raise ContractBroken(f"no end within {LONGEST_S:g} s") from None
-    except Exception as error:
-        raise ContractBroken(f"raised {error!r}, which no caller expects") from error
-    raise ContractBroken(f"gave {result!r} where it had to fail")
-
-
 async def _effects(bench: Workbench | None, application: PermitApplication) -> int:
     """How often the application was registered, as the sandbox itself counts."""
-    effects = await _given(bench).ledger()
+    effects = await given(bench).ledger()
     return sum(effect.reference == application.reference and effect.operation != "work" for effect in effects)
 
 

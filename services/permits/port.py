@@ -35,7 +35,8 @@ class PermitApplication(msgspec.Struct, frozen=True):
 
 
 class Licence(msgspec.Struct, frozen=True):
-    """An issued licence as the agency's system proves it. `valid_until` None: without end, or the backend does not say."""
+    """An issued licence as the agency's system proves it. `valid_until` None: without end, or the backend does not say.
+    `permit` is the agency's own name of it."""
 
     number: str
     permit: str
@@ -60,7 +61,9 @@ class PermitsPort(ABC):
 
     @abstractmethod
     async def progress(self, reference: str) -> Progress:
-        """Where the registration stands, with all steps; `product["licence_number"]` once issued, "" keys left out."""
+        """Where the registration stands, with all steps; `product["licence_number"]` once issued, "" keys left out.
+
+        Raises AgencyRejected for a reference that the backend does not know, OutcomeUnknown where it stands for two."""
 
     @abstractmethod
     async def answer(self, reference: str, question: str, answer: str) -> Receipt:
