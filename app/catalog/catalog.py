@@ -35,15 +35,22 @@ class CatalogService(msgspec.Struct, frozen=True):
         return self.manifest.title
 
 
+class ModuleForms(msgspec.Struct, frozen=True):
+    """What the catalogue knows of a service module beside its services."""
+
+    title: Text
+    forms: Forms
+
+
 class Catalog:
     """Everything a city offers. Read once; nothing in it changes while the process runs."""
 
-    def __init__(self, city: City, services: Iterable[CatalogService], forms: Mapping[str, Forms]) -> None:
-        """`forms` by module. Services of an agency that the city does not have are left out."""
+    def __init__(self, city: City, services: Iterable[CatalogService], modules: Mapping[str, ModuleForms]) -> None:
+        """Services of an agency that the city does not have are left out."""
         self.city = city
         self._agencies = {agency.id: agency for agency in city.agency}
         self._services = {entry.slug: entry for entry in services if entry.agency_id in self._agencies}
-        self._forms = forms
+        self._modules = modules
 
     @classmethod
     def load(cls, city: str, services: Path = ROOT / "services", integrations: Path = ROOT / "integrations") -> Self:
@@ -54,16 +61,19 @@ class Catalog:
         profile = load_city(city)
         manifests = service_manifests(services)
         options = {"villages": profile.villages()}
-        forms: dict[str, Forms] = {name: load_forms(services / name / "forms", options) for name in manifests}
+        modules = {
+            name: ModuleForms(manifest.title, load_forms(services / name / "forms", options))
+            for name, manifest in manifests.items()
+        }
         backends = _backends_by_module(integrations)
         entries = [
-            _module_entry(service, manifest, forms[name], backends.get(name, ()))
+            _module_entry(service, manifest, modules[name].forms, backends.get(name, ()))
             for name, manifest in manifests.items()
             for service in manifest.service
         ]
         entries += [_link_entry(service) for service in linked_services(profile)]
         _refuse_doubled(entries)
-        return cls(profile, entries, forms)
+        return cls(profile, entries, modules)
 
     @property
     def region(self) -> str:
@@ -101,13 +111,16 @@ class Catalog:
         """The module that takes cases of a service, "" for a link. Raises NotFound."""
         return self.service(slug).module
 
+    def module_title(self, module: str) -> Text:
+        return self._modules[module].title
+
     def form(self, slug: str, version: int | None = None) -> Form | None:
         """A service's form, the newest unless a version is named; None where there is none. Raises NotFound."""
         entry = self.service(slug)
         wanted = version if version is not None else entry.form_version
         if not entry.manifest.form or wanted is None:
             return None
-        return self._forms[entry.module][entry.manifest.form].get(wanted)
+        return self._modules[entry.module].forms[entry.manifest.form].get(wanted)
 
 
 def _module_entry(service: Service, manifest: ServiceManifest, forms: Forms, backends: Sequence[str]) -> CatalogService:

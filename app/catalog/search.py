@@ -16,8 +16,14 @@ LEAST_LIKENESS = 0.4
 # How many of the words asked for may be missing: none, one, all but one.
 Leniency = Literal["all", "most", "any"]
 _LENIENCIES: tuple[Leniency, ...] = ("all", "most", "any")
-# The leniency of the first page, then the last row's place and slug.
-SearchCursor = tuple[Leniency, Annotated[int, msgspec.Meta(ge=-10_000_000, le=10_000_000)], str]
+
+
+class SearchCursor(msgspec.Struct, frozen=True, array_like=True):
+    """The leniency of the first page, and the last row's place and slug."""
+
+    leniency: Leniency
+    place: Annotated[int, msgspec.Meta(ge=-10_000_000, le=10_000_000)]
+    slug: str
 
 
 class Search(msgspec.Struct, frozen=True):
@@ -53,7 +59,7 @@ async def search(session: AsyncSession, wanted: Search) -> Hits:
 def _leniencies(after: SearchCursor | None, terms: int) -> Sequence[Leniency]:
     """In which order to try. A later page keeps to what the first one found."""
     if after:
-        return (after[0],)
+        return (after.leniency,)
     return _LENIENCIES[:terms]
 
 
@@ -142,7 +148,6 @@ LIMIT :limit
 
 async def _page(session: AsyncSession, wanted: Search, phrases: Sequence[str], query: _Query) -> Hits:
     """One page, and whether there is more."""
-    _, place, slug = wanted.after or (None, None, None)
     values: dict[str, Any] = {
         "anywhere": query.text("anywhere"),
         "title": query.text("title"),
@@ -150,10 +155,11 @@ async def _page(session: AsyncSession, wanted: Search, phrases: Sequence[str], q
         "phrases": list(phrases),
         "agency": wanted.agency,
         "life_event": wanted.life_event,
-        "after_place": place,
-        "after_slug": slug,
+        "after_place": wanted.after.place if wanted.after else None,
+        "after_slug": wanted.after.slug if wanted.after else None,
         "limit": wanted.limit + 1,
     }
     rows = [(row.place, row.slug) for row in await session.execute(_PAGE, values)]
     page = rows[: wanted.limit]
-    return Hits([slug for _, slug in page], (query.leniency, *page[-1]) if len(rows) > wanted.limit else None)
+    more = len(rows) > wanted.limit
+    return Hits([slug for _, slug in page], SearchCursor(query.leniency, *page[-1]) if more else None)

@@ -42,7 +42,14 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("slug", name=op.f("pk_catalog_entries")),
     )
-    op.create_index("ix_catalog_entries_words", "catalog_entries", ["words"], unique=False, postgresql_using="gin")
+    op.create_index(
+        "ix_catalog_entries_words",
+        "catalog_entries",
+        ["words"],
+        unique=False,
+        postgresql_using="gin",
+        postgresql_with={"fastupdate": "off"},
+    )
     op.create_table(
         "catalog_words",
         sa.Column("word", sa.String(), nullable=False),
@@ -66,4 +73,5 @@ def upgrade() -> None:
         unique=False,
         postgresql_using="gin",
         postgresql_ops={"word": "gin_trgm_ops"},
+        postgresql_with={"fastupdate": "off"},
     )

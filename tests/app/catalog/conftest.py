@@ -1,17 +1,12 @@
-"""A database with the catalogue's tables, and the catalogue of Kediri in it."""
+"""The catalogue of Kediri, and a migrated database in which search knows it."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy import text
 
 from app.catalog.catalog import Catalog
-from app.catalog.models import BackendHealth, CatalogEntry, CatalogWord
 from app.catalog.sync import sync
-from app.database import Base, Database
-from tests.harness.servers import Servers
-
-TABLES = [Base.metadata.tables[model.__tablename__] for model in (CatalogEntry, CatalogWord, BackendHealth)]
+from app.database import Database
 
 
 @pytest.fixture(scope="session")
@@ -20,19 +15,8 @@ def kediri() -> Catalog:
 
 
 @pytest.fixture(scope="module")
-def catalogue_url(servers: Servers) -> Iterator[str]:
-    url = servers.create_database(template="template0")
-    yield url
-    servers.drop_database(url)
-
-
-@pytest.fixture(scope="module")
-async def database(catalogue_url: str, kediri: Catalog) -> AsyncIterator[Database]:
-    opened = Database(catalogue_url, pool_size=4, name="test")
-    async with opened.transaction() as session:
-        await session.execute(text("CREATE EXTENSION IF NOT EXISTS pg_trgm"))
-        connection = await session.connection()
-        await connection.run_sync(lambda sync_connection: Base.metadata.create_all(sync_connection, tables=TABLES))
+async def database(postgres_url: str, kediri: Catalog) -> AsyncIterator[Database]:
+    opened = Database(postgres_url, pool_size=4, name="test")
     async with opened.transaction() as session:
         await sync(session, kediri)
     yield opened
