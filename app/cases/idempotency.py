@@ -71,7 +71,7 @@ async def first_answer(connection: Connection, request: KeyedRequest, vault: Vau
         return None
     if row["fingerprint"] != request.fingerprint:
         raise Unprocessable("idempotency_key_reused")
-    return FirstAnswer(row["status"], vault.decrypt(row["body_enc"], _CONTEXT), json.loads(row["headers"]))
+    return FirstAnswer(row["status"], vault.decrypt(row["body_enc"], _CONTEXT), row["headers"])
 
 
 async def keep_answer(connection: Connection, request: KeyedRequest, answer: FirstAnswer, vault: Vault) -> None:

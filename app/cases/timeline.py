@@ -43,7 +43,7 @@ async def add_line(connection: Connection, case_id: UUID, last_event: int, line:
 
 def event_view(row: Mapping[str, Any], language: Language) -> TimelineEvent:
     """A row of case_events for a reader. An agency's own words for a step are shown as they are."""
-    data = msgspec.json.decode(row["data"])
+    data = row["data"]
     key = f"timeline.{row['kind']}"
     words = text(key, language, data) if has_text(key) else data.get("label", row["kind"])
     return TimelineEvent(row["seq"], row["at"], row["kind"], row["status"], words, data)
