@@ -69,9 +69,8 @@ async def test_logged_out_here_and_nowhere_else(journey: Journey) -> None:
 async def test_devices_in_pages(journey: Journey) -> None:
     person = somebody()
     await journey.register(person)
-    for device in ("satu", "dua", "tiga"):
-        last = await journey.log_in(person, device_name=device)
-    async with journey.api.client(token=last["access_token"]) as client:
+    tokens = [await journey.log_in(person, device_name=device) for device in ("satu", "dua", "tiga")]
+    async with journey.api.client(token=tokens[-1]["access_token"]) as client:
         seen, cursor = [], None
         for _ in range(4):
             query = {"limit": 2} | ({"cursor": cursor} if cursor else {})
