@@ -4,11 +4,13 @@ import asyncio
 import multiprocessing
 import os
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from app.settings import Settings, SettingsError, settings
+from app.settings import ROOT, Settings, SettingsError, settings
 
 if TYPE_CHECKING:
     from litestar import Litestar
@@ -115,6 +117,26 @@ def check_agency(name: str) -> None:
     sys.exit(1 if asyncio.run(show()) else 0)
 
 
+@loket.command("new-service")
+@click.argument("name")
+@click.option("--agency", default="dpmptsp", show_default=True, help="The agency that answers for it.")
+def new_service(name: str, agency: str) -> None:
+    """Make services/NAME, ready to be filled in. No existing file changes."""
+    from app.scaffold.folders import new_service as make
+
+    _tell_written(lambda: make(name, agency))
+
+
+@loket.command("new-integration")
+@click.argument("name")
+@click.option("--serves", required=True, help="The module whose port it implements.")
+def new_integration(name: str, serves: str) -> None:
+    """Make integrations/NAME for the port of a module. No existing file changes."""
+    from app.scaffold.folders import new_integration as make
+
+    _tell_written(lambda: make(name, serves))
+
+
 def application() -> "Litestar":
     """What uvicorn serves; in a worker process of its own it ends with the process that started it."""
     from app.main import create_app
@@ -146,6 +168,16 @@ def _with_servers() -> Settings:
         os.environ["LOKET_VALKEY_URL"] = EmbeddedValkey(ours.data_dir / "valkey").url()
     settings.cache_clear()
     return settings()
+
+
+def _tell_written(make: Callable[[], list[Path]]) -> None:
+    from app.scaffold.folders import ScaffoldError
+
+    try:
+        for path in make():
+            click.echo(path.relative_to(ROOT))
+    except ScaffoldError as error:
+        raise click.ClickException(str(error)) from None
 
 
 if __name__ == "__main__":

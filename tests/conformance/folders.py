@@ -1,6 +1,7 @@
 """Every service module and integration of the tree with its parts, found by folder; nothing is named here."""
 
 import inspect
+import tomllib
 from abc import ABC
 from functools import lru_cache
 from types import ModuleType
@@ -27,14 +28,8 @@ def integration_manifest(name: str) -> IntegrationManifest:
 
 
 def served() -> list[tuple[str, str]]:
-    """(integration, what it serves), for every pair. Read from file names: a bad manifest fails its own test only."""
-    ports = {path.parent.name for package in ("services", "app") for path in (ROOT / package).glob("*/port.py")}
-    return [
-        (name, path.stem)
-        for name in INTEGRATIONS
-        for path in sorted((ROOT / "integrations" / name).glob("*.py"))
-        if path.stem in ports
-    ]
+    """(integration, what it serves), for every pair. Read leniently: a bad manifest fails its own test only."""
+    return [(name, serves) for name in INTEGRATIONS for serves in _serves(name)]
 
 
 def adapter_of(integration: str, serves: str) -> type[Any]:
@@ -52,3 +47,15 @@ def abstract_classes(module: ModuleType) -> list[type[Any]]:
 
 def own_methods(port: type[Any]) -> dict[str, Any]:
     return {name: member for name, member in inspect.getmembers(port, inspect.isfunction) if not name.startswith("_")}
+
+
+def _serves(name: str) -> list[str]:
+    try:
+        read = tomllib.loads((ROOT / "integrations" / name / "manifest.toml").read_text("utf-8"))
+    except (OSError, ValueError):
+        return []
+    return [serves for serves in read.get("serves", []) if has_contract(serves)]
+
+
+def has_contract(serves: str) -> bool:
+    return any((ROOT / package / serves / "contract.py").exists() for package in ("services", "app"))

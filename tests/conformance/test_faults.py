@@ -4,9 +4,10 @@ A lost answer whose effect happened must be OutcomeUnknown: "surely no effect" w
 """
 
 import time
-from pathlib import Path
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, get_args
 
+import msgspec
 import pytest
 
 from app.errors import AgencyError, OutcomeUnknown
@@ -17,16 +18,35 @@ from tests.harness.contracts import Sample, Stage, collect_samples, on_stage
 
 BUDGET_S = 0.6
 SLACK_S = 1.5
+
+
+class Suffering(msgspec.Struct, frozen=True):
+    """Who suffers, and which calls."""
+
+    stage: Stage
+    samples: Sequence[Sample]
+
+
 FAULTS = [mode for mode in get_args(Mode) if mode != "ok"]
 
 
+@pytest.fixture(scope="module", params=served(), ids="-".join)
+async def suffering(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Suffering]:
+    """One adapter on its stage, with a sample of every call that goes well."""
+    integration, serves = request.param
+    manifest = hurried(integration_manifest(integration), BUDGET_S)
+    async with on_stage(manifest, serves, tmp_path_factory.mktemp(integration)) as stage:
+        samples = await collect_samples(stage, serves)
+        yield Suffering(stage, tuple(samples.values()))
+
+
 @pytest.mark.parametrize("mode", FAULTS)
-@pytest.mark.parametrize(("integration", "serves"), served())
-async def test_a_fault_is_told_as_what_it_is(integration: str, serves: str, mode: str, tmp_path: Path) -> None:
-    async with on_stage(hurried(integration_manifest(integration), BUDGET_S), serves, tmp_path) as stage:
-        for sample in (await collect_samples(stage, serves)).values():
-            for operation in sample.operations:
-                await suffers(stage, sample, operation, mode)
+async def test_a_fault_is_told_as_what_it_is(suffering: Suffering, mode: str) -> None:
+    for sample in suffering.samples:
+        for operation in sample.operations:
+            await suffers(suffering.stage, sample, operation, mode)
 
 
 async def suffers(stage: Stage, sample: Sample, operation: str, mode: str) -> None:

@@ -15,6 +15,7 @@ from app.settings import ROOT
 from tests.conformance.folders import (
     INTEGRATIONS,
     adapter_of,
+    has_contract,
     integration_manifest,
     own_methods,
 )
@@ -58,6 +59,7 @@ def test_it_serves_ports_that_exist(name: str) -> None:
     serves = integration_manifest(name).serves
     assert serves
     assert all(owner_of_port(module) for module in serves)
+    assert all(has_contract(module) for module in serves), "a port without a contract promises nothing"
     assert len(set(serves)) == len(serves)
 
 
