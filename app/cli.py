@@ -99,6 +99,32 @@ def token(who: str) -> None:
     click.echo(asyncio.run(make_token(_with_servers(), who)))
 
 
+@loket.group()
+def cases() -> None:
+    """What an officer does with a case from the terminal, until the dashboards come. Every look is audited."""
+
+
+@cases.command()
+@click.argument("number")
+@click.argument("question")
+@click.option("--officer", required=True, help="Who asks; stands in the audit record.")
+def ask(number: str, question: str, officer: str) -> None:
+    """Ask the citizen of case NUMBER something."""
+    from app.casework import ask as ask_citizen
+
+    click.echo(asyncio.run(ask_citizen(_with_servers(), number, question, officer)))
+
+
+@cases.command()
+@click.argument("number")
+@click.option("--officer", required=True, help="Who looks; stands in the audit record.")
+def show(number: str, officer: str) -> None:
+    """Show case NUMBER with its form, timeline and deliveries, as JSON."""
+    from app.casework import show as show_case
+
+    click.echo(asyncio.run(show_case(_with_servers(), number, officer)))
+
+
 @loket.command("check-agency")
 @click.argument("name")
 def check_agency(name: str) -> None:

@@ -91,16 +91,17 @@ async def apply_progress(session: AsyncSession, case_id: UUID, progress: Progres
         if step.state != "to_come" and step.key not in told:
             told_step = Line("step", row["status"], {"label": step.label, "state": step.state}, step_key=step.key)
             row["last_event"] = await add_line(connection, case_id, row["last_event"], told_step)
-    status, line = _move(row, progress)
+    grown = row["last_event"] != before
+    status, line = _move(row, progress, grown=grown)
     values: dict[str, Any] = {
         "status": status,
         "last_event": row["last_event"],
-        "question": progress.question or None,
+        "question": progress.question or (row["question"] if status == "needs_citizen" else None),
         "product": dict(progress.product) or None,
         "refreshed_at": datetime.now(UTC),
         "next_refresh_at": None if status in FINAL else datetime.now(UTC) + timedelta(seconds=interval_s),
     }
-    changed = line is not None or row["last_event"] != before
+    changed = line is not None or grown
     if changed:
         await change_case(connection, row, line, **values)
     else:
@@ -114,8 +115,11 @@ _TOLD_STEPS = "SELECT step_key FROM case_events WHERE case_id = $1 AND step_key 
 _SEEN = "UPDATE cases SET refreshed_at = now(), next_refresh_at = $2 WHERE id = $1"
 
 
-def _move(row: Mapping[str, Any], progress: Progress) -> tuple[Status, Line | None]:
+def _move(row: Mapping[str, Any], progress: Progress, *, grown: bool) -> tuple[Status, Line | None]:
     current: Status = row["status"]
+    if current == "needs_citizen" and progress.status == "in_review" and not grown:
+        # An officer asked here, and the agency's own system, which knows of no question, says what it said before.
+        return current, None
     if not may_move(current, progress.status):
         if current not in (progress.status, *FINAL):
             log.warning("case %s: the agency says %s, which does not follow %s", row["id"], progress.status, current)

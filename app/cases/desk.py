@@ -1,0 +1,82 @@
+"""What an officer does with a case from the terminal: look at it, and ask its citizen. The pages come with the dashboards."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.audit.actions import AuditEntry, record
+from app.cases.casedata import FORM_CONTEXT
+from app.cases.numbers import is_case_number
+from app.cases.settle import tell
+from app.cases.states import may_move
+from app.cases.timeline import Line
+from app.cases.tools import CaseTools
+from app.cases.writes import HELD_COLUMNS, change_case
+from app.errors import Conflict, NotFound
+from app.jobs import driver_connection
+
+_BY_NUMBER = f"SELECT {HELD_COLUMNS} FROM cases WHERE number = $1 FOR UPDATE"  # noqa: S608 - a constant of ours
+_TIMELINE = "SELECT seq, at, kind, status, data FROM case_events WHERE case_id = $1 ORDER BY seq"
+_DELIVERIES = """
+SELECT operation, state, attempts, unknown, reference, reason, detail, next_try_at FROM deliveries WHERE case_id = $1
+ORDER BY id
+"""
+
+
+async def ask_citizen(session: AsyncSession, number: str, question: str, officer: str) -> Mapping[str, Any]:
+    """Ask the citizen something about their case. Raises NotFound, or Conflict where the case is past asking."""
+    held = await _held(session, number)
+    if not may_move(held["status"], "needs_citizen"):
+        raise Conflict("case_past_asking", params={"status": held["status"]})
+    changed = await change_case(
+        await driver_connection(session),
+        held,
+        Line("needs_citizen", "needs_citizen", {"question": question}),
+        status="needs_citizen",
+        question=question,
+    )
+    await _audit(session, held, officer, "case.asked")
+    await tell(session, held, "case_needs_citizen", question=question)
+    return changed
+
+
+async def show_case(session: AsyncSession, number: str, officer: str, tools: CaseTools) -> Mapping[str, Any]:
+    """The whole case with its form, timeline and deliveries, for the officer who handles it. Audited. Raises NotFound."""
+    held = await _held(session, number)
+    await _audit(session, held, officer, "case.read")
+    connection = await driver_connection(session)
+    shown = {
+        name: held[name] for name in ("id", "number", "service", "status", "question", "agency_reference", "due_on")
+    }
+    shown["form"] = msgspec.json.decode(tools.vault.decrypt(held["form_enc"], FORM_CONTEXT))
+    shown["timeline"] = [dict(row) for row in await connection.fetch(_TIMELINE, held["id"])]
+    shown["deliveries"] = [dict(row) for row in await connection.fetch(_DELIVERIES, held["id"])]
+    return shown
+
+
+async def _held(session: AsyncSession, number: str) -> Mapping[str, Any]:
+    if not is_case_number(number):
+        raise NotFound("case_not_found")
+    row: Mapping[str, Any] | None = await (await driver_connection(session)).fetchrow(_BY_NUMBER, number)
+    if row is None:
+        raise NotFound("case_not_found")
+    return row
+
+
+async def _audit(session: AsyncSession, held: Mapping[str, Any], officer: str, action: str) -> None:
+    await record(
+        session,
+        AuditEntry(
+            actor_kind="officer",
+            actor_id=officer,
+            action=action,
+            subject_id=held["citizen_id"],
+            object_kind="case",
+            object_id=str(held["id"]),
+            purpose=held["service"],
+            legal_basis="uu-25-2009",
+            fields=("form", "timeline"),
+        ),
+    )
