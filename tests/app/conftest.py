@@ -1,4 +1,4 @@
-"""The journey of this module's API."""
+"""What tests of several folders of app use: a way through login."""
 
 from collections.abc import AsyncIterator
 
