@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -23,7 +24,7 @@ from bench.processes import free_port, memory_mb, running, running_servers
 from bench.product import Product
 from bench.report import Figure, table
 
-YARDSTICKS = ("floor", "fastapi")
+YARDSTICKS = {"floor": "bench.floor", "fastapi": "bench.fastapi_yardstick"}
 IMPORT = "import resource, app.main; use = resource.getrusage(resource.RUSAGE_SELF); print(use.ru_utime + use.ru_stime)"
 # More than the product takes of them in a round, so that no round ends early.
 SUBMISSIONS_PER_S = 1_500
@@ -73,7 +74,10 @@ class Bench:
         log = self.folder / "yardsticks.log"
         self.stack.enter_context(running(["-m", "bench.agency", str(agency_port), "0"], log=log, port=agency_port))
         servers = {}
-        for name, module in (("floor", "bench.floor"), ("fastapi", "bench.fastapi_yardstick")):
+        for name, module in YARDSTICKS.items():
+            if name == "fastapi" and not find_spec("fastapi"):
+                say("fastapi is not installed (`make bench` does that): its column stays empty")
+                continue
             port = free_port()
             settings = ground.Settings(port, database_url, valkey_url, laid.public_key, agency_port)
             arguments = ["-m", module, msgspec.json.encode(settings).decode()]
@@ -92,9 +96,9 @@ class Bench:
             say(f"round {number} of {self.size.rounds}" if number else "a round to warm up")
             people, issued = asyncio.run(product.people()), asyncio.run(product.issued(case))
             for operation in OPERATIONS:
-                for name in () if operation.beside else YARDSTICKS:
-                    plan = Plan(yardsticks[name].port, yardstick_requests(operation, ground_people), seconds)
-                    self.keep(number, (operation.key, name), run(yardsticks[name], plan))
+                for name, yardstick in () if operation.beside else yardsticks.items():
+                    plan = Plan(yardstick.port, yardstick_requests(operation, ground_people), seconds)
+                    self.keep(number, (operation.key, name), run(yardstick, plan))
                 if operation.uses_up:
                     used = asyncio.run(product.upload(int(SUBMISSIONS_PER_S * (seconds + 0.5))))
                     plan = Plan(server.port, submissions(people, used), seconds, once=True)
