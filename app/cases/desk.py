@@ -1,4 +1,4 @@
-"""What an officer does with a case from the terminal: look at it, and ask its citizen. The pages come with the dashboards."""
+"""What an officer does with a case from the terminal: look at it, and ask its citizen something."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -43,7 +43,7 @@ async def ask_citizen(session: AsyncSession, number: str, question: str, officer
 
 
 async def show_case(session: AsyncSession, number: str, officer: str, tools: CaseTools) -> Mapping[str, Any]:
-    """The whole case with its form, timeline and deliveries, for the officer who handles it. Audited. Raises NotFound."""
+    """The whole case with its form, timeline and deliveries. Audited. Raises NotFound."""
     held = await _held(session, number)
     await _audit(session, held, officer, "case.read")
     connection = await driver_connection(session)
