@@ -33,7 +33,7 @@ class Base(DeclarativeBase):
 
 class Case(Base):
     __tablename__ = "cases"
-    __table_args__ = {"schema": "bench"}  # noqa: RUF012  (as SQLAlchemy declares it)
+    __table_args__ = {"schema": "bench"}  # noqa: RUF012 - as SQLAlchemy declares it
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     number: Mapped[str]
@@ -49,7 +49,7 @@ class Case(Base):
 
 class Event(Base):
     __tablename__ = "events"
-    __table_args__ = {"schema": "bench"}  # noqa: RUF012  (as SQLAlchemy declares it)
+    __table_args__ = {"schema": "bench"}  # noqa: RUF012 - as SQLAlchemy declares it
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     case_id: Mapped[UUID] = mapped_column(ForeignKey("bench.cases.id"))

@@ -77,7 +77,7 @@ def _speed_line(operation: Operation, found: Medians) -> str:
     return f"{operation.title:<44}{cells}"
 
 
-def _told(met: bool) -> str:  # noqa: FBT001  (met or missed)
+def _told(met: bool) -> str:  # noqa: FBT001 - met or missed
     return "met" if met else "MISSED"
 
 

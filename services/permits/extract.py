@@ -21,8 +21,7 @@ _LINE_MM = 7
 
 def draw(licence: LicenceView, language: Language) -> bytes:
     """One page. Takes tens of milliseconds, the first time half a second: call it off the event loop."""
-    # fpdf2 costs 0.7 s of CPU and 40 MB to import: a process that never draws an extract is spared both.
-    from fpdf import FPDF  # noqa: PLC0415
+    from fpdf import FPDF  # noqa: PLC0415 - 0.7 s of CPU and 40 MB that a process without extracts is spared
 
     page = FPDF(format="A4")
     page.set_margin(_MARGIN_MM)
