@@ -18,8 +18,8 @@ class ExternalServerError(Exception):
     """A server cannot be used; the message says which, where, why, and which setting names it."""
 
 
-async def check_postgres(url: str) -> str:
-    """Its version. Raises ExternalServerError."""
+async def check_postgres(url: str, oldest: int = OLDEST_POSTGRES) -> str:
+    """Its version. Raises ExternalServerError where it cannot be used, or is older than `oldest`."""
     where = f"PostgreSQL at {address(url, 5432)} (LOKET_DATABASE_URL)"
     try:
         connection = await asyncpg.connect(driver_url(url), timeout=_PATIENCE_S)
@@ -37,13 +37,13 @@ async def check_postgres(url: str) -> str:
         version = connection.get_server_version()
     finally:
         await connection.close()
-    if version.major < OLDEST_POSTGRES:
-        raise ExternalServerError(f"{where} is version {version.major}: at least {OLDEST_POSTGRES} is needed")
+    if version.major < oldest:
+        raise ExternalServerError(f"{where} is version {version.major}: at least {oldest} is needed")
     return f"{version.major}.{version.minor}"
 
 
-async def check_valkey(url: str) -> str:
-    """Its version. Raises ExternalServerError."""
+async def check_valkey(url: str, oldest: int = OLDEST_VALKEY) -> str:
+    """Its version. Raises ExternalServerError where it cannot be used, or is older than `oldest`."""
     where = f"Valkey at {address(url, 6379)} (LOKET_VALKEY_URL)"
     try:
         client = Redis.from_url(url, socket_timeout=_PATIENCE_S, socket_connect_timeout=_PATIENCE_S)
@@ -56,8 +56,8 @@ async def check_valkey(url: str) -> str:
     except (RedisError, OSError, ValueError) as error:
         raise ExternalServerError(f"{where} cannot be reached: {type(error).__name__}") from None
     version = str(info.get("valkey_version") or info["redis_version"])
-    if int(version.split(".", maxsplit=1)[0]) < OLDEST_VALKEY:
-        raise ExternalServerError(f"{where} is version {version}: at least {OLDEST_VALKEY} is needed")
+    if int(version.split(".", maxsplit=1)[0]) < oldest:
+        raise ExternalServerError(f"{where} is version {version}: at least {oldest} is needed")
     return version
 
 

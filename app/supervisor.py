@@ -208,7 +208,7 @@ class Supervisor:
         return folder / f"{name}.log"
 
     def _answers(self, port: int, path: str) -> Callable[[], bool]:
-        host = "127.0.0.1" if self._settings.host == "0.0.0.0" else self._settings.host  # noqa: S104
+        host = "127.0.0.1" if self._settings.host == "0.0.0.0" else self._settings.host  # noqa: S104 - compared, not bound
 
         def ask() -> bool:
             try:
