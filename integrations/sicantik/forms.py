@@ -78,8 +78,9 @@ def sent_file(application: PermitApplication) -> tuple[FormFile, ...]:
 
 def clean(value: str) -> str:
     """One line without control characters, quotes, angle brackets, backslashes and semicolons."""
-    readable = "".join(" " if unicodedata.category(letter).startswith("C") else letter for letter in value)
-    return " ".join(readable.translate(_HARMLESS).split())
+    if not value.isprintable():
+        value = "".join(" " if unicodedata.category(letter).startswith("C") else letter for letter in value)
+    return " ".join(value.translate(_HARMLESS).split())
 
 
 def local_phone(value: str) -> str:

