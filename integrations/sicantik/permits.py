@@ -22,9 +22,9 @@ TO_COLLECT_STEP = "14"
 ISSUED_PAGE_ROWS = 500
 MOST_ISSUED_PAGES = 10
 MAX_LICENCE_LENGTH = 100
-# Below the lease of a delivery: several calls make up one of these.
-PREPARE_BUDGET_S = 12.0
-FIND_BUDGET_S = 25.0
+# Looking, preparing and registering together stay below a delivery's lease of 30 s.
+PREPARE_BUDGET_S = 4.0
+FIND_BUDGET_S = 6.0
 
 
 class SicantikPermits(PermitsPort):
