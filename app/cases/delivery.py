@@ -11,7 +11,7 @@ import msgspec
 from app.cases import claims
 from app.cases.casedata import case_data, load_files
 from app.cases.claims import Busy, Claim, Outcome, Stale
-from app.cases.gates import Gate
+from app.cases.gates import Gate, Pass
 from app.cases.handover import PAYLOAD_CONTEXT, DeliveryJob
 from app.cases.port import Receipt
 from app.cases.settle import settle_case
@@ -39,17 +39,18 @@ class Deliverer:
     async def run(self, backend: str, job: DeliveryJob) -> None:
         """One try. Raises RetryLater while the delivery is not settled."""
         gate = self._gates[backend]
-        if not await gate.enter(PATIENCE_S):
+        entered = await gate.enter(PATIENCE_S)
+        if entered is None:
             raise RetryLater(random.uniform(0.1, 1.0), "backend is down")  # noqa: S311 - jitter
         try:
             held = await self._claim(job)
         except BaseException:
-            gate.step_back()
+            gate.step_back(entered)
             raise
         if held is None:
-            gate.step_back()
+            gate.step_back(entered)
             return
-        outcome = await self._try(held, gate)
+        outcome = await self._try(held, gate, entered)
         await self._settle(held, outcome)
         if outcome.retry_in_s is not None:
             raise RetryLater(outcome.retry_in_s, outcome.reason or outcome.state)
@@ -61,17 +62,17 @@ class Deliverer:
         except Busy as busy:
             raise RetryLater(busy.seconds * random.uniform(0.5, 1.5), "taken") from None  # noqa: S311 - jitter
 
-    async def _try(self, held: Claim, gate: Gate) -> Outcome:
+    async def _try(self, held: Claim, gate: Gate, entered: Pass) -> Outcome:
         """Ask the agency, and put whatever comes back into an Outcome."""
         started = asyncio.get_running_loop().time()
         try:
             outcome = await self._hand_over(held)
             gate.answered()
         except AgencyUnavailable as error:
-            gate.failed(error.retry_after_s)
+            gate.failed(entered, error.retry_after_s)
             return self._again(held, error)
         except OutcomeUnknown as error:
-            gate.step_back()
+            gate.step_back(entered)
             return Outcome(state="delivering", unknown=True, detail=error.detail, retry_in_s=LOOK_AGAIN_S)
         except AgencyRejected as error:
             gate.answered()
@@ -80,7 +81,7 @@ class Deliverer:
             gate.answered()
             return Outcome(state="needs_operator", reason="by_hand", detail=error.detail)
         except Exception:
-            gate.step_back()
+            gate.step_back(entered)
             log.exception("delivery failed in a way nobody foresaw: %s", held.id)
             return self._surprised(held)
         log.info("delivery %s %s in %.3f s", held.id, outcome.state, asyncio.get_running_loop().time() - started)

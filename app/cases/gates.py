@@ -5,9 +5,13 @@ import asyncio
 import random
 import time
 from contextlib import suppress
+from typing import Literal
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 5.0
+LONGEST_ASKED_PAUSE_S = 60.0
+# How a caller was let through: with everybody, or alone to find out whether the backend is back.
+Pass = Literal["free", "probe"]
 
 
 class Gate:
@@ -20,35 +24,43 @@ class Gate:
         self._probing = False
         self._news = asyncio.Event()
 
-    async def enter(self, patience_s: float) -> bool:
-        """Whether the backend may be asked now; False after `patience_s` of waiting at a shut door."""
+    async def enter(self, patience_s: float) -> Pass | None:
+        """Whether the backend may be asked now; None after `patience_s` of waiting at a shut door."""
         deadline = time.monotonic() + patience_s
         while self._shut:
             now = time.monotonic()
             if not self._probing and now >= self._opens_at:
                 self._probing = True
-                return True
+                return "probe"
             if now >= deadline:
-                return False
+                return None
             self._news.clear()
             wait_s = min(deadline, max(self._opens_at, now + 0.05) if not self._probing else deadline) - now
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._news.wait()
-        return True
+        return "free"
 
-    def failed(self, retry_after_s: float | None = None) -> None:
-        """The backend could not serve: shut, a little longer each time, or as long as the backend asked for."""
-        self._pause_s = min(LONGEST_PAUSE_S, self._pause_s * 2 if self._shut else FIRST_PAUSE_S)
-        pause_s = max(self._pause_s, min(retry_after_s or 0.0, 60.0))
-        self._opens_at = time.monotonic() + pause_s * random.uniform(0.8, 1.0)  # noqa: S311 - jitter, not a secret
+    def failed(self, held: Pass, retry_after_s: float | None = None) -> None:
+        """The backend could not serve: shut, a little longer after each probe, or as long as the backend asked for.
+
+        Those who went in together fail together: all but the first of them change nothing.
+        """
+        asked_s = min(retry_after_s or 0.0, LONGEST_ASKED_PAUSE_S)
+        if held == "free" and self._shut:
+            self._opens_at = max(self._opens_at, time.monotonic() + asked_s)
+            return
+        self._pause_s = min(LONGEST_PAUSE_S, self._pause_s * 2) if held == "probe" else FIRST_PAUSE_S
+        pause_s = max(self._pause_s * random.uniform(0.8, 1.0), asked_s)  # noqa: S311 - jitter, not a secret
+        self._opens_at = time.monotonic() + pause_s
         self._shut, self._probing = True, False
         self._news.set()
 
-    def step_back(self) -> None:
+    def step_back(self, held: Pass) -> None:
         """The caller let through did not ask, or learned nothing: the next one may try."""
-        self._probing = False
-        self._news.set()
+        if held == "probe":
+            self._probing = False
+            self._news.set()
 
     def answered(self) -> None:
         """The backend served: everybody through."""
