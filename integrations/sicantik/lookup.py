@@ -1,8 +1,7 @@
 """Whether a registration whose answer was lost was made: SICANTIK stores our reference and never shows it again.
 
-Its list of registrations leaves out those that came in online and no officer has taken on yet (the list joins the
-applicants' final table), so one that is missing there may still have been made. But its number can be guessed: running
-number, permit type, kind, month, year. All numbers that could be ours and are nobody's yet are asked for one by one.
+Its list leaves out what came in online and no officer took on yet, but numbers can be guessed (running, permit type,
+kind, month, year): all that could be ours and are nobody's yet are asked for one by one.
 """
 
 import asyncio

@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -21,60 +21,12 @@ from app.errors import AgencyError, AgencyUnavailable, OutcomeUnknown
 from app.manifest import IntegrationManifest, OperationPolicy
 from app.settings import BackendSettings
 from app.telemetry import request_id
+from tests.harness.listener import Behaviour, Server, answering, listening
 
-Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 BUDGET_S = 0.6
 READ = Call(operation="read", path="/thing", query=[("nik", "3571024505909001")])
 WRITE = Call(operation="write", path="/thing", method="POST", form=[("nik", "3571024505909001")])
 UNSAFE_GET = Call(operation="write", path="/thing")
-
-
-class Server:
-    """A listening socket; `requests` holds the head and body of each request that came whole."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.requests: list[bytes] = []
-        self.connections = 0
-
-
-@asynccontextmanager
-async def listening(behave: Behaviour, context: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
-    server = Server(0)
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        server.connections += 1
-        try:
-            while True:
-                server.requests.append(await _request(reader))
-                await behave(reader, writer)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    server.port = listener.sockets[0].getsockname()[1]
-    try:
-        yield server
-    finally:
-        listener.close()
-
-
-async def _request(reader: asyncio.StreamReader) -> bytes:
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = next((int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0)
-    return head + await reader.readexactly(length)
-
-
-def answering(status: str = "200 OK", body: bytes = b"{}", headers: str = "") -> Behaviour:
-    head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode()
-
-    async def behave(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(head + body)
-
-    return behave
 
 
 async def never(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
