@@ -87,11 +87,14 @@ class AgencyClient:
         policy = self.manifest.operations[call.operation]
         attempt = _Attempt()
         started = time.perf_counter()
-        outcome = "unavailable"
+        outcome = "broken_off"
         try:
             reply = await self._bounded(call, policy, attempt)
             outcome = "ok"
             return reply
+        except AgencyUnavailable:
+            outcome = "unavailable"
+            raise
         except OutcomeUnknown:
             outcome = "unknown"
             raise

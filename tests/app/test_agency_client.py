@@ -314,7 +314,14 @@ async def test_observes_outcome_and_time() -> None:
             with pytest.raises(AgencyError):
                 await client.call(call)
         await client.close()
-    assert seen == [("agency", "read", "unavailable"), ("agency", "write", "unknown")]
+    async with listening(never) as server:
+        client = client_for(server.port)
+        client._observe = lambda backend, operation, outcome, seconds: seen.append((backend, operation, outcome))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client.call(WRITE), 0.1)
+        await client.close()
+    assert [outcome for _, _, outcome in seen] == ["unavailable", "unknown", "broken_off"]
+    assert seen[1] == ("agency", "write", "unknown")
 
 
 @pytest.fixture
