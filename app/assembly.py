@@ -9,14 +9,14 @@ from app.cases.wakeups import Wakeups
 from app.catalog.catalog import Catalog
 from app.catalog.health import HealthRecorder
 from app.database import Database
-from app.discovery import Assembly, assemble, text_roots
+from app.discovery import Assembly, assemble
 from app.inbox.actions import InboxCourier
 from app.limits import Limiter
 from app.login.gate import Gate, Parts
 from app.privacy import Vault, open_vault
 from app.settings import Settings
 from app.telemetry import configure_logs, observe_agency
-from app.texts import load_texts
+from app.texts import load_texts, text_roots
 from app.valkey import Valkey
 
 

@@ -92,10 +92,6 @@ def route_handlers() -> list[Any]:
     return found
 
 
-def text_roots() -> tuple[Path, ...]:
-    return ROOT / "app", ROOT / "services", ROOT / "integrations"
-
-
 def one_subclass(where: ModuleType, parent: type) -> Any:
     """The single concrete subclass of `parent` defined in a module. Raises ManifestError for none or several."""
     found = [kind for kind in _classes_of(where) if issubclass(kind, parent) and kind is not parent]

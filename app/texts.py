@@ -2,20 +2,24 @@
 
 import tomllib
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 import msgspec
+
+from app.settings import ROOT
 
 Language = Literal["id", "en"]
 LANGUAGES: tuple[Language, ...] = ("id", "en")
 
 
 class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One text in both languages. `{name}` marks what is filled in."""
+    """One text in both languages. `{name}` marks what is filled in. `status` is the HTTP status of an `error.` code."""
 
     id: str
     en: str
+    status: int | None = None
 
     def into(self, language: Language, params: Mapping[str, object] | None = None) -> str:
         template = self.en if language == "en" else self.id
@@ -46,6 +50,26 @@ def load_texts(*roots: Path) -> None:
                 text = msgspec.convert(value, Text)
                 if _catalogue.setdefault(key, text) != text:
                     raise ValueError(f"{path}: text {key!r} stands elsewhere with other words")
+
+
+def text_roots() -> tuple[Path, ...]:
+    return ROOT / "app", ROOT / "services", ROOT / "integrations"
+
+
+@lru_cache(maxsize=1)
+def error_statuses() -> Mapping[str, int]:
+    """Every stable error code of the product with its HTTP status, by code."""
+    load_texts(*text_roots())
+    return {
+        key.removeprefix("error."): found.status
+        for key, found in sorted(_catalogue.items())
+        if key.startswith("error.") and found.status is not None
+    }
+
+
+def text_keys(prefix: str) -> list[str]:
+    """The keys that begin with `prefix`, sorted."""
+    return sorted(key for key in _catalogue if key.startswith(prefix))
 
 
 def text(key: str, language: Language, params: Mapping[str, object] | None = None) -> str:

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from app import errors
-from app.discovery import text_roots
 from app.settings import ROOT
-from app.texts import LANGUAGES, has_text, load_texts
+from app.texts import LANGUAGES, error_statuses, has_text, load_texts, text_keys, text_roots
 from tests.harness.source import PRODUCT, Source, nothing, sources
 
 pytestmark = pytest.mark.tree
@@ -35,6 +34,7 @@ def test_there_are_texts() -> None:
 @pytest.mark.parametrize("path", TEXT_FILES, ids=lambda path: "/".join(path.parts[-3:-1]))
 def test_texts_are_whole(path: Path) -> None:
     for key, words in tomllib.loads(path.read_text("utf-8")).items():
+        words.pop("status", None)
         assert set(words) == set(LANGUAGES), key
         assert all(word.strip() for word in words.values()), key
         filled_in = {frozenset(placeholders(word, language)) for language, word in words.items()}
@@ -44,6 +44,18 @@ def test_texts_are_whole(path: Path) -> None:
 def test_every_refusal_has_a_text() -> None:
     nothing(f"{place} raises {code}" for place, code in raised_codes() if not has_text(f"error.{code}"))
     assert not [kind.__name__ for kind in REFUSALS.values() if not has_text(f"error.{kind.code}")]
+
+
+def test_every_refusal_has_its_status() -> None:
+    """What the catalogue says of a code is what raising it answers."""
+    statuses = error_statuses()
+    nothing(
+        f"{place} raises {code} as {REFUSALS[kind].status}, texts.toml says {statuses.get(code)}"
+        for place, kind, code in raised()
+        if kind != "LoketError" and statuses.get(code) != REFUSALS[kind].status
+    )
+    assert not [kind.__name__ for kind in REFUSALS.values() if statuses.get(kind.code) != kind.status]
+    assert not [key for key in text_keys("error.") if key.count(".") == 1 and key.split(".")[1] not in statuses]
 
 
 def test_every_field_fault_has_a_text() -> None:
@@ -57,11 +69,15 @@ def test_codes_are_snake_case() -> None:
 
 
 def raised_codes() -> Iterator[tuple[str, str]]:
-    """Codes given to our refusals by name, anywhere in the product."""
+    return ((place, code) for place, _, code in raised())
+
+
+def raised() -> Iterator[tuple[str, str, str]]:
+    """Place, class and code of our refusals given a code by name, anywhere in the product."""
     for source in sources(*PRODUCT):
         for call in calls(source):
             if called(call) in REFUSALS and call.args and isinstance(call.args[0], ast.Constant):
-                yield source.place, str(call.args[0].value)
+                yield source.place, called(call), str(call.args[0].value)
 
 
 def field_codes() -> Iterator[tuple[str, str]]:

@@ -7,8 +7,7 @@ from uuid import uuid4
 import pytest
 from pypdf import PdfReader
 
-from app.discovery import text_roots
-from app.texts import Language, load_texts
+from app.texts import Language, load_texts, text_roots
 from services.permits.extract import draw
 from services.permits.pages import STYLE, check_page
 from services.permits.schemas import LicenceCheck, LicenceView
