@@ -19,7 +19,7 @@ from app.cases.schemas import NewCase, Rating
 from app.cases.states import FINAL, WITHDRAWABLE
 from app.cases.timeline import Line, add_line
 from app.cases.tools import CaseTools
-from app.cases.writes import CaseRow, change_case, insert_case, lock_own_case, take_attachments
+from app.cases.writes import CaseRow, change_case, insert_case, lock_own_case, release_attachments, take_attachments
 from app.catalog.catalog import CatalogService
 from app.database import Connection
 from app.errors import Conflict, FieldError, Forbidden, PreconditionFailed, Unprocessable
@@ -30,12 +30,12 @@ from app.login.guards import Caller
 
 _NEXT_NUMBER = f"SELECT nextval('{NUMBERS.name}')"
 _CALL_BACK = """
-WITH called AS (
-    UPDATE deliveries SET state = 'rejected', reason = 'withdrawn', finished_at = now(), next_try_at = NULL
-    WHERE case_id = $1 AND operation = 'submit' AND state = 'queued' AND NOT unknown RETURNING case_id
-)
-UPDATE cases SET delivery_state = NULL FROM called WHERE cases.id = called.case_id RETURNING 1
+UPDATE deliveries SET state = 'rejected', reason = 'withdrawn', finished_at = now(), next_try_at = NULL
+WHERE case_id = $1 AND operation = 'submit' AND state = 'queued' AND NOT unknown RETURNING 1
 """
+
+# What a half-filled form may still lack: a field, a tick, the statement's consent.
+_NOT_YET = {"required", "choice_missing", "min_items", "not_accepted"}
 
 
 class Filled(msgspec.Struct, frozen=True):
@@ -69,12 +69,16 @@ async def open_case(session: AsyncSession, caller: Caller, new: NewCase, tools: 
 async def change_draft(
     session: AsyncSession, caller: Caller, held: Mapping[str, Any], data: Mapping[str, Any], tools: CaseTools
 ) -> Mapping[str, Any]:
-    """Put a whole new form into a draft whose row is held (`held_draft`)."""
+    """Put a whole new form into a draft whose row is held (`held_draft`). A file it does not name any more is loose."""
     service = _service_for(held["service"], caller, tools)
     filled = Filled(service, _form_for(service, held["form_version"], tools), data)
     _check_schema(filled, draft=True)
+    connection = await driver_connection(session)
+    await _take_files(connection, held["id"], caller, filled)
+    before = msgspec.json.decode(tools.vault.decrypt(held["form_enc"], FORM_CONTEXT))
+    await release_attachments(connection, held["id"], _files_of(filled.form, before) - _files_of(filled.form, data))
     sealed = tools.vault.encrypt(msgspec.json.encode(data), FORM_CONTEXT)
-    return await change_case(await driver_connection(session), held, None, form_enc=sealed)
+    return await change_case(connection, held, None, form_enc=sealed)
 
 
 async def held_draft(session: AsyncSession, caller: Caller, case_id: UUID, revision: str) -> Mapping[str, Any]:
@@ -125,6 +129,9 @@ async def withdraw(
         return held
     if held["status"] not in WITHDRAWABLE:
         raise Conflict("case_already_decided", params={"status": held["status"]})
+    # Where no worker has taken it yet, the agency never hears of it.
+    called_back = held["delivery_state"] == "queued" and await connection.fetchval(_CALL_BACK, case_id)
+    standing = None if called_back else held["delivery_state"]
     changed = await change_case(
         connection,
         held,
@@ -132,11 +139,9 @@ async def withdraw(
         status="withdrawn",
         question=None,
         next_refresh_at=None,
+        delivery_state=standing,
     )
-    if held["delivery_state"] == "queued" and await connection.fetchval(_CALL_BACK, case_id):
-        # No worker had taken it yet: the agency never hears of it.
-        return changed
-    if held["delivery_state"] is not None:
+    if standing is not None:
         applicant = await load_applicant(connection, caller.id, tools)
         await hand_over(session, changed, applicant, Handover("withdraw", caller.id, {"reason": reason}), tools)
     return changed
@@ -193,7 +198,7 @@ def _check_schema(filled: Filled, *, draft: bool) -> None:
     faults: Sequence[FieldError] = filled.form.errors(filled.data, "/form")
     if draft:
         # A draft may lack what is not filled in yet; what is there must already fit.
-        faults = [fault for fault in faults if fault.code != "required"]
+        faults = [fault for fault in faults if fault.code not in _NOT_YET]
     if faults:
         raise Unprocessable(errors=faults)
 
@@ -201,12 +206,11 @@ def _check_schema(filled: Filled, *, draft: bool) -> None:
 def _check_rules(filled: Filled, applicant: Applicant, tools: CaseTools) -> None:
     handler = tools.modules[filled.service.module].handler
     if faults := handler.check(filled.service.slug, filled.data, applicant):
-        raise Unprocessable(errors=_below_form(faults))
+        raise Unprocessable(errors=faults)
 
 
-def _below_form(faults: Sequence[FieldError]) -> list[FieldError]:
-    """Pointers from the body's root: the form is its member `form`."""
-    return [FieldError(f"/form{fault.pointer}", fault.code, fault.params) for fault in faults]
+def _files_of(form: Form, data: Mapping[str, Any]) -> set[UUID]:
+    return {field.attachment_id for field in form.file_fields(data)}
 
 
 async def _take_files(connection: Connection, case_id: UUID, caller: Caller, filled: Filled) -> None:

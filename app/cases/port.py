@@ -89,7 +89,10 @@ class CaseHandler(ABC):
 
     @abstractmethod
     def check(self, service: str, form: Mapping[str, object], applicant: Applicant) -> Sequence[FieldError]:
-        """The module's own rules, beyond the form's JSON Schema. No input or output: runs inside a request."""
+        """The module's own rules, beyond the form's JSON Schema. No input or output: runs inside a request.
+
+        Pointers begin at the request's body, whose member `form` the form is: `/form/starts_on`.
+        """
 
     def lane(self, service: str, applicant: Applicant) -> str:
         """What the backend could mistake for this case when an answer is lost. At most one delivery of a lane is under

@@ -4,7 +4,7 @@ Plain statements instead of ORM objects: handing in is the hottest write of the 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -36,6 +36,7 @@ _TAKE_ATTACHMENTS = """
 UPDATE attachments SET case_id = $1
 WHERE id = ANY($2::uuid[]) AND citizen_id = $3 AND (case_id IS NULL OR case_id = $1) RETURNING id, media_type, size
 """
+_RELEASE_ATTACHMENTS = "UPDATE attachments SET case_id = NULL WHERE case_id = $1 AND id = ANY($2::uuid[])"
 
 
 class CaseRow(msgspec.Struct, frozen=True):
@@ -122,3 +123,9 @@ async def take_attachments(
     if missing := sorted(str(each) for each in unique - taken.keys()):
         raise Unprocessable("attachment_not_usable", params={"attachments": ", ".join(missing)})
     return taken
+
+
+async def release_attachments(connection: Connection, case_id: UUID, unwanted: Collection[UUID]) -> None:
+    """Give attachments of a case back to their citizen, for another case or for nothing."""
+    if unwanted:
+        await connection.execute(_RELEASE_ATTACHMENTS, case_id, list(unwanted))
