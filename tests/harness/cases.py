@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.harness.people import Citizen
@@ -17,7 +17,7 @@ def new_key() -> str:
 
 def advertising(documents: str, **changed: object) -> dict[str, Any]:
     """A form of the outdoor advertising permit that is right in every field."""
-    starts = date.today() + timedelta(days=10)
+    starts = datetime.now(UTC).date() + timedelta(days=10)
     form: dict[str, Any] = {
         "kind": "new",
         "purpose": "Papan nama toko",
@@ -61,8 +61,9 @@ async def hand_in(citizen: Citizen) -> dict[str, Any]:
 
 async def until(citizen: Citizen, case_id: str, condition: Any, timeout_s: float = 20) -> dict[str, Any]:
     """The case once `condition(case)` holds. Raises AssertionError with the case where it never does."""
+    case: dict[str, Any] = {}
     for _ in range(int(timeout_s / 0.1)):
-        case: dict[str, Any] = (await citizen.get(f"/v1/cases/{case_id}")).json()
+        case = (await citizen.get(f"/v1/cases/{case_id}")).json()
         if condition(case):
             return case
         await asyncio.sleep(0.1)

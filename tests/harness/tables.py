@@ -1,0 +1,49 @@
+"""The product's tables as a test sees them from outside: how many rows each has, and any statement."""
+
+from types import TracebackType
+from typing import Any, Self
+
+import asyncpg
+
+from app.database import driver_url
+
+_TABLES = """
+SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'worker_beats'
+ORDER BY relname
+"""
+
+
+class Tables:
+    """One connection of the test's own, outside any transaction. Used as an async context manager."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def __aenter__(self) -> Self:
+        self.connection: asyncpg.Connection[Any] = await asyncpg.connect(driver_url(self._url))
+        self._names = [row["relname"] for row in await self.connection.fetch(_TABLES)]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.connection.close()
+
+    async def counts(self) -> dict[str, int]:
+        """Rows of every table; `grown` compares two of them."""
+        statement = " UNION ALL ".join(f"SELECT '{name}' AS name, count(*) FROM {name}" for name in self._names)
+        return {row["name"]: row["count"] for row in await self.connection.fetch(statement)}
+
+    async def value(self, statement: str, *given: Any) -> Any:
+        return await self.connection.fetchval(statement, *given)
+
+    async def rows(self, statement: str, *given: Any) -> list[dict[str, Any]]:
+        return [dict(row) for row in await self.connection.fetch(statement, *given)]
+
+    async def run(self, statement: str, *given: Any) -> None:
+        await self.connection.execute(statement, *given)
+
+
+def grown(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
+    """Which tables have more or fewer rows than before, and by how many."""
+    return {name: after[name] - before[name] for name in after if after[name] != before[name]}
