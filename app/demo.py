@@ -1,19 +1,20 @@
 """What the demo needs from the command line: its people, and a token to try the API with. Refused in production."""
 
 from app.assembly import build
+from app.database import Database
 from app.login.demo import demo_token, seed_demo
+from app.privacy import open_vault
 from app.settings import Settings, SettingsError
 
 
 async def seed(settings: Settings) -> int:
     """Make the demo's people that are not there yet; how many were made. Raises SettingsError in production."""
-    product = build(settings, "seed")
+    database = Database(settings.database_url, pool_size=1, name="seed")
     try:
-        async with product.database.transaction() as session:
-            return await seed_demo(session, product.vault, settings)
+        async with database.transaction() as session:
+            return await seed_demo(session, open_vault(settings), settings)
     finally:
-        await product.gate.close()
-        await product.close()
+        await database.close()
 
 
 async def token(settings: Settings, who: str) -> str:
