@@ -68,6 +68,10 @@ async def test_wrong_password_sends_no_code_and_none_is_right(journey: Journey) 
         assert found
         answer = await journey.answer(client, asked.json()["challenge_id"], found[0])
     assert_problem(answer, 422, "code_wrong")
+    async with journey.database.transaction() as session:
+        given = {"id": asked.json()["challenge_id"]}
+        row = (await session.execute(text("select tries, used_at from challenges where id = :id"), given)).one()
+    assert tuple(row) == (1, None), "not even this code meets the challenge"
 
 
 async def test_unknown_nik_does_the_same_work(journey: Journey) -> None:
