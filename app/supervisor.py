@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from app import processes
 from app.embedded import EmbeddedPostgres, EmbeddedServerError, EmbeddedValkey
@@ -104,28 +105,34 @@ class Supervisor:
 
     def run(self) -> int:
         """Until Ctrl-C or SIGTERM. The exit status: 0 at the asked-for end, 1 where it could not start."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _end)
+        _on_signals(_end)
         try:
             with _only_copy(self._settings.data_dir) as was_killed:
-                self._start(was_killed=was_killed)
-                self._greet()
-                while True:
-                    time.sleep(0.1)
-                    for child in self._children:
-                        child.tend(self._say)
+                try:
+                    self._start(was_killed=was_killed)
+                    self._greet()
+                    self._watch()
+                finally:
+                    _on_signals(signal.SIG_IGN)
+                    self._stop()
         except (CannotStart, EmbeddedServerError, ExternalServerError) as error:
             print(f"\nSatu Loket could not start: {error}", file=sys.stderr, flush=True)
             return 1
         except _Ended:
+            self._say(f"Everything is stopped. Your data stays in {_shown(self._settings.data_dir)}")
+        return 0
+
+    def _watch(self) -> NoReturn:
+        while True:
+            time.sleep(0.1)
+            for child in self._children:
+                child.tend(self._say)
+
+    def _stop(self) -> None:
+        if self._children:
             self._say("Stopping ...")
-            return 0
-        finally:
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, signal.SIG_IGN)
-            for child in reversed(self._children):
-                child.stop()
-            self._say("Everything is stopped. Your data stays in " + _shown(self._settings.data_dir))
+        for child in reversed(self._children):
+            child.stop()
 
     def _start(self, *, was_killed: bool) -> None:
         settings = self._settings
@@ -249,8 +256,10 @@ def _only_copy(data_dir: Path) -> Iterator[bool]:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        yield bool(before)
-        lock.truncate(0)
+        try:
+            yield bool(before)
+        finally:
+            lock.truncate(0)
 
 
 def _require_port(host: str, port: int, variable: str, purpose: str, *, patient: bool) -> None:
@@ -288,6 +297,11 @@ def _shown(path: Path | None) -> str:
         return "this terminal"
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def _on_signals(action: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, action)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
