@@ -7,8 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 from pgqueuer import PgQueuer
-from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
-from pgqueuer.adapters.persistence.queries import Queries
+from pgqueuer.adapters.persistence.qb import QueryQueueBuilder
 from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.models import Job
 from sqlalchemy import literal, select
@@ -18,6 +17,8 @@ from app.database import Connection, driver_of
 
 P = TypeVar("P", bound=msgspec.Struct)
 
+# pgqueuer's own statement, rendered once: rendering it for every job costs more than running it.
+_ENQUEUE = QueryQueueBuilder().build_enqueue_query("skip")
 _ANYTHING = select(literal(1))
 
 # A worker that stops beating for this long has lost its job to another one.
@@ -49,13 +50,15 @@ async def enqueue(
 
     With `dedupe`, a job of the same key that still waits makes this one superfluous.
     """
-    await Queries(AsyncpgDriver(await driver_connection(session))).enqueue(
-        queue,
-        msgspec.json.encode(payload),
-        execute_after=timedelta(seconds=delay_s) if delay_s else None,
-        dedupe_key=dedupe,
-        on_conflict="skip",
-    )
+    await enqueue_on(await driver_connection(session), queue, payload, delay_s=delay_s, dedupe=dedupe)
+
+
+async def enqueue_on(
+    connection: Connection, queue: str, payload: msgspec.Struct, *, delay_s: float = 0, dedupe: str | None = None
+) -> None:
+    """The same in the transaction that `connection` is in."""
+    after = timedelta(seconds=delay_s)
+    await connection.execute(_ENQUEUE, [0], [queue], [msgspec.json.encode(payload)], [after], [dedupe], ["null"])
 
 
 async def driver_connection(session: AsyncSession) -> Connection:

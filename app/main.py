@@ -35,7 +35,7 @@ def create_app(settings: Settings) -> Litestar:
     app = Litestar(
         route_handlers=route_handlers(),
         dependencies=_dependencies(product),
-        guards=[guard, throttle],
+        guards=[admit],
         lifespan=[_lifespan(product)],
         exception_handlers={Exception: on_error},
         request_class=StrictRequest,
@@ -45,6 +45,8 @@ def create_app(settings: Settings) -> Litestar:
         logging_config=None,
     )
     app.state["gate"] = product.gate
+    app.state["catalog"] = product.catalog
+    app.state["cases"] = product.cases
     app.state["limiter"] = product.limiter
     app.state["trusted_proxies"] = trusted_networks(settings.trusted_proxies)
     # Outside of everything, so that what no route answers is counted, headed and logged as well.
@@ -52,8 +54,12 @@ def create_app(settings: Settings) -> Litestar:
     return app
 
 
-async def throttle(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Runs after the guard, so a caller is counted by session and everybody else by address."""
+async def admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Who may come in, and how often: a caller is counted by session, everybody else by address.
+
+    One guard for both: Litestar copies the handler for every guard it asks.
+    """
+    await guard(connection, handler)
     caller = connection.scope.get("user")
     if isinstance(caller, Caller):
         key, limit = f"session:{caller.session_id}", PER_SESSION

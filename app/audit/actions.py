@@ -1,17 +1,23 @@
 """Writing the audit record, in the transaction of what it records."""
 
+import json
 from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.audit.models import AuditRow
+from app.database import Connection
+from app.jobs import driver_connection
 from app.telemetry import request_id
 
-_INSERT = insert(AuditRow)
+AUDIT_COLUMNS = (
+    "actor_kind, actor_id, action, subject_id, object_kind, object_id, purpose, legal_basis, fields, request_id"
+)
+_INSERT = f"""
+INSERT INTO audit_rows ({AUDIT_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10)
+"""  # noqa: S608 - constants of ours
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,5 +37,15 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 async def record(session: AsyncSession, entry: AuditEntry) -> None:
     """Add one row; it commits or vanishes with the session's transaction."""
-    values = msgspec.structs.asdict(entry)
-    await session.execute(_INSERT, {**values, "fields": list(entry.fields), "request_id": request_id.get()})
+    await record_on(await driver_connection(session), entry)
+
+
+async def record_on(connection: Connection, entry: AuditEntry) -> None:
+    """The same in the transaction that `connection` is in."""
+    await connection.execute(_INSERT, *values_of(entry))
+
+
+def values_of(entry: AuditEntry) -> tuple[object, ...]:
+    """What AUDIT_COLUMNS are given, for statements that record beside what else they write."""
+    *told, fields = msgspec.structs.astuple(entry)
+    return *told, json.dumps(list(fields)), request_id.get()

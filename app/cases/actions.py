@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cases.applicants import load_applicant
 from app.cases.casedata import FORM_CONTEXT
@@ -25,7 +24,6 @@ from app.database import Connection
 from app.errors import Conflict, FieldError, Forbidden, PreconditionFailed, Unprocessable
 from app.forms import Form
 from app.ids import uuid7
-from app.jobs import driver_connection
 from app.login.guards import Caller
 
 _NEXT_NUMBER = f"SELECT nextval('{NUMBERS.name}')"
@@ -47,7 +45,7 @@ class Filled(msgspec.Struct, frozen=True):
     loose: Sequence[UUID] = ()
 
 
-async def open_case(session: AsyncSession, caller: Caller, new: NewCase, tools: CaseTools) -> Mapping[str, Any]:
+async def open_case(connection: Connection, caller: Caller, new: NewCase, tools: CaseTools) -> Mapping[str, Any]:
     """A new case, handed in or as a draft. Returns its row.
 
     Raises Unprocessable for a form that does not fit, Forbidden below the service's assurance level.
@@ -56,24 +54,22 @@ async def open_case(session: AsyncSession, caller: Caller, new: NewCase, tools: 
     form = _form_for(service, new.form_version, tools)
     filled = Filled(service, form, new.form, new.attachments)
     _check_schema(filled, draft=new.draft)
-    connection = await driver_connection(session)
     if new.draft:
         return await _store(connection, caller, filled, "draft", tools)
     applicant = await load_applicant(connection, caller.id, tools)
     _check_rules(filled, applicant, tools)
     row = await _store(connection, caller, filled, "submitted", tools)
-    await hand_over(session, row, applicant, Handover("submit", caller.id), tools)
+    await hand_over(connection, row, applicant, Handover("submit", caller.id), tools)
     return row
 
 
 async def change_draft(
-    session: AsyncSession, caller: Caller, held: Mapping[str, Any], data: Mapping[str, Any], tools: CaseTools
+    connection: Connection, caller: Caller, held: Mapping[str, Any], data: Mapping[str, Any], tools: CaseTools
 ) -> Mapping[str, Any]:
     """Put a whole new form into a draft whose row is held (`held_draft`). A file it does not name any more is loose."""
     service = _service_for(held["service"], caller, tools)
     filled = Filled(service, _form_for(service, held["form_version"], tools), data)
     _check_schema(filled, draft=True)
-    connection = await driver_connection(session)
     await _take_files(connection, held["id"], caller, filled)
     before = msgspec.json.decode(tools.vault.decrypt(held["form_enc"], FORM_CONTEXT))
     await release_attachments(connection, held["id"], _files_of(filled.form, before) - _files_of(filled.form, data))
@@ -81,10 +77,10 @@ async def change_draft(
     return await change_case(connection, held, None, form_enc=sealed)
 
 
-async def held_draft(session: AsyncSession, caller: Caller, case_id: UUID, revision: str) -> Mapping[str, Any]:
+async def held_draft(connection: Connection, caller: Caller, case_id: UUID, revision: str) -> Mapping[str, Any]:
     """The citizen's draft, its row held. Raises Conflict where it is none any more, PreconditionFailed for an old
     ETag."""
-    held = await lock_own_case(await driver_connection(session), case_id, caller.id)
+    held = await lock_own_case(connection, case_id, caller.id)
     if held["status"] != "draft":
         raise Conflict("case_not_a_draft", params={"status": held["status"]})
     if revision.strip().removeprefix("W/").strip('"') not in (str(held["revision"]), "*"):
@@ -92,9 +88,8 @@ async def held_draft(session: AsyncSession, caller: Caller, case_id: UUID, revis
     return held
 
 
-async def submit_draft(session: AsyncSession, caller: Caller, case_id: UUID, tools: CaseTools) -> Mapping[str, Any]:
+async def submit_draft(connection: Connection, caller: Caller, case_id: UUID, tools: CaseTools) -> Mapping[str, Any]:
     """Hand in a draft, checked against the schema version it was written for."""
-    connection = await driver_connection(session)
     held = await lock_own_case(connection, case_id, caller.id)
     if held["status"] != "draft":
         raise Conflict("case_not_a_draft", params={"status": held["status"]})
@@ -115,15 +110,14 @@ async def submit_draft(session: AsyncSession, caller: Caller, case_id: UUID, too
         due_on=_due_on(service, tools),
         delivery_state="queued",
     )
-    await hand_over(session, changed, applicant, Handover("submit", caller.id), tools)
+    await hand_over(connection, changed, applicant, Handover("submit", caller.id), tools)
     return changed
 
 
 async def withdraw(
-    session: AsyncSession, caller: Caller, case_id: UUID, reason: str, tools: CaseTools
+    connection: Connection, caller: Caller, case_id: UUID, reason: str, tools: CaseTools
 ) -> Mapping[str, Any]:
     """End a case that is not decided yet. The agency is told where it has, or may have, the case."""
-    connection = await driver_connection(session)
     held = await lock_own_case(connection, case_id, caller.id)
     if held["status"] == "withdrawn":
         return held
@@ -143,15 +137,14 @@ async def withdraw(
     )
     if standing is not None:
         applicant = await load_applicant(connection, caller.id, tools)
-        await hand_over(session, changed, applicant, Handover("withdraw", caller.id, {"reason": reason}), tools)
+        await hand_over(connection, changed, applicant, Handover("withdraw", caller.id, {"reason": reason}), tools)
     return changed
 
 
 async def answer_question(
-    session: AsyncSession, caller: Caller, case_id: UUID, answer: str, tools: CaseTools
+    connection: Connection, caller: Caller, case_id: UUID, answer: str, tools: CaseTools
 ) -> Mapping[str, Any]:
     """Answer what the agency asked; the case is then with the agency again."""
-    connection = await driver_connection(session)
     held = await lock_own_case(connection, case_id, caller.id)
     if held["status"] != "needs_citizen":
         raise Conflict("case_asks_nothing", params={"status": held["status"]})
@@ -160,13 +153,12 @@ async def answer_question(
         connection, held, Line("answered", "in_review", {"answer": answer}), status="in_review", question=None
     )
     words = {"question": held["question"] or "", "answer": answer}
-    await hand_over(session, changed, applicant, Handover("answer", caller.id, words), tools)
+    await hand_over(connection, changed, applicant, Handover("answer", caller.id, words), tools)
     return changed
 
 
-async def rate(session: AsyncSession, caller: Caller, case_id: UUID, rating: Rating) -> Mapping[str, Any]:
+async def rate(connection: Connection, caller: Caller, case_id: UUID, rating: Rating) -> Mapping[str, Any]:
     """Rate a case that has ended, once."""
-    connection = await driver_connection(session)
     held = await lock_own_case(connection, case_id, caller.id)
     if held["status"] not in FINAL:
         raise Conflict("case_not_ended", params={"status": held["status"]})

@@ -1,7 +1,6 @@
 """HTTP of attachments: sending one, and reading one's own back."""
 
 import asyncio
-from typing import Annotated
 from urllib.parse import quote
 from uuid import UUID
 
@@ -9,17 +8,19 @@ import msgspec
 from litestar import Response, get, post
 from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
-from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, HeaderParameter, MultipartBody
+from litestar.openapi.spec.enums import OpenAPIFormat
+from litestar.params import FromPath, MultipartBody
 
+from app.answers import CONTENT_DISPOSITION, LOCATION, REPLAYED, representations
 from app.cases import attachments
-from app.cases.idempotency import KEY_HEADER, FirstAnswer, read_key
-from app.cases.once import ONCE, Once
+from app.cases.idempotency import FirstAnswer, read_key
+from app.cases.once import once
 from app.cases.schemas import AttachmentView
 from app.cases.tools import CaseTools
+from app.database import Connection
 from app.errors import NotFound
-from app.jobs import driver_connection
-from app.login.guards import CITIZEN, Caller
+from app.login.guards import CITIZEN, Caller, CitizenRequest
+from app.parameters import NeededKey
 from app.problems import problems
 
 BYTES = "application/octet-stream"
@@ -36,30 +37,43 @@ class Upload(msgspec.Struct):
     "/v1/attachments",
     opt=CITIZEN,
     operation_id="send_attachment",
-    dependencies=ONCE,
     summary="Send a file",
     description="JPEG, PNG or PDF up to 10 MB, its type proven by content. Needs an Idempotency-Key.",
     request_max_body_size=MAX_REQUEST_BYTES,
     tags=["attachments"],
-    responses=problems(409, 413, 415, 422),
+    response_headers=[LOCATION, REPLAYED],
+    response_description="Stored; a form names it by its id",
+    responses=problems(
+        409,
+        413,
+        "attachment_too_large",
+        "attachment_too_many_pixels",
+        415,
+        "attachment_type_unsupported",
+        422,
+        "attachment_empty",
+        "attachment_unsafe",
+        "attachments_too_many",
+    ),
 )
 async def send_attachment(
     data: MultipartBody[Upload],
-    once: NamedDependency[Once],
-    idempotency_key: Annotated[str | None, HeaderParameter(name=KEY_HEADER, required=False)] = None,
+    request: CitizenRequest,
+    idempotency_key: NeededKey,
 ) -> Response[AttachmentView]:
     read_key(idempotency_key, required=True)
     content = await data.file.read()
-    vault = once.tools.vault
+    write = once(request)
+    vault = write.tools.vault
 
-    async def work() -> FirstAnswer:
-        values = await asyncio.to_thread(attachments.describe, content, data.file.filename, once.caller.id, vault)
-        await once.tools.files.put(values[0], content)
-        row = await attachments.insert(await driver_connection(once.session), values)
+    async def work(connection: Connection) -> FirstAnswer:
+        values = await asyncio.to_thread(attachments.describe, content, data.file.filename, write.caller.id, vault)
+        await write.tools.files.put(values[0], content)
+        row = await attachments.insert(connection, values)
         view = attachments.view(row, vault)
         return FirstAnswer(201, msgspec.json.encode(view), {"Location": f"/v1/attachments/{view.id}"})
 
-    return await once.answer(work, data.file.filename.encode() + b"\0" + content)
+    return await write.answer(work, data.file.filename.encode() + b"\0" + content)
 
 
 @get(
@@ -69,10 +83,10 @@ async def send_attachment(
     summary="One of my files",
     media_type=BYTES,
     tags=["attachments"],
-    responses={
-        **problems(404),
-        200: ResponseSpec(bytes, generate_examples=False, media_type=BYTES, description="The file"),
-    },
+    operation_class=representations(*attachments.MEDIA_TYPES, form=OpenAPIFormat.BINARY, also=False),
+    response_headers=[CONTENT_DISPOSITION],
+    response_description="The file, as it was sent",
+    responses=problems("attachment_not_found"),
 )
 async def read_attachment(
     attachment_id: FromPath[UUID], caller: NamedDependency[Caller], cases: NamedDependency[CaseTools]

@@ -1,6 +1,7 @@
 """The store of attachments' bytes, encrypted before they leave the process: a local folder, or S3 in production."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -25,7 +26,8 @@ class FileStore:
             self._store = LocalStore(prefix=folder)
 
     async def put(self, file_id: UUID, content: bytes) -> None:
-        """Store before the row that names it commits: a file without a row is swept, a row without a file is a loss."""
+        """Store after the row that names it is in and before it commits: a refused row stores nothing, and a row never
+        stands without its file."""
         sealed = await asyncio.to_thread(self._vault.encrypt, content, _CONTEXT)
         await self._store.put_async(_key(file_id), sealed)
 
@@ -39,7 +41,9 @@ class FileStore:
         return await asyncio.to_thread(self._vault.decrypt, sealed, _CONTEXT)
 
     async def delete(self, file_id: UUID) -> None:
-        await self._store.delete_async(_key(file_id))
+        """Also of a file that is gone already."""
+        with suppress(ObjectMissing, FileNotFoundError):
+            await self._store.delete_async(_key(file_id))
 
 
 def _key(file_id: UUID) -> str:

@@ -5,14 +5,14 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.audit.actions import AuditEntry, record
+from app.audit.actions import AuditEntry, record_on
 from app.cases.port import Applicant
 from app.cases.tools import CaseTools
 from app.cases.writes import DeliveryRow, insert_delivery
+from app.database import Connection
 from app.ids import uuid7
-from app.jobs import driver_connection, enqueue
+from app.jobs import enqueue_on
 
 PAYLOAD_CONTEXT = "deliveries.payload"
 QUEUE_PREFIX = "deliver."
@@ -33,7 +33,7 @@ class Handover(msgspec.Struct, frozen=True):
 
 
 async def hand_over(
-    session: AsyncSession, case: Mapping[str, Any], applicant: Applicant, handover: Handover, tools: CaseTools
+    connection: Connection, case: Mapping[str, Any], applicant: Applicant, handover: Handover, tools: CaseTools
 ) -> None:
     """Queue it. `case` has at least id, service and module of the case."""
     module = tools.modules[case["module"]]
@@ -48,9 +48,9 @@ async def hand_over(
         tools.vault.index("lane", f"{module.backend}|{module.handler.lane(case['service'], applicant)}"),
         payload,
     )
-    await insert_delivery(await driver_connection(session), delivery)
-    await record(
-        session,
+    await insert_delivery(connection, delivery)
+    await record_on(
+        connection,
         AuditEntry(
             actor_kind="citizen",
             actor_id=str(handover.actor),
@@ -63,4 +63,4 @@ async def hand_over(
             fields=("name", "phone", "form", "attachments"),
         ),
     )
-    await enqueue(session, QUEUE_PREFIX + module.backend, DeliveryJob(delivery.id), dedupe=str(delivery.id))
+    await enqueue_on(connection, QUEUE_PREFIX + module.backend, DeliveryJob(delivery.id), dedupe=str(delivery.id))

@@ -5,10 +5,8 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response
+from litestar import Response
 from litestar.background_tasks import BackgroundTask
-from litestar.di import NamedDependency, Provide
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cases.idempotency import (
     KEY_HEADER,
@@ -23,21 +21,23 @@ from app.cases.idempotency import (
 from app.cases.timeline import CHANNEL
 from app.cases.tools import CaseTools
 from app.cases.views import case_view, etag
-from app.jobs import driver_connection
-from app.login.guards import Caller
-from app.texts import language_of
+from app.database import Connection
+from app.login.guards import Caller, CitizenRequest
+from app.texts import Language, language_of
 
-Work = Callable[[], Awaitable[FirstAnswer]]
+Work = Callable[[Connection], Awaitable[FirstAnswer]]
 _JSON = "application/json"
 
 
 class Once(msgspec.Struct, frozen=True):
-    """One citizen's write."""
+    """One citizen's write, in one transaction that has committed before the answer leaves."""
 
-    request: Request[Any, Any, Any]
-    session: AsyncSession
-    caller: Caller
+    request: CitizenRequest
     tools: CaseTools
+
+    @property
+    def caller(self) -> Caller:
+        return self.request.user
 
     async def answer(self, work: Work, content: bytes | None = None) -> Response[Any]:
         """Do `work` unless this key's answer is known. The key may be left out where the route does not demand it.
@@ -45,21 +45,22 @@ class Once(msgspec.Struct, frozen=True):
         `content` is what makes two requests the same where the body's bytes do not: a multipart boundary is always new.
         """
         key = read_key(self.request.headers.get(KEY_HEADER), required=False)
-        if key is None:
-            return answered(await work())
-        same = await self.request.body() if content is None else content
-        keyed = KeyedRequest(self.caller.id, key, fingerprint(self.request.method, self.request.url.path, same))
-        connection = await driver_connection(self.session)
-        known = await first_answer(connection, keyed, self.tools.vault)
-        if known is not None:
-            return answered(known, replayed=True)
-        answer = await work()
-        await keep_answer(connection, keyed, answer, self.tools.vault)
+        async with self.tools.database.begin() as connection:
+            if key is None:
+                return answered(await work(connection))
+            same = await self.request.body() if content is None else content
+            print_of = fingerprint(self.request.method, self.request.url.path, same)
+            keyed = KeyedRequest(self.caller.id, key, print_of)
+            known = await first_answer(connection, keyed, self.tools.vault)
+            if known is not None:
+                return answered(known, replayed=True)
+            answer = await work(connection)
+            await keep_answer(connection, keyed, answer, self.tools.vault)
         return answered(answer)
 
     def told(self, row: Mapping[str, Any], status: int) -> FirstAnswer:
         """A changed case as its citizen sees it."""
-        view = case_view(row, self.tools.catalog, language_of(self.request.headers.get("accept-language")))
+        view = case_view(row, self.tools.catalog, language_asked(self.request))
         headers = {"ETag": etag(row["revision"]), "Location": view.links["self"]}
         return FirstAnswer(status, msgspec.json.encode(view), headers)
 
@@ -69,16 +70,13 @@ class Once(msgspec.Struct, frozen=True):
         return response
 
 
-def provide_once(
-    request: Request[Any, Any, Any],
-    session: NamedDependency[AsyncSession],
-    caller: NamedDependency[Caller],
-    cases: NamedDependency[CaseTools],
-) -> Once:
-    return Once(request, session, caller, cases)
+def once(request: CitizenRequest) -> Once:
+    """This request's write. No dependency: resolving several of them costs more than the rest of a quick request."""
+    return Once(request, request.app.state["cases"])
 
 
-ONCE = {"once": Provide(provide_once, sync_to_thread=False)}
+def language_asked(request: CitizenRequest) -> Language:
+    return language_of(request.headers.get("accept-language"))
 
 
 def answered(answer: FirstAnswer, *, replayed: bool = False) -> Response[Any]:

@@ -4,46 +4,56 @@ from functools import partial
 from typing import Annotated
 from uuid import UUID
 
+import msgspec
 from litestar import Response, get, patch, post
 from litestar.di import NamedDependency, Provide
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Stream
 
+from app.answers import ETAG, LOCATION, REPLAYED
 from app.cases import actions, reads, streams
 from app.cases.attachment_routes import ATTACHMENT_ROUTES
-from app.cases.idempotency import KEY_HEADER, FirstAnswer, read_key
-from app.cases.once import ONCE, Once, answered
+from app.cases.idempotency import FirstAnswer, read_key
+from app.cases.once import answered, language_asked, once
 from app.cases.port import Status
 from app.cases.schemas import Answer, CaseDetail, CasePage, CaseView, DraftChange, NewCase, Rating, Withdrawal
 from app.cases.tools import CaseTools
 from app.cases.views import etag
 from app.cursor import decode_cursor
-from app.errors import PreconditionRequired
+from app.database import Connection
 from app.login.gate import Gate
-from app.login.guards import CITIZEN, Caller
+from app.login.guards import CITIZEN, Caller, CitizenRequest
+from app.parameters import Cursor, Key, Limit, NeededKey
 from app.problems import problems
 from app.texts import Language
 
 TAGS = ["cases"]
-Key = Annotated[
+IfMatch = Annotated[
+    str,
+    HeaderParameter(name="If-Match", description="The ETag last read.", schema_extra={"examples": ['"1"']}),
+]
+LastEventId = Annotated[
     str | None,
     HeaderParameter(
-        name=KEY_HEADER,
+        name="Last-Event-ID",
         required=False,
-        description="8 to 128 characters, new for each thing asked for. Sent again, it gives the first answer again.",
+        description="The `id` of the last event received; the stream goes on after it.",
+        schema_extra={"pattern": "^[0-9]{1,9}$"},
     ),
 ]
-IfMatch = Annotated[str | None, HeaderParameter(name="If-Match", required=False, description="The ETag last read.")]
-LastEventId = Annotated[str | None, HeaderParameter(name="Last-Event-ID", required=False)]
-Limit = Annotated[int, QueryParameter(ge=1, le=100)]
-Cursor = Annotated[str | None, QueryParameter(max_length=512)]
-ServiceFilter = Annotated[str | None, QueryParameter(max_length=63, pattern=r"^[a-z][a-z0-9-]*$")]
+ServiceFilter = Annotated[
+    str | None,
+    QueryParameter(max_length=63, pattern=r"^[a-z][a-z0-9-]*$", description="Only cases of this service, by its slug."),
+]
+WITHOUT_REASON = Withdrawal()
+TOLD = [ETAG, LOCATION, REPLAYED]
+AS_IT_IS = "The case as it is now"
 HANDED_IN = {202: ResponseSpec(CaseView, generate_examples=False, description="Handed in; delivery is under way")}
 
 
 def provide_page(
-    status: Annotated[Status | None, QueryParameter()] = None,
+    status: Annotated[Status | None, QueryParameter(description="Only cases in this status.")] = None,
     service: ServiceFilter = None,
     limit: Limit = 20,
     cursor: Cursor = None,
@@ -56,24 +66,30 @@ def provide_page(
     "/v1/cases",
     opt=CITIZEN,
     operation_id="open_case",
-    dependencies=ONCE,
     summary="Ask for a service",
     description="Needs an Idempotency-Key. 201 for a draft, 202 for a case that is now on its way to the agency.",
     tags=TAGS,
-    responses={**problems(403, 409, 413, 415, 422), **HANDED_IN},
+    response_headers=TOLD,
+    response_description="A draft, stored and not handed in",
+    responses={
+        **problems("assurance_level_too_low", 409, 413, 415, 422, "service_elsewhere", "attachment_not_usable"),
+        **HANDED_IN,
+    },
 )
 async def open_case(
     data: JSONBody[NewCase],
-    once: NamedDependency[Once],
-    idempotency_key: Key = None,
+    request: CitizenRequest,
+    idempotency_key: NeededKey,
 ) -> Response[CaseView]:
     read_key(idempotency_key, required=True)
 
-    async def work() -> FirstAnswer:
-        row = await actions.open_case(once.session, once.caller, data, once.tools)
-        return once.told(row, 201 if data.draft else 202)
+    write = once(request)
 
-    return await once.answer(work)
+    async def work(connection: Connection) -> FirstAnswer:
+        row = await actions.open_case(connection, write.caller, data, write.tools)
+        return write.told(row, 201 if data.draft else 202)
+
+    return await write.answer(work)
 
 
 @get(
@@ -85,13 +101,9 @@ async def open_case(
     tags=TAGS,
     responses=problems(),
 )
-async def list_cases(
-    caller: NamedDependency[Caller],
-    cases: NamedDependency[CaseTools],
-    language: NamedDependency[Language],
-    page: NamedDependency[reads.PageOf],
-) -> CasePage:
-    return await reads.list_cases(caller.id, page, cases, language)
+async def list_cases(request: CitizenRequest, page: NamedDependency[reads.PageOf]) -> Response[CasePage]:
+    shown = await reads.list_cases(request.user.id, page, request.app.state["cases"], language_asked(request))
+    return answered(FirstAnswer(200, msgspec.json.encode(shown)))
 
 
 @get(
@@ -100,39 +112,39 @@ async def list_cases(
     operation_id="read_case",
     summary="One case with its whole timeline",
     tags=TAGS,
-    responses=problems(404),
+    response_headers=[ETAG],
+    responses=problems("case_not_found"),
 )
-async def read_case(
-    case_id: FromPath[UUID],
-    caller: NamedDependency[Caller],
-    cases: NamedDependency[CaseTools],
-    language: NamedDependency[Language],
-) -> Response[CaseDetail]:
-    detail, revision = await reads.read_case(case_id, caller.id, cases, language)
-    return Response(detail, headers={"ETag": etag(revision)})
+async def read_case(case_id: FromPath[UUID], request: CitizenRequest) -> Response[CaseDetail]:
+    tools, language = request.app.state["cases"], language_asked(request)
+    detail, revision = await reads.read_case(case_id, request.user.id, tools, language)
+    return answered(FirstAnswer(200, msgspec.json.encode(detail), {"ETag": etag(revision)}))
 
 
 @patch(
     "/v1/cases/{case_id:uuid}",
     opt=CITIZEN,
     operation_id="change_draft",
-    dependencies=ONCE,
     summary="Change a draft",
     description="Needs If-Match with the ETag last read, so that two devices never overwrite each other unseen.",
     tags=TAGS,
-    responses=problems(403, 404, 409, 412, 413, 415, 422, 428),
+    response_headers=[ETAG, LOCATION],
+    response_description=AS_IT_IS,
+    responses=problems("assurance_level_too_low", "case_not_found", "case_not_a_draft", 412, 413, 415, 422, 428),
 )
 async def change_draft(
     case_id: FromPath[UUID],
     data: JSONBody[DraftChange],
-    once: NamedDependency[Once],
-    if_match: IfMatch = None,
+    request: CitizenRequest,
+    if_match: IfMatch,
 ) -> Response[CaseView]:
-    if not if_match:
-        raise PreconditionRequired()
-    held = await actions.held_draft(once.session, once.caller, case_id, if_match)
-    row = await actions.change_draft(once.session, once.caller, held, data.form, once.tools)
-    return answered(once.told(row, 200))
+    write = once(request)
+
+    async def work(connection: Connection) -> FirstAnswer:
+        held = await actions.held_draft(connection, write.caller, case_id, if_match)
+        return write.told(await actions.change_draft(connection, write.caller, held, data.form, write.tools), 200)
+
+    return await write.answer(work)
 
 
 @post(
@@ -140,20 +152,25 @@ async def change_draft(
     status_code=202,
     opt=CITIZEN,
     operation_id="submit_case",
-    dependencies=ONCE,
     summary="Hand in a draft",
     tags=TAGS,
-    responses=problems(403, 404, 409, 422),
+    response_headers=TOLD,
+    response_description="Handed in; delivery is under way",
+    responses=problems(
+        "assurance_level_too_low", "case_not_found", "case_not_a_draft", "validation_failed", "attachment_not_usable"
+    ),
 )
 async def submit_case(
     case_id: FromPath[UUID],
-    once: NamedDependency[Once],
+    request: CitizenRequest,
     idempotency_key: Key = None,
 ) -> Response[CaseView]:
-    async def work() -> FirstAnswer:
-        return once.told(await actions.submit_draft(once.session, once.caller, case_id, once.tools), 202)
+    write = once(request)
 
-    return once.waking(await once.answer(work), case_id)
+    async def work(connection: Connection) -> FirstAnswer:
+        return write.told(await actions.submit_draft(connection, write.caller, case_id, write.tools), 202)
+
+    return write.waking(await write.answer(work), case_id)
 
 
 @post(
@@ -161,23 +178,24 @@ async def submit_case(
     status_code=200,
     opt=CITIZEN,
     operation_id="withdraw_case",
-    dependencies=ONCE,
     summary="Withdraw a case that is not decided yet",
     tags=TAGS,
-    responses=problems(404, 409, 413, 415, 422),
+    response_headers=TOLD,
+    response_description=AS_IT_IS,
+    responses=problems("case_not_found", "case_already_decided", 413, 415, 422),
 )
 async def withdraw_case(
     case_id: FromPath[UUID],
-    once: NamedDependency[Once],
-    data: JSONBody[Withdrawal | None] = None,
+    request: CitizenRequest,
+    data: JSONBody[Withdrawal] = WITHOUT_REASON,
     idempotency_key: Key = None,
 ) -> Response[CaseView]:
-    reason = data.reason if data else ""
+    write = once(request)
 
-    async def work() -> FirstAnswer:
-        return once.told(await actions.withdraw(once.session, once.caller, case_id, reason, once.tools), 200)
+    async def work(connection: Connection) -> FirstAnswer:
+        return write.told(await actions.withdraw(connection, write.caller, case_id, data.reason, write.tools), 200)
 
-    return once.waking(await once.answer(work), case_id)
+    return write.waking(await write.answer(work), case_id)
 
 
 @post(
@@ -185,22 +203,25 @@ async def withdraw_case(
     status_code=202,
     opt=CITIZEN,
     operation_id="answer_case",
-    dependencies=ONCE,
     summary="Answer the agency's question",
     tags=TAGS,
-    responses=problems(404, 409, 413, 415, 422),
+    response_headers=TOLD,
+    response_description="Taken; it is on its way to the agency",
+    responses=problems("case_not_found", "case_asks_nothing", 413, 415, 422),
 )
 async def answer_case(
     case_id: FromPath[UUID],
     data: JSONBody[Answer],
-    once: NamedDependency[Once],
+    request: CitizenRequest,
     idempotency_key: Key = None,
 ) -> Response[CaseView]:
-    async def work() -> FirstAnswer:
-        row = await actions.answer_question(once.session, once.caller, case_id, data.answer, once.tools)
-        return once.told(row, 202)
+    write = once(request)
 
-    return once.waking(await once.answer(work), case_id)
+    async def work(connection: Connection) -> FirstAnswer:
+        row = await actions.answer_question(connection, write.caller, case_id, data.answer, write.tools)
+        return write.told(row, 202)
+
+    return write.waking(await write.answer(work), case_id)
 
 
 @post(
@@ -208,21 +229,24 @@ async def answer_case(
     status_code=200,
     opt=CITIZEN,
     operation_id="rate_case",
-    dependencies=ONCE,
     summary="Rate a case that has ended, once",
     tags=TAGS,
-    responses=problems(404, 409, 413, 415, 422),
+    response_headers=TOLD,
+    response_description=AS_IT_IS,
+    responses=problems("case_not_found", "case_not_ended", "case_already_rated", 413, 415, 422),
 )
 async def rate_case(
     case_id: FromPath[UUID],
     data: JSONBody[Rating],
-    once: NamedDependency[Once],
+    request: CitizenRequest,
     idempotency_key: Key = None,
 ) -> Response[CaseView]:
-    async def work() -> FirstAnswer:
-        return once.told(await actions.rate(once.session, once.caller, case_id, data), 200)
+    write = once(request)
 
-    return once.waking(await once.answer(work), case_id)
+    async def work(connection: Connection) -> FirstAnswer:
+        return write.told(await actions.rate(connection, write.caller, case_id, data), 200)
+
+    return write.waking(await write.answer(work), case_id)
 
 
 @get(
@@ -233,7 +257,7 @@ async def rate_case(
     description="Resumes after Last-Event-ID. Ends when the case has ended.",
     media_type="text/event-stream",
     tags=TAGS,
-    responses=problems(404),
+    responses=problems("case_not_found", "last_event_id_invalid", "too_many_streams"),
 )
 async def watch_case(
     case_id: FromPath[UUID],

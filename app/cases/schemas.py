@@ -8,9 +8,11 @@ import msgspec
 
 from app.cases.port import Status
 
-Slug = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,62}$", examples=["izin-reklame"])]
+Slug = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,62}$", examples=["outdoor-advertising"])]
 DeliveryState = Literal["queued", "delivering", "delivered", "rejected", "needs_operator"]
 ActionCode = Literal["submit", "wait", "answer", "rate"]
+# Shown as the bytes it was stored in, without being decoded.
+StoredForm = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object"})]
 Attachments = Annotated[list[UUID], msgspec.Meta(max_length=20)]
 
 
@@ -31,19 +33,25 @@ class DraftChange(msgspec.Struct, forbid_unknown_fields=True):
     form: dict[str, Any]
 
 
-class Withdrawal(msgspec.Struct, forbid_unknown_fields=True):
-    reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
+class Withdrawal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why, in the citizen's words; the agency is told."""
+
+    reason: Annotated[str, msgspec.Meta(max_length=500, examples=["Toko kami pindah ke kota lain."])] = ""
 
 
 class Answer(msgspec.Struct, forbid_unknown_fields=True):
-    answer: Annotated[str, msgspec.Meta(min_length=1, max_length=4000)]
+    """What the agency asked for, in the citizen's words."""
+
+    answer: Annotated[
+        str, msgspec.Meta(min_length=1, max_length=4000, examples=["Reklame dipasang di dinding, bukan di tiang."])
+    ]
 
 
 class Rating(msgspec.Struct, forbid_unknown_fields=True):
     """From 1, poor, to 5, excellent."""
 
-    score: Annotated[int, msgspec.Meta(ge=1, le=5)]
-    comment: Annotated[str, msgspec.Meta(max_length=1000)] = ""
+    score: Annotated[int, msgspec.Meta(ge=1, le=5, examples=[5])]
+    comment: Annotated[str, msgspec.Meta(max_length=1000, examples=["Cepat dan jelas."])] = ""
 
 
 class DeliveryView(msgspec.Struct):
@@ -110,7 +118,7 @@ class CaseDetail(CaseView):
     """One case with its form, files and whole timeline."""
 
     form_version: int
-    form: dict[str, Any] | msgspec.Raw
+    form: StoredForm
     attachments: list[AttachmentView]
     timeline: list[TimelineEvent]
 

@@ -27,6 +27,10 @@ class Caller(msgspec.Struct, frozen=True):
     assurance_level: int
 
 
+# What a CITIZEN handler gets: `request.user` is who sent it.
+CitizenRequest = Request[Caller, Any, Any]
+
+
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let the request in, or raise Unauthenticated or Forbidden. Runs before the body is read."""
     permission = handler.opt.get("permission")
