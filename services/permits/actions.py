@@ -3,16 +3,15 @@
 import asyncio
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
-from app.cases.models import Case
 from app.database import Database, utc_now
 from app.errors import AgencyError, Conflict, NotFound, Unavailable
 from app.privacy import Vault, mask_name
@@ -30,23 +29,12 @@ _PROOF_KEPT = timedelta(minutes=10)
 _CHECK_KEPT_S = 60.0
 _MOST_CHECKS = 10_000
 _WITHOUT_LICENCE = ("draft", "rejected", "withdrawn", "expired")
-_MINE = (
-    select(
-        Case.number,
-        Case.service,
-        Case.status,
-        Case.agency_reference,
-        Case.product,
-        PermitLicence.number.label("proven_number"),
-        PermitLicence.permit,
-        PermitLicence.holder_enc,
-        PermitLicence.issued_on,
-        PermitLicence.valid_until,
-        PermitLicence.proven_at,
-    )
-    .outerjoin(PermitLicence, PermitLicence.case_id == Case.id)
-    .where(Case.id == bindparam("case_id"), Case.citizen_id == bindparam("citizen_id"), Case.module == MODULE)
-)
+_MINE = """
+SELECT cases.number AS case_number, service, status, agency_reference, product->>'licence_number' AS told_number,
+       kept.number, permit, holder_enc, issued_on, valid_until, proven_at
+FROM cases LEFT JOIN permit_licences AS kept ON kept.case_id = cases.id
+WHERE cases.id = $1 AND citizen_id = $2 AND module = $3
+"""
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -73,9 +61,8 @@ class Licences:
         Raises NotFound (no such case of theirs), Conflict (none issued, or the agency does not know it any more) and
         Unavailable (the agency cannot be asked and never proved it before). No transaction is open during the asking.
         """
-        async with self._database.transaction() as session:
-            found = await session.execute(_MINE, {"case_id": case_id, "citizen_id": citizen_id})
-            row = found.one_or_none()
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(_MINE, case_id, citizen_id, MODULE)
         if row is None:
             raise NotFound
         kept = self._kept(row)
@@ -85,19 +72,19 @@ class Licences:
         except (AgencyError, TimeoutError):
             if kept is None:
                 raise Unavailable("agency_unavailable", retry_after_s=RETRY_AFTER_S) from None
-            return Proof(row.number, row.service, kept, "stale")
+            return Proof(row["case_number"], row["service"], kept, "stale")
         if kept is None or licence.proven_at - kept.proven_at > _PROOF_KEPT or not _says_the_same(licence, kept):
             await self._keep(case_id, licence)
-        return Proof(row.number, row.service, licence, "fresh")
+        return Proof(row["case_number"], row["service"], licence, "fresh")
 
     def check_url(self, number: str) -> str:
         """Where anybody may check a licence's number."""
         return f"{self._issuer}/v1/permits/check?number={quote(number, safe='')}"
 
-    async def _ask(self, row: Row[tuple[object, ...]]) -> Licence:
-        number = (row.product or {}).get("licence_number") or row.proven_number
-        if not number and row.agency_reference and row.status not in _WITHOUT_LICENCE:
-            number = await self._port.licence_number(row.agency_reference)
+    async def _ask(self, row: Mapping[str, Any]) -> Licence:
+        number = row["told_number"] or row["number"]
+        if not number and row["agency_reference"] and row["status"] not in _WITHOUT_LICENCE:
+            number = await self._port.licence_number(row["agency_reference"])
         if not number:
             raise Conflict("licence_not_issued")
         licence = await self._port.licence(number)
@@ -105,16 +92,16 @@ class Licences:
             raise Conflict("licence_not_known")
         return licence
 
-    def _kept(self, row: Row[tuple[object, ...]]) -> Licence | None:
-        if row.proven_number is None:
+    def _kept(self, row: Mapping[str, Any]) -> Licence | None:
+        if row["number"] is None:
             return None
         return Licence(
-            number=row.proven_number,
-            permit=row.permit,
-            holder=self._vault.decrypt(row.holder_enc, HOLDER).decode(),
-            issued_on=row.issued_on,
-            valid_until=row.valid_until,
-            proven_at=row.proven_at,
+            number=row["number"],
+            permit=row["permit"],
+            holder=self._vault.decrypt(row["holder_enc"], HOLDER).decode(),
+            issued_on=row["issued_on"],
+            valid_until=row["valid_until"],
+            proven_at=row["proven_at"],
         )
 
     async def _keep(self, case_id: UUID, licence: Licence) -> None:
