@@ -68,8 +68,8 @@ async def send_attachment(
 
     async def work(connection: Connection) -> FirstAnswer:
         values = await asyncio.to_thread(attachments.describe, content, data.file.filename, write.caller.id, vault)
-        await write.tools.files.put(values[0], content)
         row = await attachments.insert(connection, values)
+        await write.tools.files.put(row["id"], content)
         view = attachments.view(row, vault)
         return FirstAnswer(201, msgspec.json.encode(view), {"Location": f"/v1/attachments/{view.id}"})
 
