@@ -7,7 +7,6 @@ import importlib
 import inspect
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 

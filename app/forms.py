@@ -90,6 +90,12 @@ class Form:
             if fault.code == "not_applicable" or fault.pointer not in not_asked
         ]
 
+    @property
+    def example(self) -> Mapping[str, Any] | None:
+        """The form as somebody might fill it in, from the schema's own `examples`."""
+        examples = self._schema.get("examples", ())
+        return examples[0] if examples else None
+
     def file_names(self) -> set[str]:
         """The fields that hold an attachment."""
         return {name for name, spec in self._schema["properties"].items() if "x-file" in spec}
@@ -205,6 +211,7 @@ def _is_date(value: str) -> bool:
 def _with_options(document: Schema, options: Options) -> Schema:
     """The schema with every x-options made into the choices that it stands for."""
     properties = dict(document["properties"])
+    examples = [dict(example) for example in document.get("examples", ())]
     for name, spec in properties.items():
         source = spec.get("x-options")
         if source is None:
@@ -213,7 +220,10 @@ def _with_options(document: Schema, options: Options) -> Schema:
             raise FormFileError(f"{document.get('$id')}: x-options of {name} names {source!r}, which is unknown")
         labels = dict(options[source])
         properties[name] = spec | {"enum": list(labels), "x-labels": dict.fromkeys(LANGUAGES, labels)}
-    return document | {"properties": properties}
+        for example in examples:
+            if example.get(name) not in (None, *labels):
+                example[name] = next(iter(labels))
+    return document | {"properties": properties, "examples": examples}
 
 
 def _localized(node: Schema, language: Language) -> Schema:

@@ -26,12 +26,3 @@ Cursor = Annotated[
         schema_extra={"format": "cursor"},
     ),
 ]
-AcceptLanguage = Annotated[
-    str | None,
-    HeaderParameter(
-        name="Accept-Language",
-        required=False,
-        description="The language of texts: `id` or `en`.",
-        schema_extra={"examples": ["en"]},
-    ),
-]

@@ -14,9 +14,19 @@ from litestar.openapi.spec import Example
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from app.errors import AgencyError, BadRequest, FieldError, LoketError, NotFound, TooLarge, Unavailable, Unprocessable
+from app.errors import (
+    AgencyError,
+    BadRequest,
+    FieldError,
+    LoketError,
+    NotFound,
+    PreconditionRequired,
+    TooLarge,
+    Unavailable,
+    Unprocessable,
+)
 from app.telemetry import request_id
-from app.texts import Language, has_text, language_of, text
+from app.texts import Language, error_statuses, has_text, language_of, text
 
 log = logging.getLogger("loket.problems")
 
@@ -98,24 +108,38 @@ def field_error(message: str) -> FieldError:
     return FieldError(pointer, code, {"limit": bound["limit"]} if bound else {})
 
 
-def problems(*statuses: int, public: bool = False) -> dict[int, ResponseSpec]:
-    """The problem answers of a route for its `responses=`, with those that any route can give."""
+def problems(*told: int | str, public: bool = False) -> dict[int, ResponseSpec]:
+    """The problem answers of a route for its `responses=`, with those that any route can give.
+
+    `told` are the route's own codes, or bare statuses where app.docs.refusals knows the code by what the route takes.
+    """
     always = (400, 406, 429, 500, 503) if public else (400, 401, 406, 429, 500, 503)
-    return {status: _problem_spec(status) for status in sorted({*always, *statuses})}
+    codes: dict[int, list[str]] = {status: [] for status in always}
+    for each in told:
+        status = each if isinstance(each, int) else error_statuses()[each]
+        codes.setdefault(status, []).extend([each] if isinstance(each, str) else [])
+    return {status: _problem_spec(status, codes[status]) for status in sorted(codes)}
 
 
-def _problem_spec(status: int) -> ResponseSpec:
-    phrase = HTTPStatus(status).phrase
-    code = phrase.lower().replace(" ", "_").replace("-", "_")
-    example = Problem(
-        type=_type_of(code), title=phrase, status=status, detail=phrase, code=code, request_id="0192f5d0c0de7000"
-    )
+def example_problem(code: str) -> Problem:
+    """What a refusal with this code looks like, in English."""
+    error = LoketError(code)
+    error.status = error_statuses()[code]
+    problem = problem_of(error, "en")
+    problem.request_id = "0192f5d0c0de7000"
+    if code == "validation_failed":
+        problem.errors = [FieldProblem("/name", "required", text("field.required", "en"))]
+    return problem
+
+
+def _problem_spec(status: int, codes: Sequence[str]) -> ResponseSpec:
     return ResponseSpec(
         data_container=Problem,
         generate_examples=False,
-        description=phrase,
+        description=HTTPStatus(status).phrase,
         media_type=PROBLEM_JSON,
-        examples=[Example(summary=phrase, value=msgspec.to_builtins(example))],
+        # Only their names: app.docs.refusals puts the example itself behind each, once for the whole document.
+        examples=[Example(id=code) for code in codes],
     )
 
 
@@ -191,6 +215,9 @@ def _from_litestar(error: HTTPException) -> LoketError:
         return NotFound()
     if error.status_code == 413:
         return TooLarge()
+    missing = _MISSING.match(error.detail)
+    if missing:
+        return _missing_parameter(missing["source"], missing["name"])
     known = BadRequest(_LITESTAR_CODES.get(error.status_code, "bad_request"), errors=_parameter_faults(error))
     known.status = error.status_code
     if known.errors and any(fault.pointer.startswith("/query") or fault.pointer == "" for fault in known.errors):
@@ -199,6 +226,17 @@ def _from_litestar(error: HTTPException) -> LoketError:
 
 
 _LITESTAR_CODES = {405: "method_not_allowed", 406: "not_acceptable", 415: "media_type_unsupported"}
+
+
+_MISSING = re.compile(r"Missing required (?P<source>\w+) parameter '(?P<name>[^']+)'")
+
+
+def _missing_parameter(source: str, name: str) -> LoketError:
+    if name == "Idempotency-Key":
+        return BadRequest("idempotency_key_missing")
+    if name == "If-Match":
+        return PreconditionRequired()
+    return BadRequest("parameter_invalid", errors=[FieldError(f"/{source}/{name}", "required")])
 
 
 def _parameter_faults(error: HTTPException) -> list[FieldError]:

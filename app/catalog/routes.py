@@ -9,6 +9,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 
+from app.answers import CONTENT_LANGUAGE, ETAG
 from app.catalog.catalog import Catalog, CatalogService
 from app.catalog.health import HealthBoard
 from app.catalog.published import Published, public_answer
@@ -18,16 +19,21 @@ from app.catalog.views import agency_page, service_detail, service_view
 from app.cursor import decode_cursor, encode_cursor
 from app.database import Database
 from app.login.guards import PUBLIC
+from app.parameters import Cursor, Limit
 from app.problems import problems
 from app.texts import Language
 
 TAGS = ["catalogue"]
+TOLD = [ETAG, CONTENT_LANGUAGE]
 NOT_MODIFIED = {304: ResponseSpec(None, generate_examples=False, description="You have it already (If-None-Match)")}
 Query = Annotated[str | None, QueryParameter(max_length=200, description="Words, in Indonesian or English.")]
-AgencyFilter = Annotated[str | None, QueryParameter(max_length=41, pattern=r"^[a-z][a-z0-9_]*$")]
-LifeEvent = Annotated[str | None, QueryParameter(max_length=63, pattern=r"^[a-z][a-z0-9-]*$")]
-Limit = Annotated[int, QueryParameter(ge=1, le=100)]
-Cursor = Annotated[str | None, QueryParameter(max_length=512, description="`next_cursor` of the page before.")]
+AgencyFilter = Annotated[
+    str | None, QueryParameter(max_length=41, pattern=r"^[a-z][a-z0-9_]*$", description="An agency's `id`.")
+]
+LifeEvent = Annotated[
+    str | None,
+    QueryParameter(max_length=63, pattern=r"^[a-z][a-z0-9-]*$", description="One of a service's `life_events`."),
+]
 
 
 class CatalogTools(msgspec.Struct, frozen=True):
@@ -69,6 +75,7 @@ TOOLS = {"catalog_tools": Provide(provide_tools, sync_to_thread=False)}
     summary="Agencies with their service modules",
     tags=TAGS,
     dependencies=TOOLS,
+    response_headers=TOLD,
     responses={**problems(public=True), **NOT_MODIFIED},
 )
 async def list_agencies(
@@ -91,6 +98,7 @@ async def list_agencies(
     description="With `q` the best match first: word forms, synonyms and typing slips are understood. Else by title.",
     tags=TAGS,
     dependencies=TOOLS,
+    response_headers=TOLD,
     responses={**problems(public=True), **NOT_MODIFIED},
 )
 async def list_services(
@@ -122,7 +130,8 @@ async def list_services(
     summary="One service: its standard, form and availability",
     tags=TAGS,
     dependencies=TOOLS,
-    responses={**problems(404, public=True), **NOT_MODIFIED},
+    response_headers=TOLD,
+    responses={**problems("service_unknown", public=True), **NOT_MODIFIED},
 )
 async def read_service(
     request: Request[Any, Any, Any],

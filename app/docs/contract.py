@@ -1,37 +1,42 @@
-"""The OpenAPI document: Litestar's, with who may call what, and the headers every answer carries."""
+"""The OpenAPI document: what Litestar finds in the handlers, completed by what holds for every operation."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, Contact, SecurityScheme, Server, Tag
+
+from app.docs.examples import add_body_examples, add_form_examples
+from app.docs.headers import HEADERS, add_headers
+from app.docs.links import add_links
+from app.docs.operations import PARAMETERS, tidy
+from app.docs.refusals import add_refusals, shared_examples
+from app.docs.structs import complete_schemas
 
 CONFIG_PATH = "/docs/schema"
 
 _DESCRIPTION = """
 One window for a city's public services: log in once, ask once, and see where every matter stands.
 
-Texts follow `Accept-Language` (`id` by default, or `en`). Errors are problem documents (RFC 9457) with a stable
-`code`. POSTs that create need an `Idempotency-Key`. Lists are paged by `cursor`.
+- **Texts** follow `Accept-Language`: Indonesian (`id`) by default, or English (`en`).
+- **Errors** are problem documents (RFC 9457) with a stable `code`; [the whole list](/docs/errors).
+- **POSTs that create** need an `Idempotency-Key`: sent again with the same key, a request is not carried out twice.
+- **Lists** are paged: `next_cursor` of one page is `cursor` of the next; it is null on the last.
+- **`X-Request-ID`** is yours if it is well-formed, and comes back with every answer. Name it when you ask for help.
+- **Times** are RFC 3339 in UTC, money is whole rupiah, unknown fields in a body are refused.
 """
 _TAGS = {
     "catalogue": "Agencies and their services, with the parts of the service standard",
-    "login": "Accounts, one-time codes, tokens and devices",
+    "login": "Accounts, one-time codes and tokens",
+    "me": "My profile, and the devices I am logged in on",
     "cases": "A citizen's dealings with a service, from draft to outcome",
     "attachments": "Files for cases",
     "inbox": "Messages to the citizen",
     "permits": "Issued licences",
     "operations": "For those who run it",
 }
-_HEADERS = {
-    "X-Request-ID": {"description": "Name this when you ask for help.", "schema": {"type": "string"}},
-    "RateLimit": {
-        "description": "What is left of the quota, and when it is whole again.",
-        "schema": {"type": "string"},
-    },
-    "RateLimit-Policy": {"description": "The quota and its window.", "schema": {"type": "string"}},
-}
-_RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 
 
 def openapi_config(issuer: str, version: str) -> OpenAPIConfig:
@@ -44,7 +49,11 @@ def openapi_config(issuer: str, version: str) -> OpenAPIConfig:
         servers=[Server(url=issuer)],
         tags=[Tag(name, description=words) for name, words in _TAGS.items()],
         components=Components(
-            security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
+            security_schemes={
+                "bearer": SecurityScheme(
+                    type="http", scheme="bearer", bearer_format="JWT", description="The `access_token` of a login."
+                )
+            }
         ),
         path=CONFIG_PATH,
         render_plugins=[],
@@ -53,22 +62,32 @@ def openapi_config(issuer: str, version: str) -> OpenAPIConfig:
 
 
 def contract(app: Litestar) -> dict[str, Any]:
-    """The whole document. Every operation says whom it is for, and which headers each answer carries."""
+    """The whole document."""
     document: dict[str, Any] = app.openapi_schema.to_schema()
-    guarded = _guarded_operations(app)
-    for path in document["paths"].values():
-        for operation in path.values():
-            operation["security"] = [{"bearer": []}] if operation.get("operationId") in guarded else []
-            for status, answer in operation["responses"].items():
-                added = {**_HEADERS, **_RETRY} if status in ("429", "503") else _HEADERS
-                answer["headers"] = {**added, **answer.get("headers", {})}
+    handlers = _handlers(app)
+    components = document["components"]
+    complete_schemas(components["schemas"], handlers.values())
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    for operation in operations:
+        handler = handlers[operation["operationId"]]
+        is_open = handler.opt.get("permission") == "public"
+        operation["security"] = [] if is_open else [{"bearer": []}]
+        tidy(operation, handler)
+        add_refusals(operation)
+        add_headers(operation)
+        add_body_examples(operation, components["schemas"])
+    add_form_examples(operations, app.state["catalog"])
+    add_links(operations)
+    components["parameters"] = PARAMETERS
+    components["headers"] = HEADERS
+    components["examples"] = shared_examples()
     return document
 
 
-def _guarded_operations(app: Litestar) -> set[str]:
+def _handlers(app: Litestar) -> Mapping[str, HTTPRouteHandler]:
     return {
-        str(handler.operation_id)
+        str(handler.operation_id): handler
         for route in app.routes
         for handler in getattr(route, "route_handlers", ())
-        if handler.opt.get("permission") != "public"
+        if handler.resolve_include_in_schema()
     }

@@ -10,6 +10,7 @@ from litestar import Litestar, Request, Response, get
 from litestar.params import FromPath
 
 from app.docs.contract import contract
+from app.docs.errors import errors_page
 from app.errors import NotFound
 from app.login.guards import PUBLIC
 
@@ -30,6 +31,16 @@ async def openapi_json(request: Request[Any, Any, Any]) -> Response[bytes]:
 @get("/docs", opt=PUBLIC, include_in_schema=False)
 async def docs_page() -> Response[bytes]:
     return Response((HERE / "page.html").read_bytes(), media_type="text/html")
+
+
+@get("/docs/errors", opt=PUBLIC, include_in_schema=False)
+async def docs_errors() -> Response[bytes]:
+    return Response(errors_page(), media_type="text/html", headers=_FOR_A_DAY)
+
+
+@get("/docs/errors.css", opt=PUBLIC, include_in_schema=False)
+async def docs_errors_style() -> Response[bytes]:
+    return Response((HERE / "errors.css").read_bytes(), media_type=_TYPES[".css"], headers=_FOR_A_DAY)
 
 
 @get("/docs/start.js", opt=PUBLIC, include_in_schema=False)
@@ -55,4 +66,4 @@ def _asset(name: str) -> bytes:
     return found.read_bytes()
 
 
-ROUTES = [openapi_json, docs_page, docs_script, docs_asset]
+ROUTES = [openapi_json, docs_page, docs_errors, docs_errors_style, docs_script, docs_asset]

@@ -1,24 +1,21 @@
 """HTTP of the inbox."""
 
-from typing import Annotated
 from uuid import UUID
 
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.cursor import MAX_LENGTH, decode_cursor, encode_cursor
+from app.cursor import decode_cursor, encode_cursor
 from app.inbox.actions import mark_read, rendered
 from app.inbox.models import Message
 from app.inbox.schemas import InboxMessage, InboxPage
 from app.login.guards import CITIZEN, Caller
+from app.parameters import Cursor, Limit
 from app.problems import problems
 from app.texts import Language
-
-Limit = Annotated[int, QueryParameter(ge=1, le=100)]
-Cursor = Annotated[str | None, QueryParameter(max_length=MAX_LENGTH)]
 
 
 @get(
@@ -52,7 +49,7 @@ async def list_inbox(
     summary="Mark a message as read",
     description="Asking again changes nothing: the time of the first reading stays.",
     tags=["inbox"],
-    responses=problems(404),
+    responses=problems("not_found"),
 )
 async def mark_message_read(
     message_id: FromPath[UUID],

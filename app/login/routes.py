@@ -67,7 +67,19 @@ async def start_registration(
     operation_id="confirm_registration",
     summary="Confirm an account with the code and choose its password",
     tags=["login"],
-    responses=problems(404, 413, 415, 422, public=True),
+    response_description="The account, and tokens for this device",
+    responses=problems(
+        "not_found",
+        413,
+        415,
+        422,
+        "code_wrong",
+        "code_expired",
+        "code_used",
+        "code_exhausted",
+        "login_busy",
+        public=True,
+    ),
 )
 async def confirm_registration(
     registration_id: FromPath[UUID],
@@ -89,7 +101,7 @@ async def confirm_registration(
     summary="Log in, first step: NIK and password",
     description="Answers the same, and takes as long, for a wrong password or an unknown NIK; no code goes out then.",
     tags=["login"],
-    responses=problems(413, 415, 422, public=True),
+    responses=problems(413, 415, 422, "login_busy", public=True),
 )
 async def start_login(
     data: JSONBody[SessionRequest],
@@ -109,7 +121,10 @@ async def start_login(
     operation_id="answer_challenge",
     summary="Log in, second step: the one-time code",
     tags=["login"],
-    responses=problems(404, 413, 415, 422, public=True),
+    response_description="Tokens for this device",
+    responses=problems(
+        "not_found", 413, 415, 422, "code_wrong", "code_expired", "code_used", "code_exhausted", public=True
+    ),
 )
 async def answer_challenge(
     challenge_id: FromPath[UUID],
@@ -130,7 +145,7 @@ async def answer_challenge(
     description="A token works once. Where the answer was lost, the same token may come once more within 60 s and gets "
     "the same successor. Any other replay ends the session.",
     tags=["login"],
-    responses=problems(401, 413, 415, 422, public=True),
+    responses=problems("token_invalid", "token_expired", "session_revoked", 413, 415, 422, public=True),
 )
 async def refresh(
     data: JSONBody[RefreshRequest], request: Request[Any, Any, Any], gate: NamedDependency[Gate]
@@ -153,7 +168,7 @@ async def refresh(
     operation_id="log_out",
     summary="Log out on this device",
     tags=["login"],
-    responses=problems(404),
+    responses=problems("not_found"),
 )
 async def log_out(caller: NamedDependency[Caller], gate: NamedDependency[Gate]) -> None:
     await end_device(gate, caller, caller.session_id, "logout")

@@ -26,7 +26,7 @@ class RegistrationRequest(msgspec.Struct, forbid_unknown_fields=True):
 
     nik: Nik
     name: Annotated[str, Meta(min_length=1, max_length=100, examples=["Siti Aminah"])]
-    birth_date: date
+    birth_date: Annotated[date, Meta(examples=["1990-05-05"])]
     phone: Annotated[str, Meta(min_length=9, max_length=20, examples=["0812-3456-7890"])]
 
 
@@ -49,7 +49,7 @@ class SessionRequest(msgspec.Struct, forbid_unknown_fields=True):
     """NIK and password; the code is asked for next."""
 
     nik: Nik
-    password: Annotated[str, Meta(min_length=1, max_length=256)]
+    password: Annotated[str, Meta(min_length=1, max_length=256, examples=["Loket-Demo-2026"])]
     device_name: DeviceName = ""
 
 
@@ -64,14 +64,14 @@ class ChallengeAnswer(msgspec.Struct):
 class ChallengeRequest(msgspec.Struct, forbid_unknown_fields=True):
     """The one-time code."""
 
-    method: Literal["otp"]
+    method: Annotated[Literal["otp"], Meta(examples=["otp"])]
     code: Code
 
 
 class RefreshRequest(msgspec.Struct, forbid_unknown_fields=True):
     """The refresh token of the last answer; each works once."""
 
-    refresh_token: Annotated[str, Meta(min_length=1, max_length=256)]
+    refresh_token: Annotated[str, Meta(min_length=1, max_length=256, examples=["the refresh_token of the last answer"])]
 
 
 class Tokens(msgspec.Struct):
@@ -88,7 +88,7 @@ class Tokens(msgspec.Struct):
 class ProfileChange(msgspec.Struct, forbid_unknown_fields=True):
     """What a citizen may change without proof: the language we write to them in."""
 
-    language: Language | msgspec.UnsetType = msgspec.UNSET
+    language: Annotated[Language, Meta(examples=["en"])] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Device(msgspec.Struct):

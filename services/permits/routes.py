@@ -1,17 +1,16 @@
 """Issued licences over HTTP: the citizen's own, as JSON or as a PDF extract, and the public check of a number."""
 
 import asyncio
-from dataclasses import dataclass
 from typing import Annotated, Any, cast
 from uuid import UUID
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency, Provide
 from litestar.exceptions import HTTPException
-from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation, Schema
-from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
+from litestar.openapi.spec.enums import OpenAPIFormat
 from litestar.params import FromPath, QueryParameter
 
+from app.answers import CONTENT_DISPOSITION, CONTENT_LANGUAGE, representations
 from app.database import Database
 from app.errors import Unavailable
 from app.limits import Limiter
@@ -43,28 +42,16 @@ def provide_licences(
     return Licences(permits, database, vault, config.issuer)
 
 
-def _also(media_type: str, form: OpenAPIFormat | None = None) -> type[Operation]:
-    """OpenAPI's word on a second representation: a handler's return type names only the first."""
-
-    @dataclass
-    class TwoRepresentations(Operation):
-        def __post_init__(self) -> None:
-            answer = (self.responses or {})["200"]
-            if isinstance(answer, OpenAPIResponse) and answer.content is not None:
-                answer.content[media_type] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING, format=form))
-
-    return TwoRepresentations
-
-
 @get(
     "/v1/permits/{case_id:uuid}/licence",
     opt=CITIZEN,
     dependencies={"licences": Provide(provide_licences, sync_to_thread=False)},
-    responses=problems(404, 409),
-    operation_id="getLicence",
-    operation_class=_also(PDF, OpenAPIFormat.BINARY),
+    responses=problems("case_not_found", "licence_not_issued", "licence_not_known", "agency_unavailable"),
+    operation_id="get_licence",
+    operation_class=representations(PDF, form=OpenAPIFormat.BINARY),
+    response_headers=[CONTENT_LANGUAGE, CONTENT_DISPOSITION],
     summary="My issued licence, proven by the agency's system now; or an extract of it as PDF",
-    tags=["Permits"],
+    tags=["permits"],
 )
 async def get_licence(
     request: AnyRequest,
@@ -87,11 +74,11 @@ async def get_licence(
 @get(
     "/v1/permits/check",
     opt=PUBLIC,
-    responses=problems(public=True),
-    operation_id="checkLicence",
-    operation_class=_also(HTML),
+    responses=problems("agency_unavailable", public=True),
+    operation_id="check_licence",
+    operation_class=representations(HTML),
     summary="Is this licence number genuine and still valid; as a page for a browser that scanned its QR code",
-    tags=["Permits"],
+    tags=["permits"],
 )
 async def check_licence(
     request: AnyRequest,

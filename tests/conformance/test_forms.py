@@ -7,6 +7,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from app.catalog.city import load_city
 from app.forms import Form
 from app.settings import ROOT
 from app.texts import LANGUAGES
@@ -159,6 +160,15 @@ def test_conditions_name_fields_and_choices_that_exist(document: Schema) -> None
             parts = constraint.get("allOf", [constraint])
             wanted = {part["contains"]["const"] for part in parts if "contains" in part}
             assert wanted <= set(known[field]["items"]["enum"]), field
+
+
+def test_shows_an_example_that_fits() -> None:
+    """Frontends and the OpenAPI document show it; choices that a city gives are put in for each city."""
+    villages = load_city("tegal").villages()
+    for path in PATHS:
+        form = Form.load(path, {"villages": villages})
+        assert form.example, path.name
+        assert not form.errors(form.example), path.name
 
 
 def test_only_known_extension_keywords(document: Schema) -> None:

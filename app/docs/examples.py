@@ -1,0 +1,47 @@
+"""Examples of request bodies: put together from the fields' own, and one whole form for every service that has one."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from app.catalog.catalog import Catalog
+
+Operation = dict[str, Any]
+Schema = dict[str, Any]
+
+
+def add_body_examples(operation: Operation, schemas: dict[str, Schema]) -> None:
+    """A JSON body made of its fields' examples, for bodies whose required fields all have one."""
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    if content is None:
+        return
+    schema = schemas[content["schema"]["$ref"].rsplit("/", 1)[-1]]
+    shown = {name: spec["examples"][0] for name, spec in schema["properties"].items() if spec.get("examples")}
+    if set(schema["required"]) <= shown.keys():
+        content["examples"] = {"example": {"summary": operation["summary"], "value": shown}}
+
+
+def add_form_examples(operations: Iterable[Operation], catalog: Catalog) -> None:
+    """For the bodies that hold a form, one of each service: as a draft, which is valid for everybody as it stands."""
+    by_id = {operation["operationId"]: operation for operation in operations}
+    forms = {
+        service.slug: (service.title.en, form.example)
+        for service in catalog.services()
+        if service.manifest.mode == "api" and (form := catalog.form(service.slug)) and form.example
+    }
+    _body(by_id["open_case"])["examples"] = {
+        slug: {
+            "summary": f"{title}, as a draft",
+            "description": "Send each file first (`POST /v1/attachments`) and put its id in the form's file field; "
+            "`draft` false hands the case in at once.",
+            "value": {"service": slug, "form": form, "draft": True},
+        }
+        for slug, (title, form) in forms.items()
+    }
+    _body(by_id["change_draft"])["examples"] = {
+        slug: {"summary": title, "value": {"form": form}} for slug, (title, form) in forms.items()
+    }
+
+
+def _body(operation: Operation) -> dict[str, Any]:
+    content: dict[str, Any] = operation["requestBody"]["content"]["application/json"]
+    return content
