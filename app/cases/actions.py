@@ -7,15 +7,16 @@ from uuid import UUID
 
 import msgspec
 
-from app.cases.applicants import load_applicant
+from app.cases.applicants import load_applicant, load_applicant_numbered
 from app.cases.casedata import FORM_CONTEXT
 from app.cases.due import due_on, today
-from app.cases.handover import Handover, hand_over
+from app.cases.handover import Handover, enqueue_delivery, hand_over, prepared
 from app.cases.models import NUMBERS
 from app.cases.numbers import case_number
 from app.cases.port import Applicant, Status
 from app.cases.schemas import NewCase, Rating
 from app.cases.states import FINAL, WITHDRAWABLE
+from app.cases.submission import Submission, store_submission
 from app.cases.timeline import Line, add_line
 from app.cases.tools import CaseTools
 from app.cases.writes import CaseRow, change_case, insert_case, lock_own_case, release_attachments, take_attachments
@@ -55,11 +56,15 @@ async def open_case(connection: Connection, caller: Caller, new: NewCase, tools:
     filled = Filled(service, form, new.form, new.attachments)
     _check_schema(filled, draft=new.draft)
     if new.draft:
-        return await _store(connection, caller, filled, "draft", tools)
-    applicant = await load_applicant(connection, caller.id, tools)
+        return await _store_draft(connection, caller, filled, tools)
+    applicant, running = await load_applicant_numbered(connection, caller.id, tools)
     _check_rules(filled, applicant, tools)
-    row = await _store(connection, caller, filled, "submitted", tools)
-    await hand_over(connection, row, applicant, Handover("submit", caller.id), tools)
+    case = _new_row(caller, filled, running, "submitted", tools)
+    told = {"id": case.id, "module": case.module, "service": case.service}
+    delivery, entry = prepared(told, applicant, Handover("submit", caller.id), tools)
+    row, taken = await store_submission(connection, Submission(case, delivery, entry, _attachments_of(filled)))
+    _check_files(filled, taken)
+    await enqueue_delivery(connection, delivery)
     return row
 
 
@@ -205,13 +210,18 @@ def _files_of(form: Form, data: Mapping[str, Any]) -> set[UUID]:
     return {field.attachment_id for field in form.file_fields(data)}
 
 
+def _attachments_of(filled: Filled) -> list[UUID]:
+    return [*filled.loose, *_files_of(filled.form, filled.data)]
+
+
 async def _take_files(connection: Connection, case_id: UUID, caller: Caller, filled: Filled) -> None:
     """Bind the form's files and the loose ones to the case. Raises Unprocessable for a file its field does not take."""
-    fields = filled.form.file_fields(filled.data)
-    wanted = [*filled.loose, *(field.attachment_id for field in fields)]
-    taken = await take_attachments(connection, case_id, caller.id, wanted)
+    _check_files(filled, await take_attachments(connection, case_id, caller.id, _attachments_of(filled)))
+
+
+def _check_files(filled: Filled, taken: Mapping[UUID, Mapping[str, Any]]) -> None:
     faults = []
-    for field in fields:
+    for field in filled.form.file_fields(filled.data):
         row = taken[field.attachment_id]
         if row["media_type"] not in field.accept:
             faults.append(FieldError(f"/form/{field.name}", "file_type", {"accept": ", ".join(field.accept)}))
@@ -221,13 +231,18 @@ async def _take_files(connection: Connection, case_id: UUID, caller: Caller, fil
         raise Unprocessable(errors=faults)
 
 
-async def _store(
-    connection: Connection, caller: Caller, filled: Filled, status: Status, tools: CaseTools
-) -> Mapping[str, Any]:
+async def _store_draft(connection: Connection, caller: Caller, filled: Filled, tools: CaseTools) -> Mapping[str, Any]:
+    case = _new_row(caller, filled, await connection.fetchval(_NEXT_NUMBER), "draft", tools)
+    row = await insert_case(connection, case)
+    await add_line(connection, case.id, 0, Line("created", "draft"))
+    await _take_files(connection, case.id, caller, filled)
+    return row
+
+
+def _new_row(caller: Caller, filled: Filled, running: int, status: Status, tools: CaseTools) -> CaseRow:
     handed_in = status == "submitted"
     service = filled.service
-    running = await connection.fetchval(_NEXT_NUMBER)
-    case = CaseRow(
+    return CaseRow(
         id=uuid7(),
         number=case_number(tools.catalog.region, today(tools.catalog.timezone), running),
         citizen_id=caller.id,
@@ -242,10 +257,6 @@ async def _store(
         due_on=_due_on(service, tools) if handed_in else None,
         submitted_at=datetime.now(UTC) if handed_in else None,
     )
-    row = await insert_case(connection, case)
-    await add_line(connection, case.id, 0, Line("submitted" if handed_in else "created", status))
-    await _take_files(connection, case.id, caller, filled)
-    return row
 
 
 def _due_on(service: CatalogService, tools: CaseTools) -> date | None:

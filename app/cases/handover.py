@@ -36,31 +36,35 @@ async def hand_over(
     connection: Connection, case: Mapping[str, Any], applicant: Applicant, handover: Handover, tools: CaseTools
 ) -> None:
     """Queue it. `case` has at least id, service and module of the case."""
+    delivery, entry = prepared(case, applicant, handover, tools)
+    await insert_delivery(connection, delivery)
+    await record_on(connection, entry)
+    await enqueue_delivery(connection, delivery)
+
+
+def prepared(
+    case: Mapping[str, Any], applicant: Applicant, handover: Handover, tools: CaseTools
+) -> tuple[DeliveryRow, AuditEntry]:
+    """The delivery's row, and the audit record of who hands what over."""
     module = tools.modules[case["module"]]
     payload = None
     if handover.payload is not None:
         payload = tools.vault.encrypt(msgspec.json.encode(handover.payload), PAYLOAD_CONTEXT)
-    delivery = DeliveryRow(
-        uuid7(),
-        case["id"],
-        module.backend,
-        handover.operation,
-        tools.vault.index("lane", f"{module.backend}|{module.handler.lane(case['service'], applicant)}"),
-        payload,
+    lane = tools.vault.index("lane", f"{module.backend}|{module.handler.lane(case['service'], applicant)}")
+    entry = AuditEntry(
+        actor_kind="citizen",
+        actor_id=str(handover.actor),
+        action=f"case.{handover.operation}",
+        subject_id=applicant.citizen_id,
+        object_kind="case",
+        object_id=str(case["id"]),
+        purpose=case["service"],
+        legal_basis="uu-25-2009",
+        fields=("name", "phone", "form", "attachments"),
     )
-    await insert_delivery(connection, delivery)
-    await record_on(
-        connection,
-        AuditEntry(
-            actor_kind="citizen",
-            actor_id=str(handover.actor),
-            action=f"case.{handover.operation}",
-            subject_id=applicant.citizen_id,
-            object_kind="case",
-            object_id=str(case["id"]),
-            purpose=case["service"],
-            legal_basis="uu-25-2009",
-            fields=("name", "phone", "form", "attachments"),
-        ),
-    )
-    await enqueue_on(connection, QUEUE_PREFIX + module.backend, DeliveryJob(delivery.id), dedupe=str(delivery.id))
+    return DeliveryRow(uuid7(), case["id"], module.backend, handover.operation, lane, payload), entry
+
+
+async def enqueue_delivery(connection: Connection, delivery: DeliveryRow) -> None:
+    """Its job, in the same transaction: one at a time for each delivery."""
+    await enqueue_on(connection, QUEUE_PREFIX + delivery.backend, DeliveryJob(delivery.id), dedupe=str(delivery.id))

@@ -17,16 +17,17 @@ from app.cases.views import VIEW_COLUMNS
 from app.database import Connection
 from app.errors import NotFound, Unprocessable
 
+CASE_COLUMNS = (
+    "id, number, citizen_id, module, service, agency, backend, status, form_version, form_enc, delivery_state, due_on, "
+    "submitted_at"
+)
+DELIVERY_COLUMNS = "id, case_id, backend, operation, lane, payload_enc"
 _INSERT_CASE = f"""
-INSERT INTO cases (id, number, citizen_id, module, service, agency, backend, status, form_version, form_enc,
-    delivery_state, due_on, submitted_at)
+INSERT INTO cases ({CASE_COLUMNS})
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 RETURNING {VIEW_COLUMNS}
 """  # noqa: S608 - the columns are a constant of ours
-_INSERT_DELIVERY = """
-INSERT INTO deliveries (id, case_id, backend, operation, lane, payload_enc, next_try_at)
-VALUES ($1, $2, $3, $4, $5, $6, now())
-"""
+_INSERT_DELIVERY = f"INSERT INTO deliveries ({DELIVERY_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6)"  # noqa: S608
 HELD_COLUMNS = f"{VIEW_COLUMNS}, citizen_id, backend, form_version, form_enc, last_event"
 _LOCK = f"""
 SELECT {HELD_COLUMNS}
@@ -120,7 +121,12 @@ async def take_attachments(
     if not unique:
         return {}
     taken = {row["id"]: row for row in await connection.fetch(_TAKE_ATTACHMENTS, case_id, list(unique), citizen_id)}
-    if missing := sorted(str(each) for each in unique - taken.keys()):
+    return usable(unique, taken)
+
+
+def usable(wanted: Collection[UUID], taken: Mapping[UUID, Mapping[str, Any]]) -> Mapping[UUID, Mapping[str, Any]]:
+    """`taken`, if it is all that was wanted. Raises Unprocessable."""
+    if missing := sorted(str(each) for each in wanted if each not in taken):
         raise Unprocessable("attachment_not_usable", params={"attachments": ", ".join(missing)})
     return taken
 
