@@ -121,7 +121,7 @@ async def test_a_cursor_of_somebody_elses_shows_nothing_of_theirs(owner: Citizen
     assert (await stranger.get("/v1/cases", cursor=cursor)).json()["items"] == []
 
 
-ROUTES = [
+ROUTES: list[tuple[str, str, Any]] = [
     ("GET", "", None),
     ("PATCH", "", {"form": {}}),
     ("POST", "/submit", None),
@@ -132,7 +132,7 @@ ROUTES = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "body"), ROUTES, ids=lambda value: str(value))
+@pytest.mark.parametrize(("method", "path", "body"), ROUTES, ids=str)
 @pytest.mark.parametrize("kind", ["draft", "submitted", "missing"])
 async def test_another_persons_case_does_not_exist(
     owner: Citizen, people: People, tables: Tables, method: str, path: str, body: Any, kind: str
@@ -153,7 +153,7 @@ async def test_another_persons_case_does_not_exist(
     assert await tables.rows("SELECT id, status, revision, updated_at FROM cases ORDER BY id") == standing
 
 
-@pytest.mark.parametrize(("method", "path", "body"), ROUTES, ids=lambda value: str(value))
+@pytest.mark.parametrize(("method", "path", "body"), ROUTES, ids=str)
 @pytest.mark.parametrize("token", [None, "not-a-token"])
 async def test_nobody_gets_in_without_a_token(
     owner: Citizen, api: Any, tables: Tables, method: str, path: str, body: Any, token: str | None

@@ -86,13 +86,21 @@ async def test_a_job_enqueued_first_goes_with_its_transaction(api: Api, tables: 
     database = Database(api.settings.database_url, pool_size=1, name="test")
     before = await tables.counts()
     with pytest.raises(ZeroDivisionError):
-        async with database.transaction() as session:
-            await enqueue(session, "deliver.nobody", DeliveryJob(uuid7()))
-            raise ZeroDivisionError
+        await _enqueue_and_fail(database)
     with pytest.raises(ZeroDivisionError):
-        async with database.transaction() as session:
-            await (await driver_connection(session)).execute("CREATE TABLE survived (id int)")
-            raise ZeroDivisionError
+        await _create_and_fail(database)
     await database.close()
     assert grown(before, await tables.counts()) == {}
     assert await tables.value("SELECT to_regclass('survived')") is None
+
+
+async def _enqueue_and_fail(database: Database) -> None:
+    async with database.transaction() as session:
+        await enqueue(session, "deliver.nobody", DeliveryJob(uuid7()))
+        raise ZeroDivisionError
+
+
+async def _create_and_fail(database: Database) -> None:
+    async with database.transaction() as session:
+        await (await driver_connection(session)).execute("CREATE TABLE survived (id int)")
+        raise ZeroDivisionError
