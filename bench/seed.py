@@ -1,5 +1,6 @@
 """The product's people and cases for a run: bulk rows as the product itself writes them, encrypted as it does."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -126,7 +127,9 @@ async def _copy(
     found = iter(rows)
     first = next(found)
     records = (tuple(row.values()) for row in found)
-    await connection.copy_records_to_table(table, columns=list(first), records=[tuple(first.values()), *records])
+    await connection.copy_records_to_table(
+        table, columns=list(first), records=itertools.chain([tuple(first.values())], records)
+    )
 
 
 def _citizen(number: int, citizen: UUID, vault: Vault) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, cast
 from uuid import UUID
 
 from litestar import Request, Response, get
+from litestar.datastructures.headers import Accept
 from litestar.di import NamedDependency, Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi.spec.enums import OpenAPIFormat
@@ -125,7 +126,7 @@ def _checks(request: AnyRequest) -> PublicChecks:
 
 def _wanted(request: AnyRequest, *offered: str) -> str:
     """The representation asked for. Raises HTTPException 406, which app.problems renders."""
-    found = request.accept.best_match(list(offered))
+    found = Accept(request.headers.get("accept") or "*/*").best_match(list(offered))
     if found is None:
         raise HTTPException(status_code=406)
     return found
