@@ -32,7 +32,7 @@ async def check_agency(settings: Settings, name: str) -> AsyncIterator[Verdict]:
     if name not in manifests:
         raise SettingsError(f"there is no integration {name!r}; there are {', '.join(sorted(manifests))}")
     manifest = manifests[name]
-    backend = backend_settings(name, manifest.credentials, os.environ, settings)
+    backend = backend_settings(name, manifest.wanted, os.environ, settings)
     for serves in manifest.serves:
         for check in contract(serves):
             if not check.writes:

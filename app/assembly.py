@@ -9,7 +9,7 @@ from app.cases.wakeups import Wakeups
 from app.catalog.catalog import Catalog
 from app.catalog.health import HealthRecorder
 from app.database import Database
-from app.discovery import Assembly, assemble
+from app.discovery import Assembly, Module, assemble
 from app.inbox.actions import InboxCourier
 from app.limits import Limiter
 from app.login.gate import Gate, Parts
@@ -62,10 +62,14 @@ def build(settings: Settings, name: str) -> Product:
         catalog=catalog,
         files=FileStore(settings.files_url, settings.data_dir / "files", vault),
         wakeups=Wakeups(valkey),
-        modules={name: ModuleTools(module.handler, module.backend) for name, module in found.modules.items()},
+        modules={name: _tools_of(module, found) for name, module in found.modules.items()},
     )
     gate = Gate(Parts(settings, database, vault, valkey, limiter, InboxCourier(vault)))
     return Product(settings, found, database, vault, valkey, limiter, catalog, gate, cases, health)
+
+
+def _tools_of(module: Module, found: Assembly) -> ModuleTools:
+    return ModuleTools(module.handler, module.backend, found.integrations[module.backend].late_effect_s)
 
 
 def _observer(health: HealthRecorder) -> Observe:

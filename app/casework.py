@@ -14,8 +14,8 @@ async def ask(settings: Settings, number: str, question: str, officer: str) -> s
     """Ask, and wake whoever watches. Raises SettingsError with the reason where it cannot be asked."""
     product = build(settings, "casework")
     try:
-        async with product.database.transaction() as session:
-            row = await ask_citizen(session, number, question, officer)
+        async with product.database.begin() as connection:
+            row = await ask_citizen(connection, number, question, officer)
         await product.valkey.publish(CHANNEL, str(row["id"]).encode())
     except LoketError as error:
         raise SettingsError(text(f"error.{error.code}", "en", error.params)) from None
@@ -28,8 +28,8 @@ async def show(settings: Settings, number: str, officer: str) -> str:
     """The case as indented JSON. Raises SettingsError where there is none."""
     product = build(settings, "casework")
     try:
-        async with product.database.transaction() as session:
-            shown = await show_case(session, number, officer, product.cases)
+        async with product.database.begin() as connection:
+            shown = await show_case(connection, number, officer, product.cases)
     except LoketError as error:
         raise SettingsError(text(f"error.{error.code}", "en", error.params)) from None
     finally:

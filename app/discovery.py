@@ -50,9 +50,7 @@ def assemble(settings: Settings, observe: Observe | None = None) -> Assembly:
     """
     integrations = integration_manifests()
     clients = {
-        name: AgencyClient(
-            manifest, backend_settings(name, manifest.credentials, os.environ, settings), observe=observe
-        )
+        name: AgencyClient(manifest, backend_settings(name, manifest.wanted, os.environ, settings), observe=observe)
         for name, manifest in integrations.items()
     }
     modules = {name: _join(name, manifest, clients) for name, manifest in service_manifests().items()}

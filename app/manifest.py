@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
-from app.settings import ROOT
+from app.settings import ROOT, Wanted
 from app.texts import Text
 
 Slug = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,62}$")]
@@ -89,18 +89,28 @@ class PollPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class IntegrationManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """integrations/<name>/manifest.toml. `credentials` maps a credential's name to the demo's value."""
+    """integrations/<name>/manifest.toml.
+
+    `settings` (nothing secret: ids, codes) and `credentials` map a name to the demo's value; production must set each,
+    and refuses a credential that is the demo's. `late_effect_s`: how long after a lost answer it may still be acted on.
+    """
 
     name: FolderName
     title: str
     agency: FolderName
     serves: Sequence[FolderName]
     protocol: str
+    settings: Mapping[FolderName, str] = {}
     credentials: Mapping[FolderName, str] = {}
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=256)] = 8
     submits_per_second: Annotated[float, msgspec.Meta(gt=0)] = 500.0
+    late_effect_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 35.0
     poll: PollPolicy | None = None
     operations: Mapping[FolderName, OperationPolicy]
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(self.settings, self.credentials)
 
 
 M = TypeVar("M", ServiceManifest, IntegrationManifest)

@@ -52,10 +52,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class BackendSettings(msgspec.Struct, frozen=True):
-    """Where one backend answers, and its credentials by the names its integration's manifest declares."""
+    """Where one backend answers, its credentials and its other settings by the names its manifest declares."""
 
     name: str
     url: str
+    credentials: Mapping[str, str]
+    settings: Mapping[str, str] = {}
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What an integration's manifest asks for, each with its demo value."""
+
+    settings: Mapping[str, str]
     credentials: Mapping[str, str]
 
 
@@ -83,26 +91,28 @@ def settings() -> Settings:
     return read_settings(os.environ)
 
 
-def backend_settings(
-    name: str, credentials: Mapping[str, str], environ: Mapping[str, str], where: Settings
-) -> BackendSettings:
-    """Address and credentials of one integration.
+def backend_settings(name: str, wanted: Wanted, environ: Mapping[str, str], where: Settings) -> BackendSettings:
+    """Address, settings and credentials of one integration.
 
-    `credentials` maps each credential's name to its demo value ("" where the demo needs none). In demo the address is
-    the sandbox's unless LOKET_<NAME>_URL says otherwise; in production every one of them must be set.
+    In demo the address is the sandbox's unless LOKET_<NAME>_URL says otherwise, and what is not set has its demo value.
+    In production every one must be set. Raises SettingsError naming the variable.
     """
     prefix = f"LOKET_{name.upper()}_"
     url = environ.get(f"{prefix}URL", "")
     if not url and not where.is_demo:
         raise SettingsError(f"{prefix}URL is not set: production needs the address of the agency's system")
-    found = {}
-    for credential, demo_value in credentials.items():
-        variable = prefix + credential.upper()
-        value = environ.get(variable, "")
-        if not where.is_demo and (not value or value == demo_value):
-            raise SettingsError(f"{variable} is not set, or is the demo's: production needs the real one")
-        found[credential] = value or demo_value
-    return BackendSettings(name, (url or f"{where.sandbox_url}/{name}").rstrip("/"), found)
+    given = {key: environ.get(prefix + key.upper(), "") for key in (*wanted.settings, *wanted.credentials)}
+    for key, value in given.items():
+        if not where.is_demo and not value:
+            raise SettingsError(f"{prefix}{key.upper()} is not set")
+        if not where.is_demo and value == wanted.credentials.get(key):
+            raise SettingsError(f"{prefix}{key.upper()} is the demo's: production needs the real one")
+    return BackendSettings(
+        name,
+        (url or f"{where.sandbox_url}/{name}").rstrip("/"),
+        {key: given[key] or demo for key, demo in wanted.credentials.items()},
+        {key: given[key] or demo for key, demo in wanted.settings.items()},
+    )
 
 
 def _decode(kind: type, value: object) -> object:

@@ -6,6 +6,7 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -17,7 +18,7 @@ from app.cases.refresh import Refresher
 from app.cases.sweep import purge_cases, sweep_deliveries
 from app.database import driver_url
 from app.inbox import jobs as inbox
-from app.jobs import Queue, run_queues
+from app.jobs import LEASE_S, Queue, run_queues
 from app.login import jobs as login
 from app.readiness.beats import beat
 from app.settings import settings
@@ -25,6 +26,10 @@ from app.settings import settings
 log = logging.getLogger("loket.worker")
 
 SWEEP_EVERY_S = 15.0
+# Jobs taken from a backend's queue for each place at it, over all workers: enough that nobody waits for the queue's
+# next look, few enough that an agency that hangs holds no more than these.
+TAKEN_AHEAD = 8
+BATCH = 32
 PURGE_EVERY_S = 3600.0
 
 
@@ -43,7 +48,7 @@ async def work(product: Product) -> None:
     tasks = [asyncio.create_task(task, name=name) for name, task in _recurring(product).items()]
     log.info("worker ready: %d queues", len(jobs.qm.entrypoint_registry))
     try:
-        await jobs.run()
+        await jobs.run(batch_size=BATCH, heartbeat_timeout=timedelta(seconds=LEASE_S))
     finally:
         for task in tasks:
             task.cancel()
@@ -54,16 +59,12 @@ async def work(product: Product) -> None:
 
 
 def _queues(product: Product) -> Sequence[Queue[Any]]:
-    deliverer = Deliverer(product.cases)
     backends = {module.backend for module in product.found.modules.values()}
+    places = {backend: product.found.integrations[backend].concurrency for backend in sorted(backends)}
+    deliverer = Deliverer(product.cases, places)
     deliveries = [
-        Queue(
-            QUEUE_PREFIX + backend,
-            DeliveryJob,
-            functools.partial(deliverer.run, backend),
-            product.found.integrations[backend].concurrency,
-        )
-        for backend in sorted(backends)
+        Queue(QUEUE_PREFIX + backend, DeliveryJob, functools.partial(deliverer.run, backend), count * TAKEN_AHEAD)
+        for backend, count in places.items()
     ]
     return [*deliveries, *inbox.queues(product.database, product.vault, product.found.channels)]
 

@@ -192,11 +192,8 @@ def _form_for(service: CatalogService, version: int | None, tools: CaseTools) ->
 
 
 def _check_schema(filled: Filled, *, draft: bool) -> None:
-    faults: Sequence[FieldError] = filled.form.errors(filled.data, "/form")
-    if draft:
-        # A draft may lack what is not filled in yet; what is there must already fit.
-        faults = [fault for fault in faults if fault.code not in _NOT_YET]
-    if faults:
+    # A draft may lack what is not filled in yet; what is there must already fit.
+    if faults := filled.form.errors(filled.data, "/form", forgiven=_NOT_YET if draft else ()):
         raise Unprocessable(errors=faults)
 
 

@@ -20,9 +20,11 @@ _CLAIM = f"""
 WITH taken AS (
     UPDATE deliveries SET state = 'delivering', fence = fence + 1, attempts = attempts + 1,
         lease_until = now() + interval '{LEASE_S} seconds', first_tried_at = coalesce(first_tried_at, now()),
+        sent_at = CASE WHEN unknown OR state = 'delivering' THEN sent_at ELSE now() END,
         unknown = unknown OR state = 'delivering', next_try_at = NULL
     WHERE id = $1 AND state IN ('queued', 'delivering') AND (lease_until IS NULL OR lease_until < now())
-    RETURNING id, case_id, backend, operation, lane, payload_enc, unknown, attempts, fence, first_tried_at
+    RETURNING id, case_id, backend, operation, lane, payload_enc, unknown, attempts, fence, first_tried_at,
+        extract(epoch FROM now() - sent_at)::float AS sent_s_ago
 ), told AS (
     UPDATE cases SET delivery_state = 'delivering' FROM taken
     WHERE cases.id = taken.case_id AND taken.operation = 'submit'
@@ -43,6 +45,7 @@ UPDATE deliveries SET state = $3::text, unknown = $4, reference = coalesce($5, r
     attempts = attempts - $9, finished_at = CASE WHEN $3::text IN ('queued', 'delivering') THEN NULL ELSE now() END
 WHERE id = $1 AND fence = $2 RETURNING 1
 """
+_SENDING_AGAIN = "UPDATE deliveries SET sent_at = now() WHERE id = $1 AND fence = $2 RETURNING 1"
 _OTHERS_UNRESOLVED = """
 SELECT EXISTS (
     SELECT 1 FROM deliveries WHERE lane = $1 AND id <> $2 AND state = 'needs_operator' AND operation = 'submit'
@@ -68,6 +71,7 @@ class Claim(msgspec.Struct, frozen=True):
     attempts: int
     fence: int
     first_tried_at: datetime
+    sent_s_ago: float
     row: Mapping[str, Any]
 
 
@@ -125,6 +129,12 @@ async def settle(connection: Connection, held: Claim, outcome: Outcome) -> None:
         1 if outcome.uncounted else 0,
     )
     if written is None:
+        raise Stale
+
+
+async def send_again(connection: Connection, held: Claim) -> None:
+    """Note that it leaves once more. Raises Stale where the claim is not the newest: then it must not leave."""
+    if await connection.fetchval(_SENDING_AGAIN, held.id, held.fence) is None:
         raise Stale
 
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -32,12 +33,21 @@ LOOK_AGAIN_S = 1.0
 class Deliverer:
     """Runs delivery jobs in one worker process."""
 
-    def __init__(self, tools: CaseTools) -> None:
+    def __init__(self, tools: CaseTools, places: Mapping[str, int]) -> None:
+        """`places`: how many deliveries may be with each backend at once, from this process."""
         self._tools = tools
         self._gates: defaultdict[str, Gate] = defaultdict(Gate)
+        self._places = {backend: asyncio.Semaphore(count) for backend, count in places.items()}
 
     async def run(self, backend: str, job: DeliveryJob) -> None:
-        """One try. Raises RetryLater while the delivery is not settled."""
+        """One try. Raises RetryLater while the delivery is not settled.
+
+        A job that waits for a place is not claimed yet, so its lease does not run.
+        """
+        async with self._places[backend]:
+            await self._run(backend, job)
+
+    async def _run(self, backend: str, job: DeliveryJob) -> None:
         gate = self._gates[backend]
         entered = await gate.enter(PATIENCE_S)
         if entered is None:
@@ -76,7 +86,7 @@ class Deliverer:
             return Outcome(state="delivering", unknown=True, detail=error.detail, retry_in_s=LOOK_AGAIN_S)
         except AgencyRejected as error:
             gate.answered()
-            return Outcome(state="rejected", reason=error.detail, detail=error.code)
+            return Outcome(state="rejected", reason=error.code or "refused", detail=error.detail)
         except NotOffered as error:
             gate.answered()
             return Outcome(state="needs_operator", reason="by_hand", detail=error.detail)
@@ -95,12 +105,20 @@ class Deliverer:
             found = await self._look(held)
             if found is not None:
                 return found
+            if (wait_s := self._late_effect_s(held) - held.sent_s_ago) > 0:
+                # Nothing there, yet: what was sent may still be at work over there, so it is not sent again so soon.
+                return Outcome(state="delivering", unknown=True, retry_in_s=wait_s)
+            async with self._tools.database.connection() as connection:
+                await claims.send_again(connection, held)
         if held.row["status"] == "withdrawn":
             return Outcome(state="rejected", reason="withdrawn")
         async with self._tools.database.connection() as connection:
             files = await load_files(connection, held.row, self._tools)
         receipt = await handler.submit(case_data(held.row, self._tools, files))
         return _delivered(receipt)
+
+    def _late_effect_s(self, held: Claim) -> float:
+        return self._tools.modules[held.row["module"]].late_effect_s
 
     async def _look(self, held: Claim) -> Outcome | None:
         """After a lost answer: the outcome the backend shows, None where it surely has nothing and it may be sent."""
@@ -154,8 +172,8 @@ class Deliverer:
 
     async def _settle(self, held: Claim, outcome: Outcome) -> None:
         try:
-            async with self._tools.database.transaction() as session:
-                await settle_case(session, held, outcome)
+            async with self._tools.database.begin() as connection:
+                await settle_case(connection, held, outcome)
         except Stale:
             log.warning("delivery %s was taken over while this worker slept", held.id)
             return

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.audit.actions import AuditEntry, record
+from app.audit.actions import AuditEntry, record_on
 from app.cases.casedata import FORM_CONTEXT
 from app.cases.numbers import is_case_number
 from app.cases.settle import tell
@@ -14,8 +13,8 @@ from app.cases.states import may_move
 from app.cases.timeline import Line
 from app.cases.tools import CaseTools
 from app.cases.writes import HELD_COLUMNS, change_case
+from app.database import Connection
 from app.errors import Conflict, NotFound
-from app.jobs import driver_connection
 
 _BY_NUMBER = f"SELECT {HELD_COLUMNS} FROM cases WHERE number = $1 FOR UPDATE"  # noqa: S608 - a constant of ours
 _TIMELINE = "SELECT seq, at, kind, status, data FROM case_events WHERE case_id = $1 ORDER BY seq"
@@ -25,28 +24,27 @@ ORDER BY id
 """
 
 
-async def ask_citizen(session: AsyncSession, number: str, question: str, officer: str) -> Mapping[str, Any]:
+async def ask_citizen(connection: Connection, number: str, question: str, officer: str) -> Mapping[str, Any]:
     """Ask the citizen something about their case. Raises NotFound, or Conflict where the case is past asking."""
-    held = await _held(session, number)
+    held = await _held(connection, number)
     if not may_move(held["status"], "needs_citizen"):
         raise Conflict("case_past_asking", params={"status": held["status"]})
     changed = await change_case(
-        await driver_connection(session),
+        connection,
         held,
         Line("needs_citizen", "needs_citizen", {"question": question}),
         status="needs_citizen",
         question=question,
     )
-    await _audit(session, held, officer, "case.asked")
-    await tell(session, held, "case_needs_citizen", question=question)
+    await _audit(connection, held, officer, "case.asked")
+    await tell(connection, held, "case_needs_citizen", question=question)
     return changed
 
 
-async def show_case(session: AsyncSession, number: str, officer: str, tools: CaseTools) -> Mapping[str, Any]:
+async def show_case(connection: Connection, number: str, officer: str, tools: CaseTools) -> Mapping[str, Any]:
     """The whole case with its form, timeline and deliveries. Audited. Raises NotFound."""
-    held = await _held(session, number)
-    await _audit(session, held, officer, "case.read")
-    connection = await driver_connection(session)
+    held = await _held(connection, number)
+    await _audit(connection, held, officer, "case.read")
     shown = {
         name: held[name] for name in ("id", "number", "service", "status", "question", "agency_reference", "due_on")
     }
@@ -56,18 +54,18 @@ async def show_case(session: AsyncSession, number: str, officer: str, tools: Cas
     return shown
 
 
-async def _held(session: AsyncSession, number: str) -> Mapping[str, Any]:
+async def _held(connection: Connection, number: str) -> Mapping[str, Any]:
     if not is_case_number(number):
         raise NotFound("case_not_found")
-    row: Mapping[str, Any] | None = await (await driver_connection(session)).fetchrow(_BY_NUMBER, number)
+    row: Mapping[str, Any] | None = await connection.fetchrow(_BY_NUMBER, number)
     if row is None:
         raise NotFound("case_not_found")
     return row
 
 
-async def _audit(session: AsyncSession, held: Mapping[str, Any], officer: str, action: str) -> None:
-    await record(
-        session,
+async def _audit(connection: Connection, held: Mapping[str, Any], officer: str, action: str) -> None:
+    await record_on(
+        connection,
         AuditEntry(
             actor_kind="officer",
             actor_id=officer,

@@ -116,7 +116,8 @@ class Delivery(Base):
 
     `lane` is what the backend could mistake for this delivery: at most one delivery of a lane is under way or unknown
     at a time, so that after a lost answer the one new registration there can only be ours. `fence` rises with every
-    claim: a worker that was paused past its lease holds an old one, and its write finds no row.
+    claim: a worker that was paused past its lease holds an old one, and its write finds no row. `sent_at`: when it may
+    last have left for the agency.
     """
 
     __tablename__ = "deliveries"
@@ -142,6 +143,7 @@ class Delivery(Base):
     lease_until: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     first_tried_at: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]
     next_try_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     reference: Mapped[str | None]

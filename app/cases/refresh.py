@@ -76,8 +76,8 @@ class Refresher:
         """Ask after one case (`case_id` and CASE_DATA_COLUMNS). Raises AgencyError."""
         handler = self._tools.modules[row["module"]].handler
         progress = await handler.progress(case_data(row, self._tools))
-        async with self._tools.database.transaction() as session:
-            changed = await apply_progress(session, row["case_id"], progress, self._interval_s)
+        async with self._tools.database.begin() as connection:
+            changed = await apply_progress(connection, row["case_id"], progress, self._interval_s)
         if changed:
             await self._tools.valkey.publish(CHANNEL, str(row["case_id"]).encode())
 

@@ -6,16 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from app.cases.claims import Claim, Outcome, settle
 from app.cases.port import Progress, Status
 from app.cases.states import FINAL, may_move
 from app.cases.timeline import Line, add_line
 from app.cases.writes import HELD_COLUMNS, change_case, fetch_one
 from app.database import Connection
-from app.inbox.actions import notify
-from app.jobs import driver_connection
+from app.inbox.actions import Notice, notify_on
 
 log = logging.getLogger("loket.cases")
 
@@ -28,9 +25,8 @@ SELECT EXISTS (SELECT 1 FROM cases WHERE backend = $1 AND agency_reference = $2 
 """
 
 
-async def settle_case(session: AsyncSession, held: Claim, outcome: Outcome) -> None:
+async def settle_case(connection: Connection, held: Claim, outcome: Outcome) -> None:
     """Write an outcome. Raises app.cases.claims.Stale, with nothing written, where the claim is not the newest."""
-    connection = await driver_connection(session)
     row = await hold(connection, held.case_id)
     if outcome.state == "delivered" and held.operation == "submit" and await _is_taken(connection, held, outcome):
         outcome = Outcome(
@@ -38,7 +34,7 @@ async def settle_case(session: AsyncSession, held: Claim, outcome: Outcome) -> N
         )
     await settle(connection, held, outcome)
     if held.operation == "submit":
-        await _settle_submission(session, row, outcome)
+        await _settle_submission(connection, row, outcome)
 
 
 async def hold(connection: Connection, case_id: UUID) -> Mapping[str, Any]:
@@ -50,8 +46,7 @@ async def _is_taken(connection: Connection, held: Claim, outcome: Outcome) -> bo
     return bool(await connection.fetchval(_LINKED_ELSEWHERE, held.backend, outcome.reference, held.case_id))
 
 
-async def _settle_submission(session: AsyncSession, row: Mapping[str, Any], outcome: Outcome) -> None:
-    connection = await driver_connection(session)
+async def _settle_submission(connection: Connection, row: Mapping[str, Any], outcome: Outcome) -> None:
     if outcome.state == "delivered":
         following = None if row["status"] in FINAL else datetime.now(UTC) + FIRST_REFRESH
         await change_case(
@@ -62,15 +57,15 @@ async def _settle_submission(session: AsyncSession, row: Mapping[str, Any], outc
             agency_reference=outcome.reference,
             next_refresh_at=following,
         )
-        await tell(session, row, "case_delivered", reference=outcome.reference or "")
+        await tell(connection, row, "case_delivered", reference=outcome.reference or "")
     elif outcome.state == "rejected" and outcome.reason == "withdrawn":
         await change_case(connection, row, None, delivery_state=None)
     elif outcome.state == "rejected":
         reason = outcome.reason or ""
         status: Status = "rejected" if may_move(row["status"], "rejected") else row["status"]
-        line = Line("delivery_rejected", status, {"reason": reason})
+        line = Line("delivery_rejected", status)
         await change_case(connection, row, line, status=status, delivery_state="rejected", delivery_reason=reason)
-        await tell(session, row, "case_rejected", reason=reason)
+        await tell(connection, row, "case_rejected")
     elif outcome.state == "needs_operator":
         line = Line("with_officer", row["status"])
         await change_case(connection, row, line, delivery_state="needs_operator")
@@ -78,12 +73,11 @@ async def _settle_submission(session: AsyncSession, row: Mapping[str, Any], outc
         await change_case(connection, row, None, delivery_state=outcome.state)
 
 
-async def apply_progress(session: AsyncSession, case_id: UUID, progress: Progress, interval_s: float) -> bool:
+async def apply_progress(connection: Connection, case_id: UUID, progress: Progress, interval_s: float) -> bool:
     """Put what the agency says now into the case: new steps on the timeline, the status only along its arrows.
 
     Returns whether anything changed. Repeated, late and unordered words change nothing wrongly.
     """
-    connection = await driver_connection(session)
     row = dict(await hold(connection, case_id))
     before = row["last_event"]
     told = {known["step_key"] for known in await connection.fetch(_TOLD_STEPS, case_id)}
@@ -107,7 +101,7 @@ async def apply_progress(session: AsyncSession, case_id: UUID, progress: Progres
     else:
         await connection.execute(_SEEN, case_id, values["next_refresh_at"])
     if line is not None:
-        await tell(session, row, f"case_{status}", reason=progress.reason, question=progress.question)
+        await tell(connection, row, f"case_{status}", reason=progress.reason, question=progress.question)
     return changed
 
 
@@ -134,8 +128,8 @@ def _move(row: Mapping[str, Any], progress: Progress, *, grown: bool) -> tuple[S
 _TOLD = {"case_delivered", "case_needs_citizen", "case_approved", "case_rejected", "case_completed"}
 
 
-async def tell(session: AsyncSession, row: Mapping[str, Any], what: str, **params: str) -> None:
+async def tell(connection: Connection, row: Mapping[str, Any], what: str, **params: str) -> None:
     """A message into the citizen's inbox, where `what` is worth one."""
     if what in _TOLD:
         given = {"number": row["number"], "service": row["service"], **{k: v for k, v in params.items() if v}}
-        await notify(session, row["citizen_id"], f"inbox.{what}", given, row["id"])
+        await notify_on(connection, Notice(row["citizen_id"], f"inbox.{what}", given, row["id"]))

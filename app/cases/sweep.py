@@ -7,7 +7,7 @@ from uuid import UUID
 from app.cases.handover import QUEUE_PREFIX, DeliveryJob
 from app.cases.idempotency import KEPT_DAYS
 from app.cases.tools import CaseTools
-from app.jobs import driver_connection, enqueue
+from app.jobs import enqueue_on
 
 log = logging.getLogger("loket.sweep")
 
@@ -33,11 +33,13 @@ DELETE FROM attachments WHERE id IN (
 
 async def sweep_deliveries(tools: CaseTools) -> int:
     """Queue overdue deliveries again; how many there were. Harmless when two workers do it: one job per delivery."""
-    async with tools.database.transaction() as session:
-        rows = await (await driver_connection(session)).fetch(_OVERDUE)
+    async with tools.database.begin() as connection:
+        rows = await connection.fetch(_OVERDUE)
         for row in rows:
             delivery_id: UUID = row["id"]
-            await enqueue(session, QUEUE_PREFIX + row["backend"], DeliveryJob(delivery_id), dedupe=str(delivery_id))
+            await enqueue_on(
+                connection, QUEUE_PREFIX + row["backend"], DeliveryJob(delivery_id), dedupe=str(delivery_id)
+            )
     if rows:
         log.warning("%d overdue deliveries queued again", len(rows))
     return len(rows)
@@ -45,8 +47,7 @@ async def sweep_deliveries(tools: CaseTools) -> int:
 
 async def purge_cases(tools: CaseTools) -> None:
     """Remove idempotency keys past their time, and files that no case took within two days."""
-    async with tools.database.transaction() as session:
-        connection = await driver_connection(session)
+    async with tools.database.begin() as connection:
         await connection.execute(_OLD_KEYS)
         rows = await connection.fetch(_LOOSE_FILES, await connection.fetchval("SELECT now() - $1::interval", LOOSE_FOR))
     for row in rows:

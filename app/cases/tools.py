@@ -14,10 +14,11 @@ from app.valkey import Valkey
 
 
 class ModuleTools(msgspec.Struct, frozen=True):
-    """One service module: its rules, and the name of the backend behind it."""
+    """One service module: its rules, the backend behind it, and how long after a lost answer that may still act."""
 
     handler: CaseHandler
     backend: str
+    late_effect_s: float
 
 
 class CaseTools(msgspec.Struct, frozen=True):

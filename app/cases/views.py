@@ -9,7 +9,7 @@ from app.cases.port import Status
 from app.cases.schemas import ActionCode, CaseView, DeliveryView, NextAction
 from app.cases.states import FINAL, WITHDRAWABLE
 from app.catalog.catalog import Catalog
-from app.texts import Language, text
+from app.texts import Language, has_text, text
 
 # All columns a CaseView needs, in one place for every query that shows cases.
 VIEW_COLUMNS = (
@@ -54,7 +54,16 @@ def _delivery(row: Mapping[str, Any], language: Language) -> DeliveryView | None
     state = row["delivery_state"]
     if state is None:
         return None
-    return DeliveryView(state, text(f"delivery.{state}", language), row["agency_reference"], row["delivery_reason"])
+    return DeliveryView(state, text(f"delivery.{state}", language), row["agency_reference"], _reason(row, language))
+
+
+def _reason(row: Mapping[str, Any], language: Language) -> str | None:
+    """Why the agency refused, in our words: its own may carry what is not for citizens."""
+    code = row["delivery_reason"]
+    if code is None:
+        return None
+    key = f"delivery_reason.{code}"
+    return text(key if has_text(key) else "delivery_reason.refused", language)
 
 
 def _next_action(row: Mapping[str, Any], language: Language) -> NextAction | None:

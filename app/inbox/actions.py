@@ -1,5 +1,6 @@
 """Writing to citizens: a message in the inbox, which also goes to the phone, or a note that goes to the phone alone."""
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
@@ -9,11 +10,11 @@ import msgspec
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.database import utc_now
+from app.database import Connection, utc_now
 from app.errors import NotFound
 from app.ids import uuid7
 from app.inbox.models import NOTE_PHONE, NOTE_TEXT, Message, OutgoingMessage
-from app.jobs import enqueue
+from app.jobs import driver_connection, enqueue, enqueue_on
 from app.login.courier import Courier, Note
 from app.manifest import service_manifests
 from app.privacy import Vault
@@ -30,6 +31,23 @@ class SendMessage(msgspec.Struct, frozen=True):
     outgoing_id: UUID
 
 
+class Notice(msgspec.Struct, frozen=True):
+    """One message to a citizen: the name of its text, what fills it, and the case it is about."""
+
+    citizen_id: UUID
+    key: str
+    params: Mapping[str, str]
+    case_id: UUID | None = None
+
+
+_NOTIFY = """
+WITH message AS (
+    INSERT INTO messages (id, citizen_id, key, params, case_id) VALUES ($1, $2, $3, $4::jsonb, $5)
+)
+INSERT INTO outgoing_messages (id, message_id, expires_at) VALUES ($6, $1, $7)
+"""
+
+
 async def notify(
     session: AsyncSession, citizen_id: UUID, key: str, params: Mapping[str, str], case_id: UUID | None = None
 ) -> UUID:
@@ -38,11 +56,24 @@ async def notify(
     `service` in `params` is a service's slug, shown as its title. `reason` and `question`, the agency's own words, are
     added where given.
     """
-    message = Message(id=uuid7(), citizen_id=citizen_id, key=key, params=dict(params), case_id=case_id)
-    session.add(message)
-    await session.flush()
-    await _send(session, OutgoingMessage(id=uuid7(), message_id=message.id, expires_at=utc_now() + NOTICE_LIFE))
-    return message.id
+    return await notify_on(await driver_connection(session), Notice(citizen_id, key, params, case_id))
+
+
+async def notify_on(connection: Connection, notice: Notice) -> UUID:
+    """The same in the transaction that `connection` is in: the message and its sending in one statement."""
+    message_id, outgoing_id = uuid7(), uuid7()
+    await connection.execute(
+        _NOTIFY,
+        message_id,
+        notice.citizen_id,
+        notice.key,
+        json.dumps(dict(notice.params)),
+        notice.case_id,
+        outgoing_id,
+        utc_now() + NOTICE_LIFE,
+    )
+    await enqueue_on(connection, QUEUE, SendMessage(outgoing_id))
+    return message_id
 
 
 class InboxCourier(Courier):

@@ -147,7 +147,7 @@ def _region_key(name: str) -> str:
 
 def _pairs(backend: BackendSettings) -> Mapping[str, str]:
     """`permit_ids` of the settings: "reklame:12,sip-perawat:27"."""
-    value = backend.credentials.get("permit_ids", "")
+    value = backend.settings.get("permit_ids", "")
     pairs = [part.split(":") for part in value.replace(" ", "").split(",") if part]
     if not all(len(pair) == 2 and pair[0] and pair[1].isdecimal() and len(pair[1]) <= 9 for pair in pairs):
         raise SettingsError(f"LOKET_{backend.name.upper()}_PERMIT_IDS must read like reklame:12,sip-perawat:27")

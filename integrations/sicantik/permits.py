@@ -32,7 +32,7 @@ class SicantikPermits(PermitsPort):
 
     def __init__(self, client: AgencyClient) -> None:
         self._name = client.backend.name
-        self._unit = client.backend.credentials["unit_id"]
+        self._unit = client.backend.settings["unit_id"]
         self._client = SicantikClient(client)
         self._lists = Lists(self._client, client.backend)
         self._lookup = Lookup(self._client, self._name)

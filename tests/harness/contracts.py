@@ -81,7 +81,9 @@ async def on_stage(manifest: IntegrationManifest, serves: str, folder: Path) -> 
     listening = socket.create_server(("127.0.0.1", 0))
     await web.SockSite(runner, listening).start()
     url = f"http://127.0.0.1:{listening.getsockname()[1]}/{manifest.name}"
-    client = WatchedClient(manifest, BackendSettings(manifest.name, url, dict(manifest.credentials)))
+    client = WatchedClient(
+        manifest, BackendSettings(manifest.name, url, dict(manifest.credentials), dict(manifest.settings))
+    )
     adapter = adapter_type(manifest.name, serves, port_type(serves))(client)
     async with HttpWorkbench(url) as bench:
         yield Stage(manifest, adapter, client, WatchedPort(adapter, client), bench)

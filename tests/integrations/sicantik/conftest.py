@@ -56,7 +56,9 @@ def open_office(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Off
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         url = f"http://127.0.0.1:{runner.addresses[0][1]}/sicantik"
         manifest = hurried(integration_manifests()["sicantik"], budget_s)
-        client = AgencyClient(manifest, BackendSettings("sicantik", url, dict(manifest.credentials)))
+        client = AgencyClient(
+            manifest, BackendSettings("sicantik", url, dict(manifest.credentials), dict(manifest.settings))
+        )
         async with HttpWorkbench(url) as bench, aiohttp.ClientSession() as http:
             yield Office(SicantikPermits(client), bench, url, http)
         await client.close()

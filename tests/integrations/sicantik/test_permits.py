@@ -185,4 +185,4 @@ def test_texts_are_made_harmless() -> None:
 @pytest.mark.parametrize("value", ["reklame", "reklame:x", ":12", "reklame:12:13", "reklame:1234567890"])
 def test_bad_permit_ids_are_named_at_start(value: str) -> None:
     with pytest.raises(SettingsError, match="LOKET_SICANTIK_PERMIT_IDS"):
-        _pairs(BackendSettings("sicantik", "http://127.0.0.1", {"permit_ids": value}))
+        _pairs(BackendSettings("sicantik", "http://127.0.0.1", {}, {"permit_ids": value}))
