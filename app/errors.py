@@ -75,6 +75,11 @@ class TooLarge(LoketError):
     code = "body_too_large"
 
 
+class UnsupportedMediaType(LoketError):
+    status = 415
+    code = "media_type_unsupported"
+
+
 class Unprocessable(LoketError):
     status = 422
     code = "validation_failed"

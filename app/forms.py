@@ -5,7 +5,7 @@ docs/forms.md tells of file names and x- keywords. A version, once used, never c
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import islice
 from pathlib import Path
@@ -77,9 +77,11 @@ class Form:
         """The schema as a frontend draws it: titles, help and labels in one language. Shared: do not change it."""
         return self._localized[language]
 
-    def errors(self, data: object, at: str = "") -> list[FieldError]:
-        """The first 50 faults of a filled-in form, none if it is right. `at` goes before every pointer."""
-        found = list(islice(self._faults(data), MOST_ERRORS))
+    def errors(self, data: object, at: str = "", *, forgiven: Container[str] = ()) -> list[FieldError]:
+        """The first 50 faults of a filled-in form, none if it is right. `at` goes before every pointer; faults whose
+        code is `forgiven` are none."""
+        unforgiven = (fault for fault in self._faults(data) if fault.code not in forgiven)
+        found = list(islice(unforgiven, MOST_ERRORS))
         if not found:
             found = list(islice(_unprintable(data, ""), MOST_ERRORS))
         # A field that is not asked for has one fault: being there. What else is wrong with it does not matter.

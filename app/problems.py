@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
+import asyncpg
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
@@ -24,6 +25,7 @@ from app.errors import (
     TooLarge,
     Unavailable,
     Unprocessable,
+    UnsupportedMediaType,
 )
 from app.telemetry import request_id
 from app.texts import Language, error_statuses, has_text, language_of, text
@@ -32,6 +34,8 @@ log = logging.getLogger("loket.problems")
 
 PROBLEM_JSON = "application/problem+json"
 MOST_ERRORS = 50
+# Of the name of a field that nobody knows, this much is told back.
+MOST_NAMED = 100
 # SQLSTATE classes that mean "try again", not "we are wrong": connection gone, resources spent, operator intervened,
 # and a statement or lock that ran out of its time (57014, 55P03).
 _PASSING_SQLSTATES = ("08", "53", "57", "55P03", "40")
@@ -62,6 +66,9 @@ class StrictRequest(Request[Any, Any, Any]):
     """Decodes a JSON body once, straight into the handler's Struct, without coercion, and says where a fault lies."""
 
     async def json(self) -> Any:
+        sent_as = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if sent_as and sent_as != "application/json" and not sent_as.endswith("+json"):
+            raise UnsupportedMediaType
         field = self.route_handler.parsed_data_field
         return decode_body(await self.body(), field.annotation if field else object)
 
@@ -103,7 +110,7 @@ def field_error(message: str) -> FieldError:
     code = next((code for words, code in _CODES if words in message), "type")
     named = _FIELD_NAMED.search(message)
     if code in ("required", "unknown_field") and named:
-        pointer += "/" + named["name"].replace("~", "~0").replace("/", "~1")
+        pointer += "/" + named["name"][:MOST_NAMED].replace("~", "~0").replace("/", "~1")
     bound = _BOUND.search(message)
     return FieldError(pointer, code, {"limit": bound["limit"]} if bound else {})
 
@@ -196,8 +203,9 @@ def _known(error: Exception) -> LoketError:
     if isinstance(error, PoolTimeoutError | OperationalError | ConnectionError | TimeoutError):
         log.error("database out of reach: %s", type(error).__name__)
         return Unavailable("database_unavailable", retry_after_s=2)
-    if isinstance(error, DBAPIError) and _is_passing(error):
-        log.error("database could not serve: %s", type(error.orig).__name__)
+    refusal = error.orig if isinstance(error, DBAPIError) else error
+    if _is_passing(refusal) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+        log.error("database could not serve: %s", type(refusal).__name__)
         return Unavailable("database_unavailable", retry_after_s=2)
     log.error("unexpected failure", exc_info=error)
     unexpected = LoketError("internal_error")
@@ -205,9 +213,12 @@ def _known(error: Exception) -> LoketError:
     return unexpected
 
 
-def _is_passing(error: DBAPIError) -> bool:
-    state = getattr(error.orig, "sqlstate", None) or ""
-    return error.connection_invalidated or state.startswith(_PASSING_SQLSTATES)
+def _is_passing(refusal: BaseException | None) -> bool:
+    """Whether PostgreSQL, or the driver whose connection was closed under it, may serve the next time."""
+    if isinstance(refusal, asyncpg.InterfaceError):
+        return "clos" in str(refusal)
+    state = getattr(refusal, "sqlstate", None) or ""
+    return state.startswith(_PASSING_SQLSTATES)
 
 
 def _from_litestar(error: HTTPException) -> LoketError:
@@ -218,9 +229,12 @@ def _from_litestar(error: HTTPException) -> LoketError:
     missing = _MISSING.match(error.detail)
     if missing:
         return _missing_parameter(missing["source"], missing["name"])
-    known = BadRequest(_LITESTAR_CODES.get(error.status_code, "bad_request"), errors=_parameter_faults(error))
+    faults = _parameter_faults(error)
+    if any(fault.pointer == "" for fault in faults):
+        return Unprocessable(errors=[FieldError("", "required")])
+    known = BadRequest(_LITESTAR_CODES.get(error.status_code, "bad_request"), errors=faults)
     known.status = error.status_code
-    if known.errors and any(fault.pointer.startswith("/query") or fault.pointer == "" for fault in known.errors):
+    if any(fault.pointer.startswith("/query") for fault in faults):
         known.code = "parameter_invalid"
     return known
 
@@ -240,6 +254,7 @@ def _missing_parameter(source: str, name: str) -> LoketError:
 
 
 def _parameter_faults(error: HTTPException) -> list[FieldError]:
+    """Pointer "" for a body that is not there at all."""
     extra = error.extra if isinstance(error.extra, list) else []
     faults = []
     for item in extra:
@@ -247,7 +262,7 @@ def _parameter_faults(error: HTTPException) -> list[FieldError]:
         source = str(getattr(item.get("source"), "value", item.get("source", "")))
         found = field_error(str(item.get("message", "")))
         pointer = f"/{source}/{key}" if source in ("query", "path", "header") else f"/{key}" if key != "data" else ""
-        faults.append(FieldError(pointer, "required" if source == "" and key == "data" else found.code))
+        faults.append(FieldError(pointer, found.code, found.params))
     return faults
 
 

@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 
 from app.cases.schemas import AttachmentView
 from app.database import Connection
-from app.errors import LoketError, TooLarge, Unprocessable
+from app.errors import TooLarge, Unprocessable, UnsupportedMediaType
 from app.ids import uuid7
 from app.privacy import Vault
 
@@ -42,7 +42,7 @@ _PNG_END = b"IEND\xaeB`\x82"
 
 
 def prove(content: bytes) -> str:
-    """The media type that the content itself proves. Raises TooLarge, or LoketError 415 for anything else."""
+    """The media type that the content itself proves. Raises TooLarge, Unprocessable, or UnsupportedMediaType."""
     if len(content) > MAX_BYTES:
         raise TooLarge("attachment_too_large", params={"max_mb": MAX_BYTES // (1024 * 1024)})
     if not content:
@@ -71,7 +71,7 @@ def describe(content: bytes, name: str, citizen_id: UUID, vault: Vault) -> tuple
 
 
 async def insert(connection: Connection, values: Sequence[Any]) -> Mapping[str, Any]:
-    """Store the row. Raises LoketError where the citizen keeps too many files that no case uses."""
+    """Store the row. Raises Unprocessable where the citizen keeps too many files that no case uses."""
     row: Mapping[str, Any] | None = await connection.fetchrow(_INSERT, *values)
     if row is None:
         raise Unprocessable("attachments_too_many", params={"limit": MOST_LOOSE})
@@ -152,7 +152,5 @@ def _too_many_pixels() -> TooLarge:
     return TooLarge("attachment_too_many_pixels", params={"max_megapixels": MAX_PIXELS // 1_000_000})
 
 
-def _unsupported() -> LoketError:
-    error = LoketError("attachment_type_unsupported")
-    error.status = 415
-    return error
+def _unsupported() -> UnsupportedMediaType:
+    return UnsupportedMediaType("attachment_type_unsupported")

@@ -13,6 +13,8 @@ DeliveryState = Literal["queued", "delivering", "delivered", "rejected", "needs_
 ActionCode = Literal["submit", "wait", "answer", "rate"]
 # Shown as the bytes it was stored in, without being decoded.
 StoredForm = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object"})]
+# Control characters break PostgreSQL's jsonb or an agency's log; tab and line ends may stay.
+WORDS = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
 Attachments = Annotated[list[UUID], msgspec.Meta(max_length=20)]
 
 
@@ -36,22 +38,31 @@ class DraftChange(msgspec.Struct, forbid_unknown_fields=True):
 class Withdrawal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why, in the citizen's words; the agency is told."""
 
-    reason: Annotated[str, msgspec.Meta(max_length=500, examples=["Toko kami pindah ke kota lain."])] = ""
+    reason: Annotated[str, msgspec.Meta(max_length=500, pattern=WORDS, examples=["Toko kami pindah ke kota lain."])] = (
+        ""
+    )
 
 
 class Answer(msgspec.Struct, forbid_unknown_fields=True):
     """What the agency asked for, in the citizen's words."""
 
     answer: Annotated[
-        str, msgspec.Meta(min_length=1, max_length=4000, examples=["Reklame dipasang di dinding, bukan di tiang."])
+        str,
+        msgspec.Meta(
+            min_length=1,
+            max_length=4000,
+            pattern=WORDS,
+            examples=["Reklame dipasang di dinding, bukan di tiang."],
+        ),
     ]
 
 
 class Rating(msgspec.Struct, forbid_unknown_fields=True):
     """From 1, poor, to 5, excellent."""
 
-    score: Annotated[int, msgspec.Meta(ge=1, le=5, examples=[5])]
-    comment: Annotated[str, msgspec.Meta(max_length=1000, examples=["Cepat dan jelas."])] = ""
+    # Choices, not a range: to JSON Schema 5.0 is an integer too, and to msgspec it is not.
+    score: Annotated[Literal[1, 2, 3, 4, 5], msgspec.Meta(examples=[5])]
+    comment: Annotated[str, msgspec.Meta(max_length=1000, pattern=WORDS, examples=["Cepat dan jelas."])] = ""
 
 
 class DeliveryView(msgspec.Struct):
