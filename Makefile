@@ -9,7 +9,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python
 	"$$name" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
 BIN := .venv/bin
 TESTS ?= tests
-WORKERS ?= auto
+WORKERS ?= logical
 
 .PHONY: run test check bench clean requirements install-% has-python
 

@@ -168,8 +168,11 @@ def application() -> "Litestar":
     from app.main import create_app
     from app.processes import die_with_parent
 
-    if multiprocessing.parent_process():
+    parent = multiprocessing.parent_process()
+    if parent:
         die_with_parent()
+        if os.getppid() != parent.pid:
+            sys.exit("the process that started this one is gone")
     return create_app(settings())
 
 

@@ -197,9 +197,21 @@ def _package_folder(package: str) -> Path:
 
 def _unprivileged_account() -> Account | None:
     if os.geteuid() != 0:
+        _require_name(os.geteuid())
         return None
     nobody = pwd.getpwnam("nobody")
     return Account(nobody.pw_uid, nobody.pw_gid)
+
+
+def _require_name(uid: int) -> None:
+    """Raises EmbeddedServerError where the account has no name, as with `docker run --user 1234`."""
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        raise EmbeddedServerError(
+            f"PostgreSQL does not run as an account without a name (uid {uid}): run as a named one, or as root, "
+            "or name a PostgreSQL of your own in LOKET_DATABASE_URL"
+        ) from None
 
 
 def _socket_folder(folder: Path, name: str) -> Path:

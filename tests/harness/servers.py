@@ -51,7 +51,7 @@ def running_servers(worker: int) -> Iterator[Servers]:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         database = os.environ.get("LOKET_TEST_DATABASE_URL") or stack.enter_context(running_postgres(folder))
         valkey = os.environ.get("LOKET_TEST_VALKEY_URL")
-        valkey = f"{valkey.rstrip('/')}/{worker % 16}" if valkey else stack.enter_context(running_valkey(folder))
+        valkey = _numbered(valkey, worker) if valkey else stack.enter_context(running_valkey(folder))
         servers = Servers(database, valkey, f"loket_template_{uuid4().hex[:12]}")
         asyncio.run(_execute(database, f'CREATE DATABASE "{servers.template}" TEMPLATE template0'))
         stack.callback(servers.drop_database, servers.url(servers.template))
@@ -86,6 +86,12 @@ def running_valkey(folder: Path) -> Iterator[str]:
         yield server.url()
     finally:
         processes.stop(process)
+
+
+def _numbered(valkey_url: str, worker: int) -> str:
+    """A database of its own on a Valkey that test processes share; there are sixteen."""
+    number = worker % 16
+    return f"{valkey_url}?db={number}" if valkey_url.startswith("unix:") else f"{valkey_url.rstrip('/')}/{number}"
 
 
 async def _execute(url: str, statement: str) -> None:
