@@ -50,7 +50,7 @@ def fingerprint(method: str, path: str, body: bytes) -> bytes:
 
 def read_key(given: str | None, *, required: bool) -> str | None:
     """The header's value. Raises BadRequest where it is missing though required, or malformed."""
-    if not given:
+    if given is None:
         if required:
             raise BadRequest("idempotency_key_missing")
         return None

@@ -1,7 +1,7 @@
 """HTTP of a citizen's cases."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, get_args
 from uuid import UUID
 
 import msgspec
@@ -39,7 +39,16 @@ LastEventId = Annotated[
         name="Last-Event-ID",
         required=False,
         description="The `id` of the last event received; the stream goes on after it.",
-        schema_extra={"pattern": "^[0-9]{1,9}$"},
+        schema_extra={"pattern": "^[0-9]{0,9}$"},
+    ),
+]
+# A text held to the statuses: a choice that may be left out would take `status=null` for none.
+StatusFilter = Annotated[
+    str | None,
+    QueryParameter(
+        pattern=f"^({'|'.join(get_args(Status))})$",
+        description="Only cases in this status.",
+        schema_extra={"enum": list(get_args(Status))},
     ),
 ]
 ServiceFilter = Annotated[
@@ -53,7 +62,7 @@ HANDED_IN = {202: ResponseSpec(CaseView, generate_examples=False, description="H
 
 
 def provide_page(
-    status: Annotated[Status | None, QueryParameter(description="Only cases in this status.")] = None,
+    status: StatusFilter = None,
     service: ServiceFilter = None,
     limit: Limit = 20,
     cursor: Cursor = None,
