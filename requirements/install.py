@@ -50,7 +50,7 @@ def make_venv() -> None:
 
 
 def install(pins: Path) -> None:
-    """pip on the pins. They are complete, so it need not look for more (--no-deps); compiling comes after, in parallel."""
+    """pip on the pins. They are complete, so it looks for no more (--no-deps); compiling comes after, in parallel."""
     names = [line for line in pins.read_text().splitlines() if line[:1].isalnum()]
     say(f"Installing {len(names)} packages from requirements/{pins.name} ...")
     command = [str(PYTHON), "-m", "pip", "install", "--no-deps", "--no-compile", "--disable-pip-version-check"]
