@@ -110,6 +110,10 @@ class AgencyRejected(AgencyError):
     """The agency's system understood and refused. Nothing happened there; asking again will not help."""
 
 
+class AlreadyThere(AgencyRejected):
+    """The agency's system refuses a second one of its kind: it has one already. After a lost answer that one is ours."""
+
+
 class AgencyUnavailable(AgencyError):
     """The call surely had no effect (not sent, refused at the door, or a read): it may be tried again."""
 
