@@ -111,7 +111,7 @@ class AgencyRejected(AgencyError):
 
 
 class AlreadyThere(AgencyRejected):
-    """The agency's system refuses a second one of its kind: it has one already. After a lost answer that one is ours."""
+    """The agency's system has one of this already and gives no second. After a lost answer that one is ours."""
 
 
 class AgencyUnavailable(AgencyError):

@@ -43,6 +43,9 @@ class HttpWorkbench(Workbench):
     async def heal(self) -> None:
         await self.control("DELETE", "faults")
 
+    async def quirks(self, **ways: str) -> None:
+        await self.control("PUT", "quirks", ways)
+
     async def work(self, reference: str | None = None, step: str | None = None) -> None:
         await self.control("POST", "work", {"reference": reference, "step": step})
 

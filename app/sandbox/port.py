@@ -48,9 +48,17 @@ class Sandbox(ABC):
     """State is rebuilt by replaying the ledger through `apply`, so a restart loses nothing."""
 
     name: ClassVar[str]
+    # Ways in which installed copies of the backend differ: each with what it can be, its usual way first.
+    quirks: ClassVar[Mapping[str, Sequence[str]]] = {}
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
+        self.quirk: Mapping[str, str] = self.usual_quirks()
+
+    @classmethod
+    def usual_quirks(cls) -> Mapping[str, str]:
+        """Every quirk at its usual way: how `quirk` stands until the host is told otherwise."""
+        return {name: ways[0] for name, ways in cls.quirks.items()}
 
     @abstractmethod
     def routes(self) -> Sequence[Route]:
@@ -82,6 +90,10 @@ class Workbench(ABC):
 
     @abstractmethod
     async def heal(self) -> None: ...
+
+    @abstractmethod
+    async def quirks(self, **ways: str) -> None:
+        """Have the backend behave as such a copy of it; what is not named is as usual."""
 
     @abstractmethod
     async def work(self, reference: str | None = None, step: str | None = None) -> None: ...

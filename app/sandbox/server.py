@@ -1,6 +1,7 @@
 """The sandboxes' host: each integration's sandbox under /<integration>, its controls under /<integration>/_sandbox.
 
-It adds what no sandbox knows of: faults on demand, the ledger on disk, and the hand of the agency's officers.
+It adds what no sandbox knows of: faults on demand, the ledger on disk, and the hand of the agency's officers. Which
+quirks a sandbox has is its own affair; the host only keeps the switches.
 """
 
 import asyncio
@@ -75,6 +76,9 @@ class _Stage:
         app.router.add_get(f"{control}/faults", self._read_fault)
         app.router.add_put(f"{control}/faults", self._put_fault)
         app.router.add_delete(f"{control}/faults", self._delete_fault)
+        app.router.add_get(f"{control}/quirks", self._read_quirks)
+        app.router.add_put(f"{control}/quirks", self._put_quirks)
+        app.router.add_delete(f"{control}/quirks", self._delete_quirks)
         app.router.add_post(f"{control}/reset", self._reset)
         app.router.add_post(f"{control}/work", self._work)
         for route in self._sandbox.routes():
@@ -118,9 +122,25 @@ class _Stage:
         self._faults.set(Fault())
         return _json(self._faults.current)
 
+    async def _read_quirks(self, _request: web.Request) -> web.Response:
+        return _json(self._sandbox.quirk)
+
+    async def _put_quirks(self, request: web.Request) -> web.Response:
+        asked = await _body(request, dict[str, str])
+        known = self._sandbox.quirks
+        if unknown := sorted(name for name, way in asked.items() if way not in known.get(name, ())):
+            return _refuse(400, f"unknown quirks or ways of {unknown}; {self._name} has {known}")
+        self._sandbox.quirk = {**self._sandbox.usual_quirks(), **asked}
+        return _json(self._sandbox.quirk)
+
+    async def _delete_quirks(self, _request: web.Request) -> web.Response:
+        self._sandbox.quirk = self._sandbox.usual_quirks()
+        return _json(self._sandbox.quirk)
+
     async def _reset(self, _request: web.Request) -> web.Response:
         self._ledger.clear()
         self._sandbox.clear()
+        self._sandbox.quirk = self._sandbox.usual_quirks()
         self._faults.set(Fault())
         return _json({"effects": 0})
 

@@ -1,9 +1,7 @@
-"""What the health module needs: a facility's own queue system (HealthPort), and the insurer's register (MembershipPort).
+"""What the health module needs: a facility's own queue system (HealthPort), the insurer's register (MembershipPort).
 
-How they are found: `serves = ["health"]` gives `integrations/<name>/health.py` with one HealthPort, built once for each
-facility of the city's profile that names the integration: its AgencyClient has that facility's address, credentials and
-settings (`client.backend.settings["time_zone"]` is the facility's zone), so adapters know nothing of other facilities.
-`serves = ["health_membership"]` gives `integrations/<name>/health_membership.py` with one MembershipPort.
+`serves = ["health"]`: integrations/<name>/health.py has a HealthPort, built once per facility of the city's profile that
+names the integration. `serves = ["health_membership"]`: integrations/<name>/health_membership.py has a MembershipPort.
 """
 
 from abc import ABC, abstractmethod
@@ -93,8 +91,8 @@ class TicketRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
-    """A ticket the facility gave. `reference` is unique at the facility and leads to the ticket in `place`, `cancel` and
-    `check_in` (with the same TicketRequest); nothing of the person is in it: `2026-11-23/001/A12`, or a booking code.
+    """A ticket the facility gave. `reference` is unique there and leads to it in `place`, `cancel` and `check_in` (with
+    the same TicketRequest); nothing of the person is in it: `2026-11-23/001/A12`, or a booking code.
 
     `number` as printed, None where the facility only says that there is one. `position`: its running number.
     """
@@ -144,13 +142,15 @@ class Patient(msgspec.Struct, frozen=True, kw_only=True):
 class HealthPort(ABC):
     """One facility's queue. Every method raises AgencyUnavailable where the facility could not be asked.
 
+    Its AgencyClient has that facility's address, credentials and settings (`client.backend.settings["time_zone"]` is
+    its zone), so an adapter knows nothing of other facilities.
     A ticket is one per person, clinic and day: `take` for one that exists raises AlreadyThere (app.errors).
     """
 
     @abstractmethod
     async def queues(self, session: Session) -> Sequence[Queue]:
-        """How the queue of one clinic and day stands: one Queue per doctor where the facility tells them apart; only the
-        asked one where `session` names a doctor or hours. Empty: nobody practises.
+        """How the queue of one clinic and day stands: one Queue per doctor where the facility tells them apart; only
+        the asked one where `session` names a doctor or hours. Empty: nobody practises.
 
         Raises AgencyRejected with a Refusal as code (`clinic_unknown`, `clinic_closed`, `date_past`...).
         """
