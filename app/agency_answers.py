@@ -1,0 +1,100 @@
+"""Reading what untidy systems answer: JSON behind warnings, an envelope that decides, numbers as text, local times."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+
+import msgspec
+
+from app.agency_client import Reply
+
+# How many opening brackets are tried where something stands before the JSON.
+MOST_OPENINGS = 40
+MOST_DETAIL = 200
+# At the very start, or where a line or an element ends: never inside a JSON that was cut off.
+_OPENING = re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|[\n>])[ \t\r\n]*([{\[])")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,18}(?:\.0+)?")
+_LONG_NUMBER = re.compile(r"[0-9]{9,}")
+# Seconds would be ten digits until the year 2286, milliseconds have been thirteen since 2001.
+_MILLISECONDS = re.compile(r"[0-9]{13}(?:\.0+)?")
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """What stands around an answer: the code that decides, words, and the answer itself, None where there is none."""
+
+    code: int
+    message: str
+    response: object = None
+
+
+def read_json(body: bytes) -> object:
+    """The JSON of a body, after whatever HTML stands before it; None where there is none."""
+    for opening, _ in zip(_OPENING.finditer(body), range(MOST_OPENINGS), strict=False):
+        try:
+            return msgspec.json.decode(body[opening.start(1) :])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue
+    return None
+
+
+def read_envelope(reply: Reply) -> Envelope | None:
+    """`{"metadata": {"code", "message"}, "response"}`, in whatever case its keys are written; None where there is none.
+
+    The HTTP status is not looked at: a refusal may be 200, and a ticket 201.
+    """
+    answer = _lower(read_json(reply.body))
+    head = _lower(answer.get("metadata"))
+    code = whole(head.get("code"))
+    return None if code is None else Envelope(code, text(head.get("message")), answer.get("response"))
+
+
+def rows(value: object) -> list[Mapping[str, object]]:
+    """A list of objects, which may come as one object; empty where it is neither."""
+    listed = value if isinstance(value, list) else [value]
+    return [row for row in listed if isinstance(row, dict) and row]
+
+
+def text(value: object) -> str:
+    """A value as text, "" for none: numbers come as strings, and texts as numbers."""
+    return str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+
+
+def whole(value: object) -> int | None:
+    """A whole number that came as a number or as text (12, "12", "012", 12.0); None for anything else."""
+    written = text(value)
+    return int(written.split(".")[0]) if _NUMBER.fullmatch(written) else None
+
+
+def moment(value: object, zone: tzinfo) -> datetime | None:
+    """A time in UTC from milliseconds since 1970, as number or text, or from a local date and time without its zone."""
+    written = text(value)
+    try:
+        if _MILLISECONDS.fullmatch(written):
+            return datetime.fromtimestamp(int(written.split(".")[0]) / 1000, UTC)
+        if len(written) < len("2026-11-23 08:00"):
+            return None
+        local = datetime.fromisoformat(written)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return (local if local.tzinfo else local.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def matching(message: str, meanings: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """What a message means: the first meaning all of whose words stand in it, in any case and order; "" for none.
+
+    Each entry is a meaning and its words; a word may name several, "habis|penuh".
+    """
+    said = " ".join(message.casefold().split())
+    for meaning, words in meanings:
+        if all(any(one in said for one in word.split("|")) for word in words):
+            return meaning
+    return ""
+
+
+def for_officers(message: str) -> str:
+    """An agency's own message, short, on one line and without NIK, card and telephone numbers."""
+    return _LONG_NUMBER.sub("***", " ".join(message.split()))[:MOST_DETAIL]
+
+
+def _lower(value: object) -> dict[str, object]:
+    return {key.casefold(): each for key, each in value.items()} if isinstance(value, dict) else {}
