@@ -1,0 +1,1 @@
+"""BPJS Kesehatan's VClaim: the national health insurer's register of members."""
