@@ -12,7 +12,7 @@ from app.agency_answers import Envelope, for_officers, matching, read_envelope, 
 from app.agency_client import AgencyClient, Call, Reply
 from app.errors import AgencyRejected, AgencyUnavailable
 from app.settings import SettingsError
-from integrations.bpjs_vclaim.envelope import Account, Unreadable, sealing_key, signed_headers, unseal
+from integrations.bpjs_vclaim.sealing import Account, Unreadable, sealing_key, signed_headers, unseal
 
 Row = Mapping[str, object]
 # A participant is about 1,200 characters.

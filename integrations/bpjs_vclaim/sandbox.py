@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from app.sandbox.port import Effect, Ledger, Route, Sandbox
-from integrations.bpjs_vclaim.envelope import Account, seal, sealing_key, signature
+from integrations.bpjs_vclaim.sealing import Account, seal, sealing_key, signature
 
 ACCOUNT = Account("10771", "demo-vclaim-secret", "demo-vclaim-user-key")
 CLOCK_TOLERANCE_S = 300

@@ -25,7 +25,7 @@ def packed_bomb(characters: int) -> str:
 
 
 def sealed_packed(packed: str, key: bytes) -> str:
-    """Seal what is packed already, however badly, as `envelope.seal` would."""
+    """Seal what is packed already, however badly, as `sealing.seal` would."""
     padder = PKCS7(128).padder()
     encryptor = Cipher(AES(key), CBC(key[:16])).encryptor()
     padded = padder.update(packed.encode()) + padder.finalize()

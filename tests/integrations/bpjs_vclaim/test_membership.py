@@ -10,7 +10,7 @@ from aiohttp import web
 
 from app.errors import AgencyError, AgencyRejected, AgencyUnavailable
 from app.settings import SettingsError
-from integrations.bpjs_vclaim.envelope import seal, sealing_key
+from integrations.bpjs_vclaim.sealing import seal, sealing_key
 from integrations.bpjs_vclaim.sandbox import ACCOUNT, VclaimSandbox
 from tests.integrations.bpjs_vclaim.conftest import BUDI, DEWI, RAHMAT, SITI, TODAY, Answering, OpenRegister, Register
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.sandbox.client import WorkbenchError
-from integrations.bpjs_vclaim.envelope import sealing_key, signed_headers, unseal
+from integrations.bpjs_vclaim.sealing import sealing_key, signed_headers, unseal
 from integrations.bpjs_vclaim.sandbox import ACCOUNT, CLOCK_TOLERANCE_S
 from tests.integrations.bpjs_vclaim.conftest import RAHMAT, SITI, Register
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from integrations.bpjs_vclaim.envelope import Account, Unreadable, seal, sealing_key, signed_headers, unseal
+from integrations.bpjs_vclaim.sealing import Account, Unreadable, seal, sealing_key, signed_headers, unseal
 
 
 class Made(msgspec.Struct, frozen=True):
