@@ -10,8 +10,8 @@ from aiohttp import web
 
 from app.errors import AgencyUnavailable
 from integrations.bpjs_vclaim.client import MOST_CHARACTERS
-from integrations.bpjs_vclaim.sealing import seal, sealing_key
 from integrations.bpjs_vclaim.sandbox import ACCOUNT
+from integrations.bpjs_vclaim.sealing import seal, sealing_key
 from tests.integrations.bpjs_vclaim.bombs import packed_bomb, sealed_packed
 from tests.integrations.bpjs_vclaim.conftest import SITI, TODAY, Answering
 

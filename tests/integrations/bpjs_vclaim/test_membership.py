@@ -10,8 +10,8 @@ from aiohttp import web
 
 from app.errors import AgencyError, AgencyRejected, AgencyUnavailable
 from app.settings import SettingsError
-from integrations.bpjs_vclaim.sealing import seal, sealing_key
 from integrations.bpjs_vclaim.sandbox import ACCOUNT, VclaimSandbox
+from integrations.bpjs_vclaim.sealing import seal, sealing_key
 from tests.integrations.bpjs_vclaim.conftest import BUDI, DEWI, RAHMAT, SITI, TODAY, Answering, OpenRegister, Register
 
 ENTRY = {"noKartu": "0002357190010", "nik": SITI, "nama": "SITI AMINAH", "statusPeserta": {"kode": "0"}}

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from app.sandbox.client import WorkbenchError
-from integrations.bpjs_vclaim.sealing import sealing_key, signed_headers, unseal
 from integrations.bpjs_vclaim.sandbox import ACCOUNT, CLOCK_TOLERANCE_S
+from integrations.bpjs_vclaim.sealing import sealing_key, signed_headers, unseal
 from tests.integrations.bpjs_vclaim.conftest import RAHMAT, SITI, Register
 
 
