@@ -4,12 +4,13 @@ import msgspec
 
 from app.agency_client import Observe
 from app.cases.files import FileStore
+from app.cases.gates import Gates
 from app.cases.tools import CaseTools, ModuleTools
 from app.cases.wakeups import Wakeups
 from app.catalog.catalog import Catalog
 from app.catalog.health import HealthRecorder
 from app.database import Database
-from app.discovery import Assembly, Module, assemble
+from app.discovery import Assembly, assemble
 from app.inbox.actions import InboxCourier
 from app.limits import Limiter
 from app.login.gate import Gate, Parts
@@ -62,14 +63,12 @@ def build(settings: Settings, name: str) -> Product:
         catalog=catalog,
         files=FileStore(settings.files_url, settings.data_dir / "files", vault),
         wakeups=Wakeups(valkey),
-        modules={name: _tools_of(module, found) for name, module in found.modules.items()},
+        modules={name: ModuleTools(module.handler, module.backends) for name, module in found.modules.items()},
+        late_effects_s={name: client.manifest.late_effect_s for name, client in found.clients.items()},
+        gates=Gates(),
     )
     gate = Gate(Parts(settings, database, vault, valkey, limiter, InboxCourier(vault)))
     return Product(settings, found, database, vault, valkey, limiter, catalog, gate, cases, health)
-
-
-def _tools_of(module: Module, found: Assembly) -> ModuleTools:
-    return ModuleTools(module.handler, module.backend, found.integrations[module.backend].late_effect_s)
 
 
 def _observer(health: HealthRecorder) -> Observe:

@@ -6,7 +6,7 @@ app.main, app.worker and app.cli assemble the product from here; no folder is na
 import importlib
 import inspect
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -14,29 +14,34 @@ import msgspec
 
 from app.agency_client import AgencyClient, Observe
 from app.cases.port import CaseHandler
+from app.catalog.city import load_city
+from app.catalog.facilities import Facility
+from app.facilities import Branch, backends_of
 from app.inbox.port import Channel
 from app.manifest import IntegrationManifest, ManifestError, ServiceManifest, integration_manifests, service_manifests
+from app.ports import place_of_port, port_type
 from app.sandbox.port import Sandbox
-from app.settings import ROOT, Settings, backend_settings
+from app.settings import ROOT, Settings
 
 
 class Module(msgspec.Struct, frozen=True):
-    """One service module joined with the adapter of its port. `backend` names the integration behind it."""
+    """One service module joined with the adapter of its port. `backends` names the system behind it: under "" the one
+    for all, or each facility's under the facility's id. Then `port` is a mapping of Branches by facility."""
 
     manifest: ServiceManifest
     handler: CaseHandler
     port: Any
-    port_type: type
-    backend: str
+    backends: Mapping[str, str]
 
 
 class Assembly(msgspec.Struct, frozen=True):
-    """All that the product is made of, for one process."""
+    """All that the product is made of, for one process. `clients` by backend; `ports`: those beside a module's own."""
 
     modules: Mapping[str, Module]
     integrations: Mapping[str, IntegrationManifest]
     clients: Mapping[str, AgencyClient]
     channels: tuple[Channel, ...]
+    ports: Mapping[str, Any]
 
     async def close(self) -> None:
         for client in self.clients.values():
@@ -49,27 +54,28 @@ def assemble(settings: Settings, observe: Observe | None = None) -> Assembly:
     Raises ManifestError or SettingsError before anything is served.
     """
     integrations = integration_manifests()
+    facilities = load_city(settings.city).facility
     clients = {
-        name: AgencyClient(manifest, backend_settings(name, manifest.wanted, os.environ, settings), observe=observe)
+        name: {
+            facility: AgencyClient(manifest, backend, observe=observe)
+            for facility, backend in backends_of(manifest, facilities, os.environ, settings).items()
+        }
         for name, manifest in integrations.items()
     }
-    modules = {name: _join(name, manifest, clients) for name, manifest in service_manifests().items()}
+    reach = _Reach(integrations, clients, facilities)
+    modules = {name: _join(name, manifest, reach) for name, manifest in service_manifests().items()}
     channels = tuple(
-        adapter_type(name, "inbox", Channel)(clients[name])
+        adapter_type(name, "inbox", Channel)(clients[name][""])
         for name, manifest in integrations.items()
         if "inbox" in manifest.serves
     )
-    return Assembly(modules, integrations, clients, channels)
+    by_backend = {client.backend.name: client for own in clients.values() for client in own.values()}
+    return Assembly(modules, integrations, by_backend, channels, _further_ports(reach))
 
 
 def adapter_type(integration: str, serves: str, port: type) -> Any:
     """The one class in integrations/<integration>/<serves>.py that implements `port`."""
     return one_subclass(importlib.import_module(f"integrations.{integration}.{serves}"), port)
-
-
-def port_type(module: str) -> type:
-    """The one abstract class of services/<module>/port.py whose name ends in Port."""
-    return _one_port(importlib.import_module(f"services.{module}.port"))
 
 
 def sandbox_classes() -> dict[str, type[Sandbox]]:
@@ -100,24 +106,59 @@ def one_subclass(where: ModuleType, parent: type) -> Any:
     return found[0]
 
 
-def _join(name: str, manifest: ServiceManifest, clients: Mapping[str, AgencyClient]) -> Module:
+class _Reach(msgspec.Struct, frozen=True):
+    """The integrations, a client for each of their systems by facility, and the facilities of the city."""
+
+    integrations: Mapping[str, IntegrationManifest]
+    clients: Mapping[str, Mapping[str, AgencyClient]]
+    facilities: Sequence[Facility]
+
+    def serving(self, name: str) -> list[str]:
+        return [integration for integration, manifest in self.integrations.items() if name in manifest.serves]
+
+    def chosen(self, name: str) -> str:
+        """The one integration behind a port that takes one. Raises ManifestError."""
+        serving = self.serving(name)
+        chosen = os.environ.get(f"LOKET_{name.upper()}_BACKEND", serving[0] if len(serving) == 1 else "")
+        if chosen not in serving:
+            raise ManifestError(f"{name}: {len(serving)} integrations serve it; LOKET_{name.upper()}_BACKEND names one")
+        return chosen
+
+
+def _join(name: str, manifest: ServiceManifest, reach: _Reach) -> Module:
     handler = one_subclass(importlib.import_module(f"services.{name}.cases"), CaseHandler)
     kind = port_type(name)
-    serving = [backend for backend in clients if name in clients[backend].manifest.serves]
-    chosen = os.environ.get(f"LOKET_{name.upper()}_BACKEND", serving[0] if len(serving) == 1 else "")
-    if chosen not in serving:
-        raise ManifestError(
-            f"services/{name}: {len(serving)} integrations serve it; LOKET_{name.upper()}_BACKEND names one"
-        )
-    port = adapter_type(chosen, name, kind)(clients[chosen])
-    return Module(manifest, handler(port), port, kind, chosen)
+    serving = reach.serving(name)
+    if serving and all(reach.integrations[each].each_facility for each in serving):
+        branches = _branches(name, kind, reach)
+        backends = {each.facility.id: each.facility.backend for each in branches.values() if each.port is not None}
+        return Module(manifest, handler(branches), branches, backends)
+    chosen = reach.chosen(name)
+    client = reach.clients[chosen][""]
+    port = adapter_type(chosen, name, kind)(client)
+    return Module(manifest, handler(port), port, {"": client.backend.name})
 
 
-def _one_port(where: ModuleType) -> type:
-    found = [kind for kind in _classes_of(where) if inspect.isabstract(kind) and kind.__name__.endswith("Port")]
-    if len(found) != 1:
-        raise ManifestError(f"{where.__name__}: expected one port, found {len(found)}")
-    return found[0]
+def _branches(name: str, kind: type, reach: _Reach) -> dict[str, Branch[Any]]:
+    """Every facility whose integration serves the module, connected or not."""
+    serving = reach.serving(name)
+    found: dict[str, Branch[Any]] = {}
+    for facility in reach.facilities:
+        if facility.integration in serving:
+            client = reach.clients[facility.integration].get(facility.id)
+            port = adapter_type(facility.integration, name, kind)(client) if client is not None else None
+            found[facility.id] = Branch(facility, port)
+    return found
+
+
+def _further_ports(reach: _Reach) -> dict[str, Any]:
+    """The ports that modules have beside their own, by the name that integrations serve them under."""
+    served = {serves for manifest in reach.integrations.values() for serves in manifest.serves}
+    found = {}
+    for name in sorted(each for each in served if place_of_port(each).name):
+        chosen = reach.chosen(name)
+        found[name] = adapter_type(chosen, name, port_type(name))(reach.clients[chosen][""])
+    return found
 
 
 def _classes_of(where: ModuleType) -> Iterable[type]:

@@ -87,6 +87,7 @@ def _dependencies(product: Product) -> dict[str, Provide]:
         "limiter": product.limiter,
         "cases": product.cases,
         **{name: module.port for name, module in product.found.modules.items()},
+        **product.found.ports,
     }
     return {
         "session": Provide(session),

@@ -93,6 +93,8 @@ class IntegrationManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
 
     `settings` (nothing secret: ids, codes) and `credentials` map a name to the demo's value; production must set each,
     and refuses a credential that is the demo's. `late_effect_s`: how long after a lost answer it may still be acted on.
+    `each_facility`: every facility of the city's profile that names this integration has such a system of its own, with
+    address, credentials and settings in LOKET_<NAME>_FACILITIES.
     """
 
     name: FolderName
@@ -102,6 +104,7 @@ class IntegrationManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     protocol: str
     settings: Mapping[FolderName, str] = {}
     credentials: Mapping[FolderName, str] = {}
+    each_facility: bool = False
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=256)] = 8
     submits_per_second: Annotated[float, msgspec.Meta(gt=0)] = 500.0
     late_effect_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 35.0

@@ -59,8 +59,8 @@ async def work(product: Product) -> None:
 
 
 def _queues(product: Product) -> Sequence[Queue[Any]]:
-    backends = {module.backend for module in product.found.modules.values()}
-    places = {backend: product.found.integrations[backend].concurrency for backend in sorted(backends)}
+    clients = product.found.clients
+    places = {backend: clients[backend].manifest.concurrency for backend in _backends(product)}
     deliverer = Deliverer(product.cases, places)
     deliveries = [
         Queue(QUEUE_PREFIX + backend, DeliveryJob, functools.partial(deliverer.run, backend), count * TAKEN_AHEAD)
@@ -71,17 +71,21 @@ def _queues(product: Product) -> Sequence[Queue[Any]]:
 
 def _recurring(product: Product) -> dict[str, Coroutine[Any, Any, None]]:
     demo = product.settings.is_demo
-    polled = {module.backend for module in product.found.modules.values()}
     return {
         "beat": beat(product.database),
         "sweep": _every(SWEEP_EVERY_S, _sweep, product),
         "purge": _every(PURGE_EVERY_S, _purge, product),
         **{
             f"refresh.{backend}": Refresher(backend, policy, product.cases, demo=demo).run()
-            for backend in polled
-            if (policy := product.found.integrations[backend].poll) is not None
+            for backend in _backends(product)
+            if (policy := product.found.clients[backend].manifest.poll) is not None
         },
     }
+
+
+def _backends(product: Product) -> list[str]:
+    """Every system that cases go to."""
+    return sorted({backend for module in product.found.modules.values() for backend in module.backends.values()})
 
 
 async def _every(seconds: float, task: Callable[[Product], Awaitable[None]], product: Product) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from app.cases.applicants import load_applicant, load_applicant_numbered
 from app.cases.casedata import FORM_CONTEXT
 from app.cases.due import due_on, today
-from app.cases.handover import Handover, enqueue_delivery, hand_over, prepared
+from app.cases.handover import Handover, enqueue_delivery, hand_over, prepared, store_delivery
 from app.cases.models import NUMBERS
 from app.cases.numbers import case_number
 from app.cases.port import Applicant, Status
@@ -19,7 +19,15 @@ from app.cases.states import FINAL, WITHDRAWABLE
 from app.cases.submission import Submission, store_submission
 from app.cases.timeline import Line, add_line
 from app.cases.tools import CaseTools
-from app.cases.writes import CaseRow, change_case, insert_case, lock_own_case, release_attachments, take_attachments
+from app.cases.writes import (
+    CaseRow,
+    DeliveryRow,
+    change_case,
+    insert_case,
+    lock_own_case,
+    release_attachments,
+    take_attachments,
+)
 from app.catalog.catalog import CatalogService
 from app.database import Connection
 from app.errors import Conflict, FieldError, Forbidden, PreconditionFailed, Unprocessable
@@ -33,6 +41,12 @@ UPDATE deliveries SET state = 'rejected', reason = 'withdrawn', finished_at = no
 WHERE case_id = $1 AND operation = 'submit' AND state = 'queued' AND NOT unknown RETURNING 1
 """
 
+_STANDING = """
+SELECT cases.number, cases.citizen_id FROM deliveries JOIN cases ON cases.id = deliveries.case_id
+WHERE lane = $1 AND deliveries.id <> $2 AND operation = 'submit' AND state IN ('delivered', 'needs_operator')
+    AND status NOT IN ('rejected', 'completed', 'withdrawn', 'expired') LIMIT 1
+"""
+IN_PROGRESS_RETRY_S = 2
 # What a half-filled form may still lack: a field, a tick, the statement's consent.
 _NOT_YET = {"required", "choice_missing", "min_items", "not_accepted"}
 
@@ -51,21 +65,27 @@ async def open_case(connection: Connection, caller: Caller, new: NewCase, tools:
 
     Raises Unprocessable for a form that does not fit, Forbidden below the service's assurance level.
     """
-    service = _service_for(new.service, caller, tools)
-    form = _form_for(service, new.form_version, tools)
-    filled = Filled(service, form, new.form, new.attachments)
-    _check_schema(filled, draft=new.draft)
     if new.draft:
-        return await _store_draft(connection, caller, filled, tools)
+        return await _store_draft(connection, caller, _filled(caller, new, tools), tools)
+    row, delivery = await store_case(connection, caller, new, tools)
+    await enqueue_delivery(connection, delivery)
+    return row
+
+
+async def store_case(
+    connection: Connection, caller: Caller, new: NewCase, tools: CaseTools
+) -> tuple[Mapping[str, Any], DeliveryRow]:
+    """A new case and its delivery, without a job. Raises as `open_case`; Conflict where its lane takes one only."""
+    filled = _filled(caller, new, tools)
     applicant, running = await load_applicant_numbered(connection, caller.id, tools)
     _check_rules(filled, applicant, tools)
     case = _new_row(caller, filled, running, "submitted", tools)
-    told = {"id": case.id, "module": case.module, "service": case.service}
-    delivery, entry = prepared(told, applicant, Handover("submit", caller.id), tools)
+    told = {"id": case.id, "module": case.module, "service": case.service, "backend": case.backend}
+    delivery, entry = prepared(told, applicant, Handover("submit", caller.id, filled.data), tools)
+    await _check_lane(connection, (case.module, case.citizen_id), delivery, tools)
     row, taken = await store_submission(connection, Submission(case, delivery, entry, _attachments_of(filled)))
     _check_files(filled, taken)
-    await enqueue_delivery(connection, delivery)
-    return row
+    return row, delivery
 
 
 async def change_draft(
@@ -93,8 +113,10 @@ async def held_draft(connection: Connection, caller: Caller, case_id: UUID, revi
     return held
 
 
-async def submit_draft(connection: Connection, caller: Caller, case_id: UUID, tools: CaseTools) -> Mapping[str, Any]:
-    """Hand in a draft, checked against the schema version it was written for."""
+async def submit_draft(
+    connection: Connection, caller: Caller, case_id: UUID, tools: CaseTools
+) -> tuple[Mapping[str, Any], DeliveryRow]:
+    """Hand in a draft, checked against the schema version it was written for. The delivery has no job yet."""
     held = await lock_own_case(connection, case_id, caller.id)
     if held["status"] != "draft":
         raise Conflict("case_not_a_draft", params={"status": held["status"]})
@@ -111,12 +133,14 @@ async def submit_draft(connection: Connection, caller: Caller, case_id: UUID, to
         held,
         Line("submitted", "submitted"),
         status="submitted",
+        backend=_backend_of(filled, tools),
         submitted_at=datetime.now(UTC),
         due_on=_due_on(service, tools),
         delivery_state="queued",
     )
-    await hand_over(connection, changed, applicant, Handover("submit", caller.id), tools)
-    return changed
+    delivery = await store_delivery(connection, changed, applicant, Handover("submit", caller.id, data), tools)
+    await _check_lane(connection, (changed["module"], caller.id), delivery, tools)
+    return changed, delivery
 
 
 async def withdraw(
@@ -142,8 +166,26 @@ async def withdraw(
     )
     if standing is not None:
         applicant = await load_applicant(connection, caller.id, tools)
-        await hand_over(connection, changed, applicant, Handover("withdraw", caller.id, {"reason": reason}), tools)
+        told = Handover("withdraw", caller.id, _form_data(held, tools), {"reason": reason})
+        await hand_over(connection, changed, applicant, told, tools)
     return changed
+
+
+async def ask_to_withdraw(
+    connection: Connection, caller: Caller, case_id: UUID, reason: str, tools: CaseTools
+) -> tuple[Mapping[str, Any], DeliveryRow | None]:
+    """The withdrawal of a case that only its agency can end; the case stands until the agency has ended it. No delivery
+    where it has ended already. Raises Conflict while it is not known whether the agency has it."""
+    held = await lock_own_case(connection, case_id, caller.id)
+    if held["status"] == "withdrawn":
+        return held, None
+    if held["status"] not in WITHDRAWABLE:
+        raise Conflict("case_already_decided", params={"status": held["status"]})
+    if held["delivery_state"] != "delivered":
+        raise Conflict("case_in_progress", retry_after_s=IN_PROGRESS_RETRY_S)
+    applicant = await load_applicant(connection, caller.id, tools)
+    told = Handover("withdraw", caller.id, _form_data(held, tools), {"reason": reason})
+    return held, await store_delivery(connection, held, applicant, told, tools)
 
 
 async def answer_question(
@@ -158,7 +200,8 @@ async def answer_question(
         connection, held, Line("answered", "in_review", {"answer": answer}), status="in_review", question=None
     )
     words = {"question": held["question"] or "", "answer": answer}
-    await hand_over(connection, changed, applicant, Handover("answer", caller.id, words), tools)
+    told = Handover("answer", caller.id, _form_data(held, tools), words)
+    await hand_over(connection, changed, applicant, told, tools)
     return changed
 
 
@@ -171,6 +214,38 @@ async def rate(connection: Connection, caller: Caller, case_id: UUID, rating: Ra
         raise Conflict("case_already_rated")
     line = Line("rated", held["status"], {"score": rating.score, "comment": rating.comment})
     return await change_case(connection, held, line, rating=rating.score)
+
+
+def _filled(caller: Caller, new: NewCase, tools: CaseTools) -> Filled:
+    service = _service_for(new.service, caller, tools)
+    filled = Filled(service, _form_for(service, new.form_version, tools), new.form, new.attachments)
+    _check_schema(filled, draft=new.draft)
+    return filled
+
+
+def _form_data(held: Mapping[str, Any], tools: CaseTools) -> dict[str, Any]:
+    data: dict[str, Any] = msgspec.json.decode(tools.vault.decrypt(held["form_enc"], FORM_CONTEXT))
+    return data
+
+
+def _backend_of(filled: Filled, tools: CaseTools) -> str:
+    """ "" for a draft that does not say yet which facility it is for."""
+    module = tools.modules[filled.service.module]
+    return module.backends.get(module.handler.facility(filled.data), "")
+
+
+async def _check_lane(
+    connection: Connection, asking: tuple[str, UUID], delivery: DeliveryRow, tools: CaseTools
+) -> None:
+    """Raises Conflict where the lane of a module's case takes one only, and one stands. Another's is not named."""
+    module, citizen_id = asking
+    if not tools.modules[module].handler.one_per_lane:
+        return
+    standing = await connection.fetchrow(_STANDING, delivery.lane, delivery.id)
+    if standing is not None and standing["citizen_id"] == citizen_id:
+        raise Conflict("case_exists", params={"number": standing["number"]})
+    if standing is not None:
+        raise Conflict("case_exists_elsewhere")
 
 
 def _service_for(slug: str, caller: Caller, tools: CaseTools) -> CatalogService:
@@ -246,7 +321,7 @@ def _new_row(caller: Caller, filled: Filled, running: int, status: Status, tools
         module=service.module,
         service=service.slug,
         agency=service.agency_id,
-        backend=tools.modules[service.module].backend,
+        backend=_backend_of(filled, tools),
         status=status,
         form_version=filled.form.version,
         form_enc=tools.vault.encrypt(msgspec.json.encode(filled.data), FORM_CONTEXT),

@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 
 from app.cases.casedata import CASE_DATA_COLUMNS
+from app.cases.port import Receipt, Status
 from app.database import Connection
 
 # Longer than any operation's budget: while a worker lives, nobody else takes its delivery.
@@ -19,7 +20,7 @@ LEASE_S = 30
 _CLAIM = f"""
 WITH taken AS (
     UPDATE deliveries SET state = 'delivering', fence = fence + 1, attempts = attempts + 1,
-        lease_until = now() + interval '{LEASE_S} seconds', first_tried_at = coalesce(first_tried_at, now()),
+        lease_until = now() + make_interval(secs => $2), first_tried_at = coalesce(first_tried_at, now()),
         sent_at = CASE WHEN unknown OR state = 'delivering' THEN sent_at ELSE now() END,
         unknown = unknown OR state = 'delivering', next_try_at = NULL
     WHERE id = $1 AND state IN ('queued', 'delivering') AND (lease_until IS NULL OR lease_until < now())
@@ -76,15 +77,30 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a try. `retry_in_s` for what is to be tried again; `uncounted` where the backend was not asked."""
+    """What came of a try. `product` and `status` as in a Receipt; `retry_in_s` for what is to be tried again;
+    `uncounted` where the backend was not asked."""
 
     state: str
     unknown: bool = False
     reference: str | None = None
     reason: str | None = None
     detail: str | None = None
+    product: Mapping[str, str] = {}
+    status: Status | None = None
     retry_in_s: float | None = None
     uncounted: bool = False
+
+
+def delivered(receipt: Receipt) -> Outcome:
+    """The outcome of a receipt."""
+    told = "; ".join(f"{name}: {value}" for name, value in receipt.details.items())
+    return Outcome(
+        state="delivered",
+        reference=receipt.reference,
+        detail=told or None,
+        product=receipt.product,
+        status=receipt.status,
+    )
 
 
 class Busy(Exception):
@@ -99,10 +115,10 @@ class Stale(Exception):
     """This worker was paused past its lease: the delivery is another's now, and nothing was written."""
 
 
-async def claim(connection: Connection, delivery_id: UUID) -> Claim | None:
+async def claim(connection: Connection, delivery_id: UUID, lease_s: float = LEASE_S) -> Claim | None:
     """Take the delivery for one try; None where it is settled. Raises Busy while it or its lane is taken."""
     try:
-        row = await connection.fetchrow(_CLAIM, delivery_id)
+        row = await connection.fetchrow(_CLAIM, delivery_id, lease_s)
     except asyncpg.UniqueViolationError:
         # Another delivery of the lane is under way.
         raise Busy(0.5) from None

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import random
-from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -11,11 +10,10 @@ import msgspec
 
 from app.cases import claims
 from app.cases.casedata import case_data, load_files
-from app.cases.claims import Busy, Claim, Outcome, Stale
+from app.cases.claims import Busy, Claim, Outcome, Stale, delivered
 from app.cases.gates import Gate, Pass
 from app.cases.handover import PAYLOAD_CONTEXT, DeliveryJob
-from app.cases.port import Receipt
-from app.cases.settle import settle_case
+from app.cases.settle import NOT_REACHED, settle_case
 from app.cases.timeline import CHANNEL
 from app.cases.tools import CaseTools
 from app.errors import AgencyRejected, AgencyUnavailable, NotOffered, OutcomeUnknown
@@ -36,7 +34,6 @@ class Deliverer:
     def __init__(self, tools: CaseTools, places: Mapping[str, int]) -> None:
         """`places`: how many deliveries may be with each backend at once, from this process."""
         self._tools = tools
-        self._gates: defaultdict[str, Gate] = defaultdict(Gate)
         self._places = {backend: asyncio.Semaphore(count) for backend, count in places.items()}
 
     async def run(self, backend: str, job: DeliveryJob) -> None:
@@ -48,7 +45,7 @@ class Deliverer:
             await self._run(backend, job)
 
     async def _run(self, backend: str, job: DeliveryJob) -> None:
-        gate = self._gates[backend]
+        gate = self._tools.gates[backend]
         entered = await gate.enter(PATIENCE_S)
         if entered is None:
             raise RetryLater(random.uniform(0.1, 1.0), "backend is down")  # noqa: S311 - jitter
@@ -108,17 +105,23 @@ class Deliverer:
             if (wait_s := self._late_effect_s(held) - held.sent_s_ago) > 0:
                 # Nothing there, yet: what was sent may still be at work over there, so it is not sent again so soon.
                 return Outcome(state="delivering", unknown=True, retry_in_s=wait_s)
+            if self._is_immediate(held):
+                # Nobody waits for it any more: what did not happen then must not happen now, unasked.
+                return Outcome(state="rejected", reason=NOT_REACHED)
             async with self._tools.database.connection() as connection:
                 await claims.send_again(connection, held)
         if held.row["status"] == "withdrawn":
             return Outcome(state="rejected", reason="withdrawn")
         async with self._tools.database.connection() as connection:
             files = await load_files(connection, held.row, self._tools)
-        receipt = await handler.submit(case_data(held.row, self._tools, files))
-        return _delivered(receipt)
+        return delivered(await handler.submit(case_data(held.row, self._tools, files)))
 
     def _late_effect_s(self, held: Claim) -> float:
-        return self._tools.modules[held.row["module"]].late_effect_s
+        return self._tools.late_effects_s[held.backend]
+
+    def _is_immediate(self, held: Claim) -> bool:
+        service = self._tools.catalog.find(held.row["service"])
+        return service is not None and service.manifest.delivery == "immediate"
 
     async def _look(self, held: Claim) -> Outcome | None:
         """After a lost answer: the outcome the backend shows, None where it surely has nothing and it may be sent."""
@@ -133,22 +136,22 @@ class Deliverer:
             receipt = await handler.find(case_data(held.row, self._tools), taken)
         except OutcomeUnknown as error:
             return Outcome(state="needs_operator", unknown=True, reason="cannot_tell", detail=error.detail)
-        return _delivered(receipt) if receipt else None
+        return delivered(receipt) if receipt else None
 
     async def _tell(self, held: Claim) -> Outcome:
         """An answer or a withdrawal: told once; a lost answer here is an officer's to look into."""
         if not held.row["agency_reference"]:
             return await self._after_submission(held)
-        if held.unknown:
-            return Outcome(state="needs_operator", unknown=True, reason="cannot_tell")
         handler = self._tools.modules[held.row["module"]].handler
+        if held.unknown and not (held.operation == "withdraw" and handler.repeats_withdrawals):
+            return Outcome(state="needs_operator", unknown=True, reason="cannot_tell")
         words = msgspec.json.decode(self._tools.vault.decrypt(held.payload_enc or b"", PAYLOAD_CONTEXT))
         case = case_data(held.row, self._tools)
         if held.operation == "answer":
             receipt = await handler.answer(case, words["question"], words["answer"])
         else:
             receipt = await handler.withdraw(case, words["reason"])
-        return _delivered(receipt)
+        return delivered(receipt)
 
     async def _after_submission(self, held: Claim) -> Outcome:
         async with self._tools.database.connection() as connection:
@@ -178,11 +181,6 @@ class Deliverer:
             log.warning("delivery %s was taken over while this worker slept", held.id)
             return
         await self._tools.valkey.publish(CHANNEL, str(held.case_id).encode())
-
-
-def _delivered(receipt: Receipt) -> Outcome:
-    told = "; ".join(f"{name}: {value}" for name, value in receipt.details.items())
-    return Outcome(state="delivered", reference=receipt.reference, detail=told or None)
 
 
 _SUBMISSION = "SELECT state FROM deliveries WHERE case_id = $1 AND operation = 'submit' ORDER BY id DESC LIMIT 1"

@@ -4,6 +4,7 @@ and then by one delivery instead of by all, and everybody follows within seconds
 import asyncio
 import random
 import time
+from collections import defaultdict
 from contextlib import suppress
 from typing import Literal
 
@@ -67,3 +68,10 @@ class Gate:
         self._shut, self._probing = False, False
         self._pause_s = FIRST_PAUSE_S
         self._news.set()
+
+
+class Gates(defaultdict[str, Gate]):
+    """This process's door to each backend."""
+
+    def __init__(self) -> None:
+        super().__init__(Gate)

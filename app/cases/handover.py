@@ -25,32 +25,41 @@ class DeliveryJob(msgspec.Struct):
 
 
 class Handover(msgspec.Struct, frozen=True):
-    """What is to be handed over: `operation` submit, answer or withdraw; `payload` the words with the latter two."""
+    """What is to be handed over: `operation` submit, answer or withdraw of the case with this `form`; `payload` the
+    words with the latter two."""
 
     operation: str
     actor: UUID
+    form: Mapping[str, Any]
     payload: Mapping[str, str] | None = None
 
 
 async def hand_over(
     connection: Connection, case: Mapping[str, Any], applicant: Applicant, handover: Handover, tools: CaseTools
 ) -> None:
-    """Queue it. `case` has at least id, service and module of the case."""
+    """Queue it. `case` has at least id, service, module and backend of the case."""
+    await enqueue_delivery(connection, await store_delivery(connection, case, applicant, handover, tools))
+
+
+async def store_delivery(
+    connection: Connection, case: Mapping[str, Any], applicant: Applicant, handover: Handover, tools: CaseTools
+) -> DeliveryRow:
+    """The delivery and its audit row, without a job."""
     delivery, entry = prepared(case, applicant, handover, tools)
     await insert_delivery(connection, delivery)
     await record_on(connection, entry)
-    await enqueue_delivery(connection, delivery)
+    return delivery
 
 
 def prepared(
     case: Mapping[str, Any], applicant: Applicant, handover: Handover, tools: CaseTools
 ) -> tuple[DeliveryRow, AuditEntry]:
     """The delivery's row, and the audit record of who hands what over."""
-    module = tools.modules[case["module"]]
+    handler, backend = tools.modules[case["module"]].handler, case["backend"]
     payload = None
     if handover.payload is not None:
         payload = tools.vault.encrypt(msgspec.json.encode(handover.payload), PAYLOAD_CONTEXT)
-    lane = tools.vault.index("lane", f"{module.backend}|{module.handler.lane(case['service'], applicant)}")
+    lane = tools.vault.index("lane", f"{backend}|{handler.lane(case['service'], applicant, handover.form)}")
     entry = AuditEntry(
         actor_kind="citizen",
         actor_id=str(handover.actor),
@@ -62,9 +71,15 @@ def prepared(
         legal_basis="uu-25-2009",
         fields=("name", "phone", "form", "attachments"),
     )
-    return DeliveryRow(uuid7(), case["id"], module.backend, handover.operation, lane, payload), entry
+    return DeliveryRow(uuid7(), case["id"], backend, handover.operation, lane, payload), entry
 
 
-async def enqueue_delivery(connection: Connection, delivery: DeliveryRow) -> None:
+async def enqueue_delivery(connection: Connection, delivery: DeliveryRow, *, delay_s: float = 0) -> None:
     """Its job, in the same transaction: one at a time for each delivery."""
-    await enqueue_on(connection, QUEUE_PREFIX + delivery.backend, DeliveryJob(delivery.id), dedupe=str(delivery.id))
+    await enqueue_on(
+        connection,
+        QUEUE_PREFIX + delivery.backend,
+        DeliveryJob(delivery.id),
+        delay_s=delay_s,
+        dedupe=str(delivery.id),
+    )

@@ -26,6 +26,10 @@ INSERT INTO idempotency_keys (citizen_id, key, fingerprint, status, headers, bod
 VALUES ($1, $2, $3, $4, $5::jsonb, $6)
 ON CONFLICT DO NOTHING RETURNING 1
 """
+_CHANGE = """
+UPDATE idempotency_keys SET status = $3, headers = $4::jsonb, body_enc = $5 WHERE citizen_id = $1 AND key = $2
+"""
+_FORGET = "DELETE FROM idempotency_keys WHERE citizen_id = $1 AND key = $2"
 
 
 class KeyedRequest(msgspec.Struct, frozen=True):
@@ -72,6 +76,17 @@ async def first_answer(connection: Connection, request: KeyedRequest, vault: Vau
     if row["fingerprint"] != request.fingerprint:
         raise Unprocessable("idempotency_key_reused")
     return FirstAnswer(row["status"], vault.decrypt(row["body_enc"], _CONTEXT), row["headers"])
+
+
+async def change_answer(connection: Connection, request: KeyedRequest, answer: FirstAnswer, vault: Vault) -> None:
+    """Put the last answer in the place of the first one, which was given before the end was known."""
+    sealed, headers = vault.encrypt(answer.body, _CONTEXT), json.dumps(dict(answer.headers))
+    await connection.execute(_CHANGE, request.citizen_id, request.key, answer.status, headers, sealed)
+
+
+async def forget_answer(connection: Connection, request: KeyedRequest) -> None:
+    """The key is as if never used: the next request with it is tried."""
+    await connection.execute(_FORGET, request.citizen_id, request.key)
 
 
 async def keep_answer(connection: Connection, request: KeyedRequest, answer: FirstAnswer, vault: Vault) -> None:

@@ -44,19 +44,25 @@ class Once(msgspec.Struct, frozen=True):
 
         `content` is what makes two requests the same where the body's bytes do not: a multipart boundary is always new.
         """
-        key = read_key(self.request.headers.get(KEY_HEADER), required=False)
         async with self.tools.database.begin() as connection:
-            if key is None:
-                return answered(await work(connection))
-            same = await self.request.body() if content is None else content
-            print_of = fingerprint(self.request.method, self.request.url.path, same)
-            keyed = KeyedRequest(self.caller.id, key, print_of)
-            known = await first_answer(connection, keyed, self.tools.vault)
+            keyed, known = await self.keyed(connection, content)
             if known is not None:
                 return answered(known, replayed=True)
             answer = await work(connection)
-            await keep_answer(connection, keyed, answer, self.tools.vault)
+            if keyed is not None:
+                await keep_answer(connection, keyed, answer, self.tools.vault)
         return answered(answer)
+
+    async def keyed(
+        self, connection: Connection, content: bytes | None = None
+    ) -> tuple[KeyedRequest | None, FirstAnswer | None]:
+        """The request under its key, None where it has none, and the key's first answer where there is one."""
+        key = read_key(self.request.headers.get(KEY_HEADER), required=False)
+        if key is None:
+            return None, None
+        same = await self.request.body() if content is None else content
+        keyed = KeyedRequest(self.caller.id, key, fingerprint(self.request.method, self.request.url.path, same))
+        return keyed, await first_answer(connection, keyed, self.tools.vault)
 
     def told(self, row: Mapping[str, Any], status: int) -> FirstAnswer:
         """A changed case as its citizen sees it."""
@@ -82,6 +88,7 @@ def language_asked(request: CitizenRequest) -> Language:
 def answered(answer: FirstAnswer, *, replayed: bool = False) -> Response[Any]:
     """The stored bytes as a response."""
     headers = dict(answer.headers)
+    media_type = headers.pop("Content-Type", _JSON)
     if replayed:
         headers[REPLAYED_HEADER] = "true"
-    return Response(answer.body, status_code=answer.status, media_type=_JSON, headers=headers)
+    return Response(answer.body, status_code=answer.status, media_type=media_type, headers=headers)

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Literal
+from typing import ClassVar, Literal
 from uuid import UUID
 
 import msgspec
@@ -59,10 +59,15 @@ class CaseData(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """The agency's system has it. `reference` is the agency's own number; `details` are for officers."""
+    """The agency's system has it. `reference` is the agency's own number; `details` are for officers.
+
+    `product`: what the agency gave at once, `status` where the case then stands; "" and None where it is to be asked.
+    """
 
     reference: str
     details: Mapping[str, str] = {}
+    product: Mapping[str, str] = {}
+    status: Status | None = None
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -85,7 +90,14 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class CaseHandler(ABC):
-    """One per service module, in its cases.py, built with the adapter of its port."""
+    """One per service module, in its cases.py, built with the adapter of its port, or one Branch for each facility.
+
+    `one_per_lane`: while a case of a lane stands at the agency, no second one is taken. `repeats_withdrawals`: one
+    whose answer was lost may be sent again.
+    """
+
+    one_per_lane: ClassVar[bool] = False
+    repeats_withdrawals: ClassVar[bool] = False
 
     @abstractmethod
     def check(self, service: str, form: Mapping[str, object], applicant: Applicant) -> Sequence[FieldError]:
@@ -94,7 +106,11 @@ class CaseHandler(ABC):
         Pointers begin at the request's body, whose member `form` the form is: `/form/starts_on`.
         """
 
-    def lane(self, service: str, applicant: Applicant) -> str:
+    def facility(self, form: Mapping[str, object]) -> str:
+        """Which of the module's facilities a case goes to; "" where one system serves all."""
+        return ""
+
+    def lane(self, service: str, applicant: Applicant, form: Mapping[str, object]) -> str:
         """What the backend could mistake for this case when an answer is lost. At most one delivery of a lane is under
         way at a time, so the one new registration there can only be ours. By default: the same name and service."""
         return f"{service}|{' '.join(applicant.name.upper().split())}"

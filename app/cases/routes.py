@@ -14,7 +14,9 @@ from litestar.response import Stream
 from app.answers import ETAG, LOCATION, REPLAYED
 from app.cases import actions, reads, streams
 from app.cases.attachment_routes import ATTACHMENT_ROUTES
+from app.cases.handover import enqueue_delivery
 from app.cases.idempotency import FirstAnswer, read_key
+from app.cases.immediate import answer_now, ends_at_agency, is_immediate, own_is_immediate
 from app.cases.once import answered, language_asked, once
 from app.cases.port import Status
 from app.cases.schemas import Answer, CaseDetail, CasePage, CaseView, DraftChange, NewCase, Rating, Withdrawal
@@ -59,6 +61,14 @@ WITHOUT_REASON = Withdrawal()
 TOLD = [ETAG, LOCATION, REPLAYED]
 AS_IT_IS = "The case as it is now"
 HANDED_IN = {202: ResponseSpec(CaseView, generate_examples=False, description="Handed in; delivery is under way")}
+GIVEN_AT_ONCE = {201: ResponseSpec(CaseView, generate_examples=False, description="The agency gave it at once")}
+NOT_KNOWN_YET = {
+    202: ResponseSpec(
+        CaseView, generate_examples=False, description="Asked for; whether the agency did it is found out"
+    )
+}
+AT_ONCE = ("agency_refused", "case_exists", "case_exists_elsewhere", "case_in_progress", "agency_unavailable")
+CANCELS = ("agency_refused", "case_in_progress", "agency_unavailable")
 
 
 def provide_page(
@@ -76,12 +86,16 @@ def provide_page(
     opt=CITIZEN,
     operation_id="open_case",
     summary="Ask for a service",
-    description="Needs an Idempotency-Key. 201 for a draft, 202 for a case that is now on its way to the agency.",
+    description="Needs an Idempotency-Key. 201 for a draft, and for what the agency gave at once, such as a queue "
+    "ticket; 202 for a case that is now on its way to the agency. An agency that gives at once may also refuse (409) or "
+    "be out of reach (503): then nothing was asked for, and nothing is kept waiting.",
     tags=TAGS,
     response_headers=TOLD,
-    response_description="A draft, stored and not handed in",
+    response_description="A draft, stored and not handed in; or a case whose agency gave at once what was asked for",
     responses={
-        **problems("assurance_level_too_low", 409, 413, 415, 422, "service_elsewhere", "attachment_not_usable"),
+        **problems(
+            "assurance_level_too_low", *AT_ONCE, 409, 413, 415, 422, "service_elsewhere", "attachment_not_usable"
+        ),
         **HANDED_IN,
     },
 )
@@ -93,6 +107,9 @@ async def open_case(
     read_key(idempotency_key, required=True)
 
     write = once(request)
+    if not data.draft and is_immediate(data.service, write.tools):
+        begin = partial(actions.store_case, caller=write.caller, new=data, tools=write.tools)
+        return await answer_now(write, begin, 201)
 
     async def work(connection: Connection) -> FirstAnswer:
         row = await actions.open_case(connection, write.caller, data, write.tools)
@@ -165,9 +182,17 @@ async def change_draft(
     tags=TAGS,
     response_headers=TOLD,
     response_description="Handed in; delivery is under way",
-    responses=problems(
-        "assurance_level_too_low", "case_not_found", "case_not_a_draft", "validation_failed", "attachment_not_usable"
-    ),
+    responses={
+        **problems(
+            "assurance_level_too_low",
+            "case_not_found",
+            "case_not_a_draft",
+            *AT_ONCE,
+            "validation_failed",
+            "attachment_not_usable",
+        ),
+        **GIVEN_AT_ONCE,
+    },
 )
 async def submit_case(
     case_id: FromPath[UUID],
@@ -175,9 +200,14 @@ async def submit_case(
     idempotency_key: Key = None,
 ) -> Response[CaseView]:
     write = once(request)
+    if await own_is_immediate(case_id, request.user.id, write.tools):
+        begin = partial(actions.submit_draft, caller=write.caller, case_id=case_id, tools=write.tools)
+        return await answer_now(write, begin, 201)
 
     async def work(connection: Connection) -> FirstAnswer:
-        return write.told(await actions.submit_draft(connection, write.caller, case_id, write.tools), 202)
+        row, delivery = await actions.submit_draft(connection, write.caller, case_id, write.tools)
+        await enqueue_delivery(connection, delivery)
+        return write.told(row, 202)
 
     return write.waking(await write.answer(work), case_id)
 
@@ -191,7 +221,7 @@ async def submit_case(
     tags=TAGS,
     response_headers=TOLD,
     response_description=AS_IT_IS,
-    responses=problems("case_not_found", "case_already_decided", 413, 415, 422),
+    responses={**problems("case_not_found", "case_already_decided", *CANCELS, 413, 415, 422), **NOT_KNOWN_YET},
 )
 async def withdraw_case(
     case_id: FromPath[UUID],
@@ -200,6 +230,9 @@ async def withdraw_case(
     idempotency_key: Key = None,
 ) -> Response[CaseView]:
     write = once(request)
+    if await ends_at_agency(case_id, request.user.id, write.tools):
+        asked = partial(actions.ask_to_withdraw, caller=write.caller, case_id=case_id, reason=data.reason)
+        return await answer_now(write, partial(asked, tools=write.tools), 200)
 
     async def work(connection: Connection) -> FirstAnswer:
         return write.told(await actions.withdraw(connection, write.caller, case_id, data.reason, write.tools), 200)

@@ -13,6 +13,7 @@ from app.cases.timeline import Line, add_line
 from app.cases.writes import HELD_COLUMNS, change_case, fetch_one
 from app.database import Connection
 from app.inbox.actions import Notice, notify_on
+from app.texts import has_text
 
 log = logging.getLogger("loket.cases")
 
@@ -25,8 +26,17 @@ SELECT EXISTS (SELECT 1 FROM cases WHERE backend = $1 AND agency_reference = $2 
 """
 
 
-async def settle_case(connection: Connection, held: Claim, outcome: Outcome) -> None:
-    """Write an outcome. Raises app.cases.claims.Stale, with nothing written, where the claim is not the newest."""
+# The reason of a case that ends because its agency's system could not be reached, and surely has nothing of it.
+NOT_REACHED = "agency_unavailable"
+
+
+async def settle_case(
+    connection: Connection, held: Claim, outcome: Outcome, *, asked: bool = False
+) -> Mapping[str, Any]:
+    """Write an outcome; the case's row (VIEW_COLUMNS). `asked`: the citizen waits for it and is told without a message.
+
+    Raises app.cases.claims.Stale, with nothing written, where the claim is not the newest.
+    """
     row = await hold(connection, held.case_id)
     if outcome.state == "delivered" and held.operation == "submit" and await _is_taken(connection, held, outcome):
         outcome = Outcome(
@@ -34,7 +44,12 @@ async def settle_case(connection: Connection, held: Claim, outcome: Outcome) -> 
         )
     await settle(connection, held, outcome)
     if held.operation == "submit":
-        await _settle_submission(connection, row, outcome)
+        return await _settle_submission(connection, row, outcome, asked=asked)
+    if held.operation == "withdraw" and outcome.state == "delivered" and may_move(row["status"], "withdrawn"):
+        return await change_case(
+            connection, row, Line("withdrawn", "withdrawn"), status="withdrawn", next_refresh_at=None
+        )
+    return row
 
 
 async def hold(connection: Connection, case_id: UUID) -> Mapping[str, Any]:
@@ -46,31 +61,46 @@ async def _is_taken(connection: Connection, held: Claim, outcome: Outcome) -> bo
     return bool(await connection.fetchval(_LINKED_ELSEWHERE, held.backend, outcome.reference, held.case_id))
 
 
-async def _settle_submission(connection: Connection, row: Mapping[str, Any], outcome: Outcome) -> None:
+async def _settle_submission(
+    connection: Connection, row: Mapping[str, Any], outcome: Outcome, *, asked: bool
+) -> Mapping[str, Any]:
     if outcome.state == "delivered":
-        following = None if row["status"] in FINAL else datetime.now(UTC) + FIRST_REFRESH
-        await change_case(
-            connection,
-            row,
-            Line("delivered", row["status"], {"reference": outcome.reference}),
-            delivery_state="delivered",
-            agency_reference=outcome.reference,
-            next_refresh_at=following,
-        )
-        await tell(connection, row, "case_delivered", reference=outcome.reference or "")
-    elif outcome.state == "rejected" and outcome.reason == "withdrawn":
-        await change_case(connection, row, None, delivery_state=None)
-    elif outcome.state == "rejected":
+        return await _settle_delivered(connection, row, outcome)
+    if outcome.state == "rejected" and outcome.reason == "withdrawn":
+        return await change_case(connection, row, None, delivery_state=None)
+    if outcome.state == "rejected":
+        ending: Status = "expired" if outcome.reason == NOT_REACHED else "rejected"
+        status = ending if may_move(row["status"], ending) else row["status"]
+        if not asked:
+            await tell(connection, row, f"case_{ending}")
+        line = Line("not_reached" if ending == "expired" else "delivery_rejected", status)
         reason = outcome.reason or ""
-        status: Status = "rejected" if may_move(row["status"], "rejected") else row["status"]
-        line = Line("delivery_rejected", status)
-        await change_case(connection, row, line, status=status, delivery_state="rejected", delivery_reason=reason)
-        await tell(connection, row, "case_rejected")
-    elif outcome.state == "needs_operator":
+        return await change_case(
+            connection, row, line, status=status, delivery_state="rejected", delivery_reason=reason
+        )
+    if outcome.state == "needs_operator":
         line = Line("with_officer", row["status"])
-        await change_case(connection, row, line, delivery_state="needs_operator")
-    elif row["delivery_state"] != outcome.state:
-        await change_case(connection, row, None, delivery_state=outcome.state)
+        return await change_case(connection, row, line, delivery_state="needs_operator")
+    if row["delivery_state"] != outcome.state:
+        return await change_case(connection, row, None, delivery_state=outcome.state)
+    return row
+
+
+async def _settle_delivered(connection: Connection, row: Mapping[str, Any], outcome: Outcome) -> Mapping[str, Any]:
+    moves = outcome.status is not None and may_move(row["status"], outcome.status)
+    status = outcome.status if moves and outcome.status else row["status"]
+    values: dict[str, Any] = {"product": dict(outcome.product)} if outcome.product else {}
+    await tell(connection, row, "case_delivered", reference=outcome.reference or "")
+    return await change_case(
+        connection,
+        row,
+        Line("delivered", status, {"reference": outcome.reference}),
+        status=status,
+        delivery_state="delivered",
+        agency_reference=outcome.reference,
+        next_refresh_at=None if status in FINAL else datetime.now(UTC) + FIRST_REFRESH,
+        **values,
+    )
 
 
 async def apply_progress(connection: Connection, case_id: UUID, progress: Progress, interval_s: float) -> bool:
@@ -91,7 +121,7 @@ async def apply_progress(connection: Connection, case_id: UUID, progress: Progre
         "status": status,
         "last_event": row["last_event"],
         "question": progress.question or (row["question"] if status == "needs_citizen" else None),
-        "product": dict(progress.product) or None,
+        "product": dict(progress.product) or row["product"],
         "refreshed_at": datetime.now(UTC),
         "next_refresh_at": None if status in FINAL else datetime.now(UTC) + timedelta(seconds=interval_s),
     }
@@ -125,11 +155,22 @@ def _move(row: Mapping[str, Any], progress: Progress, *, grown: bool) -> tuple[S
 
 
 # What the citizen is told of by a message; the other moves are on the timeline.
-_TOLD = {"case_delivered", "case_needs_citizen", "case_approved", "case_rejected", "case_completed"}
+_TOLD = {
+    "case_delivered",
+    "case_needs_citizen",
+    "case_approved",
+    "case_rejected",
+    "case_completed",
+    "case_expired",
+}
 
 
 async def tell(connection: Connection, row: Mapping[str, Any], what: str, **params: str) -> None:
-    """A message into the citizen's inbox, where `what` is worth one."""
+    """A message into the citizen's inbox, where `what` is worth one. A module with a text of its own for it wants
+    nothing of the matter told: then neither the agency's number nor its words go into the message."""
     if what in _TOLD:
-        given = {"number": row["number"], "service": row["service"], **{k: v for k, v in params.items() if v}}
-        await notify_on(connection, Notice(row["citizen_id"], f"inbox.{what}", given, row["id"]))
+        given = {"number": row["number"], "service": row["service"]}
+        key = f"inbox.{what}.{row['module']}"
+        if not has_text(key):
+            key, given = f"inbox.{what}", given | {name: value for name, value in params.items() if value}
+        await notify_on(connection, Notice(row["citizen_id"], key, given, row["id"]))

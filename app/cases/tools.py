@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from app.cases.files import FileStore
+from app.cases.gates import Gates
 from app.cases.port import CaseHandler
 from app.cases.wakeups import Wakeups
 from app.catalog.catalog import Catalog
@@ -14,15 +15,15 @@ from app.valkey import Valkey
 
 
 class ModuleTools(msgspec.Struct, frozen=True):
-    """One service module: its rules, the backend behind it, and how long after a lost answer that may still act."""
+    """One service module: its rules, and the backend behind it, by facility where each has its own (else under "")."""
 
     handler: CaseHandler
-    backend: str
-    late_effect_s: float
+    backends: Mapping[str, str]
 
 
 class CaseTools(msgspec.Struct, frozen=True):
-    """Everything the actions need beside their own transaction."""
+    """Everything the actions need beside their own transaction. By backend: `late_effects_s`, how long after a lost
+    answer it may still act on what it was sent, and `gates`, this process's door to it."""
 
     database: Database
     vault: Vault
@@ -31,3 +32,5 @@ class CaseTools(msgspec.Struct, frozen=True):
     files: FileStore
     wakeups: Wakeups
     modules: Mapping[str, ModuleTools]
+    late_effects_s: Mapping[str, float]
+    gates: Gates

@@ -13,8 +13,8 @@ from app.texts import Language, has_text, text
 
 # All columns a CaseView needs, in one place for every query that shows cases.
 VIEW_COLUMNS = (
-    "id, number, module, service, agency, status, delivery_state, delivery_reason, agency_reference, question, "
-    "product, due_on, submitted_at, created_at, updated_at, rating, revision"
+    "id, number, module, service, agency, backend, status, delivery_state, delivery_reason, agency_reference, "
+    "question, product, due_on, submitted_at, created_at, updated_at, rating, revision"
 )
 
 

@@ -65,7 +65,7 @@ class Catalog:
             name: ModuleForms(manifest.title, load_forms(services / name / "forms", options))
             for name, manifest in manifests.items()
         }
-        backends = _backends_by_module(integrations)
+        backends = _backends_by_module(integrations, profile)
         entries = [
             _module_entry(service, manifest, modules[name].forms, backends.get(name, ()))
             for name, manifest in manifests.items()
@@ -164,9 +164,10 @@ def _refuse_doubled(entries: Sequence[CatalogService]) -> None:
         seen.add(entry.slug)
 
 
-def _backends_by_module(integrations: Path) -> dict[str, list[str]]:
+def _backends_by_module(integrations: Path, city: City) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, manifest in integration_manifests(integrations).items():
+        own = [facility.backend for facility in city.facility if facility.integration == name]
         for module in manifest.serves:
-            found.setdefault(module, []).append(name)
+            found.setdefault(module, []).extend(own if manifest.each_facility else [name])
     return found

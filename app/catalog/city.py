@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from app.catalog.facilities import Facility
 from app.manifest import FolderName, Service, Slug
 from app.settings import SettingsError
 from app.texts import Text
@@ -56,6 +57,7 @@ class City(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     district: Sequence[District]
     agency: Sequence[Agency]
     link: Sequence[Link] = ()
+    facility: Sequence[Facility] = ()
 
     @property
     def zone(self) -> ZoneInfo:
@@ -79,7 +81,11 @@ def load_city(name: str, folder: Path = CITIES) -> City:
     known = sorted(path.stem for path in folder.glob("*.toml") if path.stem != _LINKS)
     if name not in known:
         raise SettingsError(f"LOKET_CITY is {name!r}: there are profiles of {', '.join(known)}")
-    return _read(folder / f"{name}.toml", City)
+    city = _read(folder / f"{name}.toml", City)
+    zoned = [
+        msgspec.structs.replace(facility, time_zone=facility.time_zone or city.time_zone) for facility in city.facility
+    ]
+    return msgspec.structs.replace(city, facility=zoned)
 
 
 def linked_services(city: City, folder: Path = CITIES) -> list[Service]:

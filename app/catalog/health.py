@@ -103,9 +103,13 @@ class HealthBoard:
         self._read_at = float("-inf")
 
     async def of(self, backends: Sequence[str]) -> Availability:
-        """The worst of `backends`. One that was never called has nothing against it: available."""
+        """What `backends` are together: down where all are, degraded where some are not well. One that was never called
+        has nothing against it: available."""
         await self._refresh()
-        return max((self._known.get(backend, "available") for backend in backends), key=_BADNESS.index)
+        told = sorted((self._known.get(backend, "available") for backend in backends), key=_BADNESS.index)
+        if len(told) <= 1 or told[0] == told[-1]:
+            return told[0] if told else "available"
+        return "degraded"
 
     async def _refresh(self) -> None:
         if time.monotonic() - self._read_at < READ_EVERY_S:

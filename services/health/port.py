@@ -1,7 +1,7 @@
 """What the health module needs: a facility's own queue system (HealthPort), the insurer's register (MembershipPort).
 
-`serves = ["health"]`: integrations/<name>/health.py has a HealthPort, built once per facility of the city's profile that
-names the integration. `serves = ["health_membership"]`: integrations/<name>/health_membership.py has a MembershipPort.
+`serves = ["health"]`: integrations/<name>/health.py, built once per facility of the city's profile that names <name>.
+`serves = ["health_membership"]`: integrations/<name>/health_membership.py has a MembershipPort.
 """
 
 from abc import ABC, abstractmethod

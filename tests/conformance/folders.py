@@ -2,15 +2,13 @@
 
 import inspect
 import tomllib
-from abc import ABC
 from functools import lru_cache
-from types import ModuleType
 from typing import Any
 
-from app.agency_check import port_type
 from app.discovery import adapter_type
 from app.manifest import IntegrationManifest, ServiceManifest, read_manifest
-from app.settings import ROOT
+from app.ports import place_of_port, port_type
+from app.settings import ROOT, SettingsError
 from tests.harness.source import modules
 
 SERVICES = modules("services")
@@ -37,14 +35,6 @@ def adapter_of(integration: str, serves: str) -> type[Any]:
     return found
 
 
-def abstract_classes(module: ModuleType) -> list[type[Any]]:
-    return [
-        kind
-        for _, kind in inspect.getmembers(module, inspect.isclass)
-        if kind.__module__ == module.__name__ and issubclass(kind, ABC) and inspect.isabstract(kind)
-    ]
-
-
 def own_methods(port: type[Any]) -> dict[str, Any]:
     return {name: member for name, member in inspect.getmembers(port, inspect.isfunction) if not name.startswith("_")}
 
@@ -58,4 +48,8 @@ def _serves(name: str) -> list[str]:
 
 
 def has_contract(serves: str) -> bool:
-    return any((ROOT / package / serves / "contract.py").exists() for package in ("services", "app"))
+    try:
+        place = place_of_port(serves).contract
+    except SettingsError:
+        return False
+    return (ROOT / f"{place.replace('.', '/')}.py").exists()

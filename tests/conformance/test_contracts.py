@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.agency_check import contract, port_type
+from app.ports import contract, port_type
 from app.sandbox.client import hurried
 from tests.conformance.folders import integration_manifest, own_methods, served
 from tests.harness.contracts import collect_samples, on_stage

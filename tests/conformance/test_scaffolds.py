@@ -82,7 +82,7 @@ def test_the_product_offers_the_new_service(scaffolded: Path) -> None:
         "from app.assembly import build; from app.settings import read_settings;"
         "product = build(read_settings({'LOKET_DATABASE_URL': 'postgresql://nowhere/x',"
         f"'LOKET_VALKEY_URL': 'redis://nowhere', 'LOKET_DATA_DIR': '{scaffolded / 'data'}'}}), 'test');"
-        f"print(product.found.modules['{SERVICE}'].backend)"
+        f"print(product.found.modules['{SERVICE}'].backends[''])"
     )
     result = run(scaffolded, "-c", program)
     assert result.stdout.strip().endswith(INTEGRATION), result.stderr[-3000:]

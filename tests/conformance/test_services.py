@@ -4,16 +4,19 @@ import ast
 import importlib
 import inspect
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from app.agency_check import contract, port_type
 from app.cases.port import CaseHandler
 from app.discovery import one_subclass
+from app.facilities import Branch
 from app.manifest import service_manifests
+from app.ports import abstract_classes, contract, port_type
 from app.settings import ROOT
-from tests.conformance.folders import SERVICES, abstract_classes, own_methods, service_manifest
+from tests.conformance.folders import SERVICES, own_methods, service_manifest
 from tests.harness.source import read
 
 pytestmark = [pytest.mark.tree, pytest.mark.parametrize("name", SERVICES)]
@@ -26,6 +29,8 @@ FILES = {
     "forms": "one JSON Schema per form and version",
     "port.py": "what it needs from a backend",
     "contract.py": "the port's behaviour, as checks",
+    "facilities.py": "the places behind it, where each has its own system",
+    "queues.py": "live queues, shared by all who watch",
     "cases.py": "handing a case over, and asking after it",
     "actions.py": "what it does, without HTTP",
     "routes.py": "its own addresses",
@@ -36,10 +41,27 @@ FILES = {
     "extract.py": "what it draws as PDF",
 }
 PAGE_FILES = {".html", ".css"}
+FURTHER_CONTRACT = "_contract.py"
 
 
 def folder(name: str) -> Path:
     return ROOT / "services" / name
+
+
+def served_names(name: str) -> list[str]:
+    """What integrations serve to reach the module's ports: its own name, and `<name>_<port>` for each further port."""
+    return [name, *(f"{name}_{port}" for port in further_ports(name))]
+
+
+def further_ports(name: str) -> list[str]:
+    """The ports beside the module's own, by their classes' names."""
+    own = port_type(name)
+    found = abstract_classes(importlib.import_module(f"services.{name}.port"))
+    return [
+        re.sub(r"(?<!^)([A-Z])", r"_\1", kind.__name__.removesuffix("Port")).lower()
+        for kind in found
+        if kind is not own
+    ]
 
 
 def test_the_manifest_is_valid(name: str) -> None:
@@ -49,42 +71,50 @@ def test_the_manifest_is_valid(name: str) -> None:
 
 def test_only_the_usual_files(name: str) -> None:
     found = {path.name for path in folder(name).iterdir()} - {"__pycache__"}
-    assert not {file for file in found - FILES.keys() if Path(file).suffix not in PAGE_FILES}
+    further = {f"{port}{FURTHER_CONTRACT}" for port in further_ports(name)}
+    assert further <= found, "a port without a contract promises nothing"
+    assert not {file for file in found - FILES.keys() - further if Path(file).suffix not in PAGE_FILES}
     assert {"__init__.py", "manifest.toml", "port.py", "contract.py", "cases.py"} <= found
     assert not [path.name for path in folder(name).glob("forms/*") if path.suffix != ".json"]
 
 
-def test_the_port_is_one_abstract_class_of_documented_async_methods(name: str) -> None:
-    port = port_type(name)
-    assert port.__name__.endswith("Port")
-    assert abstract_classes(importlib.import_module(f"services.{name}.port")) == [port]
-    methods = own_methods(port)
-    assert methods, "a port without a method needs nothing from a backend"
-    for method_name, method in methods.items():
-        assert inspect.iscoroutinefunction(method), f"{method_name} is not async"
-        assert method_name in port.__abstractmethods__, f"{method_name} is not abstract"
-        assert (method.__doc__ or "").strip(), f"{method_name} says nothing of itself"
+def test_its_ports_are_abstract_classes_of_documented_async_methods(name: str) -> None:
+    ports = [port_type(served) for served in served_names(name)]
+    assert set(abstract_classes(importlib.import_module(f"services.{name}.port"))) == set(ports)
+    for port in ports:
+        assert port.__name__.endswith("Port")
+        methods = own_methods(port)
+        assert methods, "a port without a method needs nothing from a backend"
+        for method_name, method in methods.items():
+            assert inspect.iscoroutinefunction(method), f"{method_name} is not async"
+            assert method_name in port.__abstractmethods__, f"{method_name} is not abstract"
+            assert (method.__doc__ or "").strip(), f"{method_name} says nothing of itself"
 
 
-def test_the_port_names_its_types_in_full(name: str) -> None:
-    for method_name, method in own_methods(port_type(name)).items():
+def test_its_ports_name_their_types_in_full(name: str) -> None:
+    for method_name, method in (
+        pair for served in served_names(name) for pair in own_methods(port_type(served)).items()
+    ):
         signature = inspect.signature(method)
         assert signature.return_annotation is not inspect.Signature.empty, method_name
         given = list(signature.parameters.values())[1:]
         assert all(parameter.annotation is not inspect.Parameter.empty for parameter in given), method_name
 
 
-def test_the_contract_has_checks_that_write_and_checks_that_do_not(name: str) -> None:
-    checks = contract(name)
-    assert {check.writes for check in checks} == {True, False}
-    names = [check.name for check in checks]
-    assert len(set(names)) == len(names)
+def test_its_contracts_have_checks_that_write_and_checks_that_do_not(name: str) -> None:
+    """A check that suffers a fault writes: it never runs against a real backend."""
+    for served in served_names(name):
+        checks = contract(served)
+        assert {check.writes for check in checks} == {True, False}, served
+        names = [check.name for check in checks]
+        assert len(set(names)) == len(names), served
 
 
 def test_one_case_handler_takes_the_port(name: str) -> None:
+    """Or, where every facility has a system of its own, a branch for each."""
     handler = one_subclass(importlib.import_module(f"services.{name}.cases"), CaseHandler)
     [port] = list(inspect.signature(handler).parameters.values())
-    assert port.annotation is port_type(name)
+    assert port.annotation in (port_type(name), Mapping[str, Branch[port_type(name)]])  # type: ignore[misc]  # at run time
 
 
 def test_forms_and_services_name_each_other(name: str) -> None:

@@ -10,15 +10,17 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from app.agency_check import contract, port_type
 from app.agency_client import AgencyClient, Call, Reply
+from app.catalog.city import load_city
 from app.discovery import adapter_type, sandbox_classes
 from app.errors import AgencyError
+from app.facilities import backends_of
 from app.manifest import IntegrationManifest
+from app.ports import contract, port_type
 from app.sandbox.client import HttpWorkbench
 from app.sandbox.port import ContractBroken
 from app.sandbox.server import build_app
-from app.settings import BackendSettings
+from app.settings import BackendSettings, Settings
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -74,18 +76,20 @@ class Stage(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def on_stage(manifest: IntegrationManifest, serves: str, folder: Path) -> AsyncIterator[Stage]:
-    """A fresh sandbox on a free port of this event loop, and the adapter before it."""
+async def on_stage(
+    manifest: IntegrationManifest, serves: str, folder: Path, facility: str = ""
+) -> AsyncIterator[Stage]:
+    """A fresh sandbox on a free port of this event loop, and the adapter before it: of `facility`, or of the demo
+    city's first where each facility has a system of its own."""
     runner = web.AppRunner(build_app({manifest.name: sandbox_classes()[manifest.name]}, folder), shutdown_timeout=0.1)
     await runner.setup()
     listening = socket.create_server(("127.0.0.1", 0))
     await web.SockSite(runner, listening).start()
-    url = f"http://127.0.0.1:{listening.getsockname()[1]}/{manifest.name}"
-    client = WatchedClient(
-        manifest, BackendSettings(manifest.name, url, dict(manifest.credentials), dict(manifest.settings))
-    )
+    where = Settings(sandbox_port=listening.getsockname()[1])
+    backends = backends_of(manifest, load_city(where.city).facility, {}, where)
+    client = WatchedClient(manifest, backends[facility or next(iter(backends))])
     adapter = adapter_type(manifest.name, serves, port_type(serves))(client)
-    async with HttpWorkbench(url) as bench:
+    async with HttpWorkbench(f"{where.sandbox_url}/{manifest.name}") as bench:
         yield Stage(manifest, adapter, client, WatchedPort(adapter, client), bench)
     await client.close()
     await runner.cleanup()

@@ -83,7 +83,7 @@ async def office(environment: dict[str, str], start_process: Callable[..., Runni
     product = build(read_settings(environment), "test")
     await product.gate.keys.open()
     module = product.found.modules["permits"]
-    async with HttpWorkbench(f"{product.settings.sandbox_url}/{module.backend}") as bench:
+    async with HttpWorkbench(f"{product.settings.sandbox_url}/{module.backends['']}") as bench:
         reference, number = await issue(module.port, bench)
         (siti, siti_token), (_, budi_token) = [await log_in(product, person) for person in (SITI, BUDI)]
         yield Office(product, bench, siti, siti_token, budi_token, reference, number)
