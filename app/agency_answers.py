@@ -3,11 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
+from typing import Literal, TypeVar
 
 import msgspec
 
 from app.agency_client import Reply
 
+V = TypeVar("V")
 # How many opening brackets are tried where something stands before the JSON.
 MOST_OPENINGS = 40
 MOST_DETAIL = 200
@@ -25,6 +27,33 @@ class Envelope(msgspec.Struct, frozen=True):
     code: int
     message: str
     response: object = None
+
+
+class Fields:
+    """One object of an answer, read by our names for its fields; why a value is None gathers in `missing`."""
+
+    def __init__(self, row: Mapping[str, object]) -> None:
+        self._row = row
+        self.missing: dict[str, Literal["not_told", "unreadable"]] = {}
+
+    def text(self, theirs: str) -> str:
+        return text(self._row.get(theirs))
+
+    def whole(self, ours: str, theirs: str) -> int | None:
+        return self._noted(ours, theirs, whole(self._row.get(theirs)))
+
+    def moment(self, ours: str, theirs: str, zone: tzinfo) -> datetime | None:
+        return self._noted(ours, theirs, moment(self._row.get(theirs), zone))
+
+    def printed(self, ours: str, theirs: str) -> str | None:
+        """A number as people read it; "" where a dash says that there is none yet."""
+        written = self._noted(ours, theirs, self.text(theirs) or None)
+        return "" if written in ("-", "0") else written
+
+    def _noted(self, ours: str, theirs: str, value: V) -> V:
+        if value is None:
+            self.missing[ours] = "not_told" if self._row.get(theirs) in (None, "") else "unreadable"
+        return value
 
 
 def read_json(body: bytes) -> object:
@@ -82,11 +111,11 @@ def moment(value: object, zone: tzinfo) -> datetime | None:
 def matching(message: str, meanings: Sequence[tuple[str, Sequence[str]]]) -> str:
     """What a message means: the first meaning all of whose words stand in it, in any case and order; "" for none.
 
-    Each entry is a meaning and its words; a word may name several, "habis|penuh".
+    Each entry is a meaning and its words; a word may name several, "habis|penuh". It stands for all that begin so.
     """
     said = " ".join(message.casefold().split())
     for meaning, words in meanings:
-        if all(any(one in said for one in word.split("|")) for word in words):
+        if all(re.search(rf"\b(?:{word})", said) for word in words):
             return meaning
     return ""
 

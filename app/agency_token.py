@@ -29,56 +29,58 @@ class KeptToken:
         self._name = name
         self._log_in = log_in
         self._token = ""
+        self._given = 0
         self._in_vain = 0
         self._given_at = 0.0
-        self._login: asyncio.Task[str] | None = None
+        self._login: asyncio.Task[None] | None = None
 
     async def use(self, operation: str, ask: Callable[[str], Awaitable[A]]) -> A:
         """What `ask` gives with the token, or once more with a new one where it raises TokenRefused.
 
         Raises AgencyUnavailable where no token is given or the new one is refused too.
         """
-        token = self._token or await self._renewed("")
+        if not self._given:
+            await self._renew(0)
+        given = self._given
         try:
-            return await self._tried(token, ask)
+            return await self._tried(ask)
         except TokenRefused:
-            renewed = await self._renewed(token)
+            await self._renew(given)
         try:
-            if renewed != token:
-                return await self._tried(renewed, ask)
+            if self._given != given:
+                return await self._tried(ask)
         except TokenRefused:
             pass
         detail = "refuses the token it has just given"
         raise AgencyUnavailable(self._name, operation, detail, code="token_refused", retry_after_s=self.REST_S)
 
-    async def _tried(self, token: str, ask: Callable[[str], Awaitable[A]]) -> A:
-        answer = await ask(token)
-        if token == self._token:
+    async def _tried(self, ask: Callable[[str], Awaitable[A]]) -> A:
+        given = self._given
+        answer = await ask(self._token)
+        if self._given == given:
             self._in_vain = 0
         return answer
 
-    async def _renewed(self, refused: str) -> str:
-        """A token other than the refused one: the kept one where somebody renewed it, else from one login for all.
-
-        The refused one again where another would not be better.
-        """
-        if self._token != refused:
-            return self._token
+    async def _renew(self, refused: int) -> None:
+        """One login for all whose token was refused; none where somebody renewed it, or at rest."""
+        if self._given != refused:
+            return
         if self._login is None:
             if self._in_vain >= self.MOST_IN_VAIN and time.monotonic() - self._given_at < self.REST_S:
-                return refused
+                return
             self._login = asyncio.create_task(self._new())
             self._login.add_done_callback(self._ended)
         # Whoever gives up waiting does not end the login for the others.
-        return await asyncio.shield(self._login)
+        await asyncio.shield(self._login)
 
-    async def _new(self) -> str:
+    async def _new(self) -> None:
+        """The same token may be given again, and be good again: some are made of the day."""
         self._token = await self._log_in()
+        self._given += 1
         self._in_vain += 1
         self._given_at = time.monotonic()
-        return self._token
 
-    def _ended(self, login: asyncio.Task[str]) -> None:
+    def _ended(self, login: asyncio.Task[None]) -> None:
         self._login = None
         if not login.cancelled():
             login.exception()  # noqa: LOG004 - a task, no logger: if all who waited are gone, nobody else looks at it

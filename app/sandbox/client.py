@@ -36,8 +36,10 @@ class HttpWorkbench(Workbench):
             await self._session.close()
             self._session = None
 
-    async def fault(self, mode: str, operations: Sequence[str] = (), *, latency_ms: int = 0, rate: float = 1.0) -> None:
-        fault = {"mode": mode, "operations": list(operations), "latency_ms": latency_ms, "rate": rate}
+    async def fault(
+        self, mode: str, operations: Sequence[str] = (), *, under: str = "", latency_ms: int = 0, rate: float = 1.0
+    ) -> None:
+        fault = {"mode": mode, "operations": list(operations), "under": under, "latency_ms": latency_ms, "rate": rate}
         await self.control("PUT", "faults", fault)
 
     async def heal(self) -> None:

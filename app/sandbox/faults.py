@@ -39,12 +39,16 @@ TRACE = (
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`rate` is the fraction of calls hit, evenly spread; no `operations` means every one. `latency_ms` adds to any."""
+    """`rate` is the fraction of calls hit, evenly spread; no `operations` means every one. `latency_ms` adds to any.
+
+    `under`: only addresses of the backend that begin so, such as one facility's, "/puskesmas-sukorame/".
+    """
 
     mode: Mode = "ok"
     latency_ms: Annotated[int, msgspec.Meta(ge=0, le=600_000)] = 0
     rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     operations: Sequence[str] = ()
+    under: str = ""
 
 
 class Faults:
@@ -58,12 +62,12 @@ class Faults:
         self.current = fault
         self._due = 0.0
 
-    def strike(self, operation: str) -> Fault | None:
+    def strike(self, operation: str, path: str) -> Fault | None:
         """The fault this call suffers, None where it goes through."""
         fault = self.current
         if fault.mode == "ok" and not fault.latency_ms:
             return None
-        if fault.operations and operation not in fault.operations:
+        if (fault.operations and operation not in fault.operations) or not path.startswith(fault.under):
             return None
         self._due += fault.rate
         if self._due < 1 - 1e-9:

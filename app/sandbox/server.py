@@ -89,7 +89,7 @@ class _Stage:
             return route.handler
 
         async def answer(request: web.Request) -> web.StreamResponse:
-            fault = self._faults.strike(route.operation)
+            fault = self._faults.strike(route.operation, request.path.removeprefix(f"/{self._name}"))
             if fault is None:
                 return await route.handler(request)
             return await spoil(fault, request, route.handler, self._sandbox)

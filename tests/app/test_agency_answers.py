@@ -6,7 +6,18 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from app.agency_answers import Envelope, for_officers, matching, moment, read_envelope, read_json, rows, text, whole
+from app.agency_answers import (
+    Envelope,
+    Fields,
+    for_officers,
+    matching,
+    moment,
+    read_envelope,
+    read_json,
+    rows,
+    text,
+    whole,
+)
 from app.agency_client import Reply
 
 WARNING = b'<br />\n<b>Notice</b>:  Undefined index: {"norm"} in <b>/var/www/api.php</b> on line <b>[84]</b><br />\n'
@@ -94,13 +105,9 @@ def test_rows_from_a_list_or_one_object() -> None:
 
 
 def test_a_message_means_the_first_that_fits() -> None:
-    meanings = [("full", ("kuota", "habis|penuh")), ("quota", ("kuota",))]
-    assert [matching(said, meanings) for said in ("Kuota  PENUH", "habis: kuota", "kuota?", "tutup")] == [
-        "full",
-        "full",
-        "quota",
-        "",
-    ]
+    meanings = [("full", ("kuota", "habis|penuh")), ("quota", ("kuota",)), ("nik", ("nik",))]
+    said = ("Kuota  PENUH", "habis: kuotanya", "kuota?", "tutup", "NIK salah", "klinik salah")
+    assert [matching(one, meanings) for one in said] == ["full", "full", "quota", "", "nik", ""]
 
 
 def test_officers_see_no_numbers_of_people() -> None:
@@ -108,3 +115,18 @@ def test_officers_see_no_numbers_of_people() -> None:
     shown = for_officers(said)
     assert shown.startswith("NIK ***, kartu *** sudah ambil A12 xxx")
     assert len(shown) == 200
+
+
+def test_why_a_value_is_none_is_told() -> None:
+    fields = Fields({"a": "7", "b": "soon", "c": "", "d": None, "e": "-", "f": {}})
+    assert [fields.whole(name, name) for name in "abcd"] == [7, None, None, None]
+    assert fields.moment("when", "b", UTC) is None
+    assert [fields.printed(f"printed_{name}", name) for name in "aefz"] == ["7", "", None, None]
+    assert fields.missing == {
+        "b": "unreadable",
+        "c": "not_told",
+        "d": "not_told",
+        "when": "unreadable",
+        "printed_f": "unreadable",
+        "printed_z": "not_told",
+    }

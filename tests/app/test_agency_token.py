@@ -27,6 +27,10 @@ class Agency:
             raise AgencyUnavailable("agency", "token", "down")
         return f"t{number}"
 
+    async def log_in_with_the_same(self) -> str:
+        await self.log_in()
+        return "t1"
+
     async def ask(self, token: str) -> str:
         self.asked.append(token)
         await asyncio.sleep(0.01)
@@ -69,6 +73,15 @@ async def test_a_token_that_worked_is_renewed_however_young(agency: Agency) -> N
 async def test_a_token_ended_before_its_first_use_is_renewed(agency: Agency) -> None:
     agency.valid = "t2".__eq__
     assert await agency.use() == "t2"
+
+
+async def test_the_same_token_given_again_is_tried_again(agency: Agency) -> None:
+    """A token made of the day, at a system that forgot it."""
+    await agency.use()
+    agency.kept._log_in = agency.log_in_with_the_same
+    agency.valid = lambda _token: agency.logins > 1
+    assert set(await agency.many()) == {"t1"}
+    assert agency.logins == 2
 
 
 async def test_an_expired_token_for_ever_costs_few_logins_however_many_ask(agency: Agency) -> None:

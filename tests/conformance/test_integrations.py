@@ -35,6 +35,7 @@ FILES = {
     "forms.py": "our values as its fields",
     "lists.py": "its own lists of codes",
     "lookup.py": "finding what a lost answer made",
+    "refusals.py": "its words for no, and what they mean",
     "sealing.py": "how it signs requests and seals answers",
     "lzstring.py": "how it packs them",
 }

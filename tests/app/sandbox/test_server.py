@@ -195,6 +195,14 @@ async def test_huge_body_goes_on_and_on(stage: Stage) -> None:
     assert read > 20_000_000
 
 
+async def test_a_fault_for_one_part_of_the_backend_leaves_the_others(stage: Stage) -> None:
+    await stage.bench.fault("error_500", under="/numbers/si")
+    async with stage.session.get(f"{stage.url}/numbers/siti") as hit:
+        assert hit.status == 500
+    async with stage.session.get(f"{stage.url}/numbers/budi") as left:
+        assert left.status == 200
+
+
 async def test_latency_rate_and_operations(stage: Stage) -> None:
     await stage.bench.fault("error_500", ["take"], rate=0.1)
     statuses = [(await stage.take("siti"))[0] for _ in range(30)]
