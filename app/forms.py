@@ -102,6 +102,17 @@ class Form:
         """The fields that hold an attachment."""
         return {name for name, spec in self._schema["properties"].items() if "x-file" in spec}
 
+    def consents(self, data: Mapping[str, object]) -> list[str]:
+        """What a filled-in form agrees to, by the purposes that its x-consent fields name."""
+        return [
+            str(spec["x-consent"])
+            for name, spec in self._schema["properties"].items()
+            if "x-consent" in spec and data.get(name) is True
+        ]
+
+    def consent_purposes(self) -> set[str]:
+        return {str(spec["x-consent"]) for spec in self._schema["properties"].values() if "x-consent" in spec}
+
     def file_fields(self, data: Mapping[str, object]) -> list[FileField]:
         """The attachments that a filled-in form names. Only for data without errors."""
         return [
@@ -223,7 +234,7 @@ def _with_options(document: Schema, options: Options) -> Schema:
         labels = dict(options[source])
         properties[name] = spec | {"enum": list(labels), "x-labels": dict.fromkeys(LANGUAGES, labels)}
         for example in examples:
-            if example.get(name) not in (None, *labels):
+            if labels and example.get(name) not in (None, *labels):
                 example[name] = next(iter(labels))
     return document | {"properties": properties, "examples": examples}
 

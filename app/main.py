@@ -47,6 +47,7 @@ def create_app(settings: Settings) -> Litestar:
     app.state["gate"] = product.gate
     app.state["catalog"] = product.catalog
     app.state["cases"] = product.cases
+    app.state["modules"] = product.found.modules
     app.state["limiter"] = product.limiter
     app.state["trusted_proxies"] = trusted_networks(settings.trusted_proxies)
     # Outside of everything, so that what no route answers is counted, headed and logged as well.

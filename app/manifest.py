@@ -63,12 +63,23 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     rules: Mapping[str, str | int | bool] = {}
 
 
+class ConsentWording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What citizens are asked to agree to. Other words are another `version`. `standing`: given once and kept until it
+    is withdrawn; otherwise given in a form, for that case alone."""
+
+    purpose: Slug
+    version: Annotated[int, msgspec.Meta(ge=1)]
+    text: Text
+    standing: bool = False
+
+
 class ServiceManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """services/<name>/manifest.toml."""
 
     name: FolderName
     title: Text
     agency: FolderName
+    consent: Sequence[ConsentWording] = ()
     service: Sequence[Service]
 
 

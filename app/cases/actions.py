@@ -29,6 +29,7 @@ from app.cases.writes import (
     take_attachments,
 )
 from app.catalog.catalog import CatalogService
+from app.consents.actions import keep_given
 from app.database import Connection
 from app.errors import Conflict, FieldError, Forbidden, PreconditionFailed, Unprocessable
 from app.forms import Form
@@ -85,6 +86,7 @@ async def store_case(
     await _check_lane(connection, (case.module, case.citizen_id), delivery, tools)
     row, taken = await store_submission(connection, Submission(case, delivery, entry, _attachments_of(filled)))
     _check_files(filled, taken)
+    await keep_given(connection, caller.id, case.id, filled.form.consents(filled.data), tools.catalog)
     return row, delivery
 
 
@@ -138,6 +140,7 @@ async def submit_draft(
         due_on=_due_on(service, tools),
         delivery_state="queued",
     )
+    await keep_given(connection, caller.id, case_id, form.consents(data), tools.catalog)
     delivery = await store_delivery(connection, changed, applicant, Handover("submit", caller.id, data), tools)
     await _check_lane(connection, (changed["module"], caller.id), delivery, tools)
     return changed, delivery

@@ -126,6 +126,11 @@ class Delivery(Base):
         CheckConstraint(_one_of("operation", OPERATIONS), name="operation"),
         Index("uq_deliveries_lane", "lane", unique=True, postgresql_where=text("state = 'delivering'")),
         Index("ix_deliveries_open", "backend", "id", postgresql_where=text("state IN ('queued', 'delivering')")),
+        Index(
+            "ix_deliveries_standing",
+            "lane",
+            postgresql_where=text("operation = 'submit' AND state IN ('delivered', 'needs_operator')"),
+        ),
         Index("ix_deliveries_operator", "lane", postgresql_where=text("state = 'needs_operator'")),
         Index(None, "case_id"),
     )

@@ -87,8 +87,8 @@ def provide_page(
     operation_id="open_case",
     summary="Ask for a service",
     description="Needs an Idempotency-Key. 201 for a draft, and for what the agency gave at once, such as a queue "
-    "ticket; 202 for a case that is now on its way to the agency. An agency that gives at once may also refuse (409) or "
-    "be out of reach (503): then nothing was asked for, and nothing is kept waiting.",
+    "ticket; 202 for a case that is now on its way to the agency. An agency that gives at once may also refuse (409) "
+    "or be out of reach (503): then nothing was asked for, and nothing is kept waiting.",
     tags=TAGS,
     response_headers=TOLD,
     response_description="A draft, stored and not handed in; or a case whose agency gave at once what was asked for",

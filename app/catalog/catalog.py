@@ -10,7 +10,14 @@ import msgspec
 from app.catalog.city import Agency, City, linked_services, load_city
 from app.errors import NotFound
 from app.forms import Form, load_forms
-from app.manifest import ManifestError, Service, ServiceManifest, integration_manifests, service_manifests
+from app.manifest import (
+    ConsentWording,
+    ManifestError,
+    Service,
+    ServiceManifest,
+    integration_manifests,
+    service_manifests,
+)
 from app.settings import ROOT
 from app.texts import Text
 
@@ -45,9 +52,16 @@ class ModuleForms(msgspec.Struct, frozen=True):
 class Catalog:
     """Everything a city offers. Read once; nothing in it changes while the process runs."""
 
-    def __init__(self, city: City, services: Iterable[CatalogService], modules: Mapping[str, ModuleForms]) -> None:
+    def __init__(
+        self,
+        city: City,
+        services: Iterable[CatalogService],
+        modules: Mapping[str, ModuleForms],
+        consents: Mapping[str, ConsentWording] | None = None,
+    ) -> None:
         """Services of an agency that the city does not have are left out."""
         self.city = city
+        self.consents = consents or {}
         self._agencies = {agency.id: agency for agency in city.agency}
         self._services = {entry.slug: entry for entry in services if entry.agency_id in self._agencies}
         self._modules = modules
@@ -60,20 +74,23 @@ class Catalog:
         """
         profile = load_city(city)
         manifests = service_manifests(services)
-        options = {"villages": profile.villages()}
+        options = profile.options()
         modules = {
             name: ModuleForms(manifest.title, load_forms(services / name / "forms", options))
             for name, manifest in manifests.items()
         }
         backends = _backends_by_module(integrations, profile)
+        consents = [wording for manifest in manifests.values() for wording in manifest.consent]
         entries = [
             _module_entry(service, manifest, modules[name].forms, backends.get(name, ()))
             for name, manifest in manifests.items()
             for service in manifest.service
+            # Where every facility has a system of its own, a city without one has not the service.
+            if service.mode != "api" or backends.get(name) != []
         ]
         entries += [_link_entry(service) for service in linked_services(profile)]
         _refuse_doubled(entries)
-        return cls(profile, entries, modules)
+        return cls(profile, entries, modules, {wording.purpose: wording for wording in consents})
 
     @property
     def region(self) -> str:
@@ -130,6 +147,8 @@ def _module_entry(service: Service, manifest: ServiceManifest, forms: Forms, bac
         if not versions:
             raise ManifestError(f"{where}: form {service.form!r} is not in forms/")
         _check_fields(where, service, versions[max(versions)])
+        if unknown := versions[max(versions)].consent_purposes() - {wording.purpose for wording in manifest.consent}:
+            raise ManifestError(f"{where}: form asks to agree to {sorted(unknown)}, of which the manifest has no words")
     elif service.form or not service.url.startswith("https://"):
         raise ManifestError(f"{where}: a {service.mode} service has an https address and no form of ours")
     return CatalogService(

@@ -71,6 +71,17 @@ class City(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             for code, name in sorted(district.villages.items())
         }
 
+    def options(self) -> dict[str, dict[str, str]]:
+        """The choices that forms name by x-options."""
+        return {
+            "villages": self.villages(),
+            "puskesmas": self._facilities("puskesmas"),
+            "hospitals": self._facilities("hospital"),
+        }
+
+    def _facilities(self, kind: str) -> dict[str, str]:
+        return {facility.id: facility.name for facility in self.facility if facility.kind == kind}
+
 
 class _Links(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     service: Sequence[Service]

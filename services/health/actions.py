@@ -1,0 +1,208 @@
+"""What citizens see of tickets and membership, and checking in; without HTTP."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from app.audit.actions import AuditEntry, record_on
+from app.cases.applicants import load_applicant
+from app.cases.casedata import CASE_DATA_COLUMNS, FORM_CONTEXT, case_data
+from app.cases.port import CaseData
+from app.cases.timeline import CHANNEL, Line
+from app.cases.tools import CaseTools
+from app.cases.writes import change_case, lock_own_case
+from app.consents.actions import require_consent
+from app.database import utc_now
+from app.errors import AgencyError, AgencyRejected, Conflict, NotFound, NotOffered, Unavailable
+from app.facilities import Branch
+from app.texts import Language, has_text, text
+from services.health.cases import MODULE, UNNUMBERED, session_of, ticket_request
+from services.health.facilities import today_at
+from services.health.port import HealthPort, Membership, MembershipPort, Missing, Queue, Session
+from services.health.queues import LiveQueues, Look
+
+MEMBERSHIP_CONSENT = "health-membership"
+BUDGET_S = 5.0
+RETRY_AFTER_S = 10
+_WITH_TICKET = ("in_review", "approved", "completed")
+_MINE = """
+SELECT number, status, product, form_enc, agency_reference FROM cases
+WHERE id = $1 AND citizen_id = $2 AND module = $3
+"""
+_MINE_WHOLE = f"""
+SELECT cases.id AS case_id, {CASE_DATA_COLUMNS}
+FROM cases JOIN citizens ON citizens.id = cases.citizen_id
+WHERE cases.id = $1 AND cases.citizen_id = $2 AND cases.module = $3
+"""  # noqa: S608 - constants of ours
+_NUMBER = re.compile(r"^(?P<letters>.*?)(?P<running>[0-9]{1,6})$")
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """A ticket and where it stands. `queue` is its doctor's, None where that is not known."""
+
+    number: str
+    status: str
+    branch: Branch[HealthPort]
+    session: Session
+    ticket_number: str | None
+    come_at: datetime | None
+    look: Look
+    queue: Queue | None
+    before: int | None
+    called: bool | None
+    missing: Mapping[str, Missing]
+
+
+class Tickets:
+    """Citizens' tickets at the facilities."""
+
+    def __init__(self, branches: Mapping[str, Branch[HealthPort]], live: LiveQueues, cases: CaseTools) -> None:
+        self._branches = branches
+        self._live = live
+        self._cases = cases
+
+    async def standing(self, case_id: UUID, citizen_id: UUID) -> Standing:
+        """Raises NotFound for another person's, Conflict where the facility has given no ticket, or not yet."""
+        async with self._cases.database.connection() as connection:
+            row = await connection.fetchrow(_MINE, case_id, citizen_id, MODULE)
+        if row is None:
+            raise NotFound("case_not_found")
+        if row["agency_reference"] is None or row["status"] not in _WITH_TICKET:
+            raise Conflict("ticket_not_there", params={"status": row["status"]})
+        form = msgspec.json.decode(self._cases.vault.decrypt(row["form_enc"], FORM_CONTEXT))
+        branch, session = self._branches[form["facility"]], session_of(form)
+        look = await self._look(branch, session)
+        return _standing(row, branch, session, look)
+
+    async def check_in(self, case_id: UUID, citizen_id: UUID) -> None:
+        """Tell the facility that the patient is there. Raises NotFound, Conflict, Unavailable."""
+        async with self._cases.database.connection() as connection:
+            row = await connection.fetchrow(_MINE_WHOLE, case_id, citizen_id, MODULE)
+        if row is None:
+            raise NotFound("case_not_found")
+        case = case_data(row, self._cases)
+        branch = self._branches[str(case.form["facility"])]
+        if row["status"] != "in_review" or not case.agency_reference:
+            raise Conflict("ticket_not_there", params={"status": row["status"]})
+        if session_of(case.form).day != today_at(branch.facility):
+            raise Conflict("check_in_not_today")
+        await _tell_presence(branch, case)
+        await self._note_presence(case_id, citizen_id)
+
+    async def _note_presence(self, case_id: UUID, citizen_id: UUID) -> None:
+        async with self._cases.database.begin() as connection:
+            held = await lock_own_case(connection, case_id, citizen_id)
+            await change_case(connection, held, Line("checked_in", held["status"], step_key="checked_in"))
+        await self._cases.valkey.publish(CHANNEL, str(case_id).encode())
+
+    async def _look(self, branch: Branch[HealthPort], session: Session) -> Look:
+        # Where the facility tells its doctors itself, all who wait at a clinic share one question.
+        clinic = branch.facility.find_clinic(session.clinic)
+        asked = session if clinic is not None and clinic.practice else Session(session.clinic, session.day)
+        return await self._live.look(branch, asked)
+
+
+async def read_membership(citizen_id: UUID, port: MembershipPort, cases: CaseTools) -> Membership:
+    """What the insurer tells of the citizen now. Audited before it is asked; nothing of it is kept.
+
+    Raises Forbidden without consent, NotFound where the insurer knows no member, Unavailable.
+    """
+    async with cases.database.begin() as connection:
+        await require_consent(connection, citizen_id, MEMBERSHIP_CONSENT, cases.catalog)
+        applicant = await load_applicant(connection, citizen_id, cases)
+        entry = AuditEntry(
+            actor_kind="citizen",
+            actor_id=str(citizen_id),
+            action="membership.read",
+            subject_id=citizen_id,
+            object_kind="membership",
+            object_id=str(citizen_id),
+            purpose=MEMBERSHIP_CONSENT,
+            legal_basis="consent",
+            fields=("nik", "membership"),
+        )
+        await record_on(connection, entry)
+    try:
+        async with asyncio.timeout(BUDGET_S):
+            found = await port.membership(applicant.nik, utc_now().astimezone(cases.catalog.timezone).date())
+    except AgencyRejected:
+        raise Conflict("membership_refused") from None
+    except (AgencyError, TimeoutError):
+        raise Unavailable("agency_unavailable", retry_after_s=RETRY_AFTER_S) from None
+    if found is None:
+        raise NotFound("membership_not_found")
+    return found
+
+
+def refusal_text(code: str, language: Language) -> str:
+    """A facility's refusal in our words."""
+    key = f"delivery_reason.{code}"
+    return text(key if has_text(key) else "delivery_reason.refused", language)
+
+
+async def _tell_presence(branch: Branch[HealthPort], case: CaseData) -> None:
+    if branch.port is None or case.agency_reference.startswith(UNNUMBERED):
+        raise Conflict("check_in_not_offered")
+    try:
+        async with asyncio.timeout(BUDGET_S):
+            await branch.port.check_in(ticket_request(case), case.agency_reference)
+    except NotOffered:
+        raise Conflict("check_in_not_offered") from None
+    except AgencyRejected as refused:
+        code = refused.code or "refused"
+        raise Conflict("check_in_refused", params={"reason_code": code}) from None
+    except (AgencyError, TimeoutError):
+        # It may have heard: telling it once more does no harm.
+        raise Unavailable("agency_unavailable", retry_after_s=RETRY_AFTER_S) from None
+
+
+def _standing(row: Mapping[str, Any], branch: Branch[HealthPort], session: Session, look: Look) -> Standing:
+    product = row["product"] or {}
+    ticket_number = product.get("ticket_number") or None
+    queue = next((each for each in look.queues if _is_its(each.session, session)), None)
+    missing: dict[str, Missing] = {}
+    now_serving = queue.now_serving if queue else None
+    if now_serving is None:
+        missing["now_serving"] = queue.missing.get("now_serving", "not_told") if queue else "backend_failed"
+    ahead = _ahead(ticket_number, now_serving)
+    if ticket_number is None:
+        missing["ticket_number"] = "not_told"
+    if ahead is None:
+        missing["before"] = missing["called"] = missing.get("now_serving", "not_comparable")
+    if not product.get("expected_at"):
+        missing["come_at"] = "not_told"
+    return Standing(
+        number=row["number"],
+        status=row["status"],
+        branch=branch,
+        session=session,
+        ticket_number=ticket_number,
+        come_at=datetime.fromisoformat(product["expected_at"]) if product.get("expected_at") else None,
+        look=look,
+        queue=queue,
+        before=None if ahead is None else max(ahead - 1, 0),
+        called=None if ahead is None else ahead <= 0,
+        missing=missing,
+    )
+
+
+def _is_its(told: Session, asked: Session) -> bool:
+    """Whether a queue is the ticket's: what either side does not tell apart is the same."""
+    return all(not mine or not theirs or mine == theirs for mine, theirs in _told_apart(asked, told))
+
+
+def _told_apart(asked: Session, told: Session) -> tuple[tuple[str, str], tuple[str, str]]:
+    return (asked.doctor, told.doctor), (asked.hours, told.hours)
+
+
+def _ahead(mine: str | None, now_serving: str | None) -> int | None:
+    """How far the called number is behind mine; None where they are not of one series."""
+    ours, theirs = _NUMBER.match(mine or ""), _NUMBER.match(now_serving or "")
+    if ours is None or theirs is None or ours["letters"] != theirs["letters"]:
+        return None
+    return int(ours["running"]) - int(theirs["running"])
