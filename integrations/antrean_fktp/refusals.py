@@ -60,6 +60,6 @@ def refusal(backend: str, operation: str, said: Envelope) -> AgencyError:
     if said.code == NEW_PATIENT and operation == "take":
         return AgencyRejected(backend, operation, detail, code="patient_unknown")
     meaning = matching(said.message, _PATIENTS if operation == "register" else _TICKETS)
-    if meaning == _ALREADY:
+    if meaning == _ALREADY and operation == "take":
         return AlreadyThere(backend, operation, detail, code="already_there")
-    return AgencyRejected(backend, operation, detail, code=meaning or "refused")
+    return AgencyRejected(backend, operation, detail, code=meaning if meaning and meaning != _ALREADY else "refused")

@@ -207,6 +207,8 @@ class AntreanFktpSandbox(Sandbox):
         ticket = self._office.of_person(facility.id, clinic.code, day.isoformat(), person)
         if ticket is None:
             raise Refused("Antrean Tidak Ditemukan")
+        if ticket.state == "served":
+            raise Refused("Pasien Sudah Dilayani")
         return self._envelope(facility.id, 200, "Ok", self._ticket_row(facility, ticket))
 
     async def _register(self, facility: Facility, request: web.Request) -> web.Response:

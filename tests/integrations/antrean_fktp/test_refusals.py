@@ -57,6 +57,7 @@ def test_words_of_a_refused_ticket(message: str, code: str) -> None:
 @pytest.mark.parametrize("message", ALREADY)
 def test_words_of_a_second_ticket(message: str) -> None:
     assert isinstance(refusal("x", "take", Envelope(201, message)), AlreadyThere)
+    assert refusal("x", "cancel", Envelope(201, message)).code == "refused"
 
 
 def test_a_new_patient_is_told_by_the_code_alone() -> None:

@@ -58,8 +58,15 @@ async def test_a_ticket_from_taking_to_serving(town: Town) -> None:
     assert (place.number, place.before, place.now_serving, place.missing) == ("A3", 1, "A1", {"wait_s": "not_told"})
     [queue] = await town.port.queues(session())
     assert (queue.tickets, queue.waiting, queue.now_serving) == (3, 2, "A1")
-    await town.bench.work(last.reference, "serve")
+    await town.bench.work(last.reference, "call")
     assert (await town.port.place(request, last.reference)).before == 0
+    await town.bench.work(last.reference)
+    with pytest.raises(AgencyRejected) as served:
+        await town.port.place(request, last.reference)
+    assert served.value.code == "already_served"
+    found = await town.port.find(request)
+    assert found is not None
+    assert (found.number, found.missing["number"]) == (None, "not_told")
 
 
 async def test_what_is_sent(town: Town) -> None:

@@ -1,0 +1,114 @@
+"""The hospital before its adapter, on a sandbox of this test's own, and tickets to ask for."""
+
+import itertools
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from aiohttp import web
+
+from app.agency_client import AgencyClient
+from app.catalog.city import load_city
+from app.facilities import backends_of
+from app.manifest import integration_manifests
+from app.sandbox.client import HttpWorkbench, hurried
+from app.sandbox.port import Effect
+from app.sandbox.server import build_app
+from app.settings import BackendSettings, Settings
+from integrations.antrean_rs.health import AntreanRsHealth
+from integrations.antrean_rs.sandbox import AntreanRsSandbox
+from services.health.port import Patient, Session, TicketRequest
+
+DOCTOR, HOURS = "30101", "08:00-12:00"
+STRANGER = "3571010101759004"
+BUDGET_S = 1.0
+_serials = itertools.count(1)
+
+
+class Hospital(msgspec.Struct, frozen=True):
+    """The hospital of the demo city."""
+
+    port: AntreanRsHealth
+    client: AgencyClient
+    bench: HttpWorkbench
+    opened: list[AgencyClient]
+
+    async def effects(self, operation: str = "") -> list[Effect]:
+        return [effect for effect in await self.bench.ledger() if operation in ("", effect.operation)]
+
+    def another(self, **settings: str) -> AntreanRsHealth:
+        """One more adapter, as another process has it, or with other settings."""
+        backend = self.client.backend
+        return self.connected(msgspec.structs.replace(backend, settings={**backend.settings, **settings}))
+
+    def connected(self, backend: BackendSettings) -> AntreanRsHealth:
+        self.opened.append(AgencyClient(self.client.manifest, backend))
+        return AntreanRsHealth(self.opened[-1])
+
+
+@pytest.fixture
+async def hospital(tmp_path: Path) -> AsyncIterator[Hospital]:
+    runner = web.AppRunner(build_app({"antrean_rs": AntreanRsSandbox}, tmp_path), shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    where = Settings(sandbox_port=runner.addresses[0][1])
+    manifest = hurried(integration_manifests()["antrean_rs"], BUDGET_S)
+    [backend] = backends_of(manifest, load_city("kediri").facility, {}, where).values()
+    client = AgencyClient(manifest, backend)
+    async with HttpWorkbench(f"{where.sandbox_url}/antrean_rs") as bench:
+        hospital = Hospital(AntreanRsHealth(client), client, bench, [])
+        yield hospital
+    for opened in (client, *hospital.opened):
+        await opened.close()
+    await runner.cleanup()
+
+
+def open_day(weekday: int = 1) -> date:
+    """A day to come on which everybody works, a Monday; or another ISO weekday."""
+    today = (datetime.now(UTC) + timedelta(hours=7)).date()
+    closed = {"2026-12-25", "2027-01-01"}
+    days = (today + timedelta(days=ahead) for ahead in range(1, 30))
+    return next(day for day in days if day.isoweekday() == weekday and day.isoformat() not in closed)
+
+
+def session(**changes: Any) -> Session:
+    """Internal medicine in the morning."""
+    return msgspec.structs.replace(Session("INT", open_day(), DOCTOR, HOURS), **changes)
+
+
+def asked(at: Session | None = None, **changes: Any) -> TicketRequest:
+    """A ticket for somebody new each time."""
+    serial = next(_serials)
+    request = TicketRequest(
+        reference=f"LKT-{serial:06d}",
+        session=at or session(),
+        nik=f"357102450590{serial:04d}",
+        name="Siti Aminah",
+        phone="+6281234567801",
+        card_number=f"000235719{serial:04d}",
+        visit="referral",
+        referral=f"0145U0111126P{serial:06d}",
+    )
+    return msgspec.structs.replace(request, **changes)
+
+
+def patient(request: TicketRequest, **changes: Any) -> Patient:
+    """Who asked for a ticket, as a new patient."""
+    new = Patient(
+        reference=request.reference,
+        nik=request.nik,
+        family_card_number="3571020101100001",
+        name=request.name,
+        sex="female",
+        birth_date=date(1990, 5, 5),
+        phone=request.phone,
+        address="Jalan Dhoho 12",
+        village_code="35.71.02.1005",
+        rt="002",
+        rw="003",
+        card_number=request.card_number,
+    )
+    return msgspec.structs.replace(new, **changes)
