@@ -62,4 +62,4 @@ def refusal(backend: str, operation: str, said: Envelope) -> AgencyError:
     meaning = matching(said.message, _PATIENTS if operation == "register" else _TICKETS)
     if meaning == _ALREADY and operation == "take":
         return AlreadyThere(backend, operation, detail, code="already_there")
-    return AgencyRejected(backend, operation, detail, code=meaning if meaning and meaning != _ALREADY else "refused")
+    return AgencyRejected(backend, operation, detail, code=meaning if meaning not in ("", _ALREADY) else "refused")

@@ -70,6 +70,7 @@ class AntreanFktpSandbox(Sandbox):
         "patients": ("most_known", "none_known"),
         "zone": ("own", "Asia/Makassar", "Asia/Jayapura"),
     }
+    hopeless: ClassVar[Sequence[tuple[str, str]]] = (("token", "always_expired"),)
 
     def __init__(self, ledger: Ledger) -> None:
         super().__init__(ledger)
@@ -242,12 +243,14 @@ class AntreanFktpSandbox(Sandbox):
         return self._envelope(facility.id, 200, "Ok")
 
     def _checked(self, facility: Facility, body: Body) -> tuple[Clinic, date, Practice]:
-        """A ticket's fields in the order in which a known server looks at them. Raises Refused."""
+        """A ticket's fields in the order in which a known server looks at them. Raises Refused.
+
+        Who names no doctor, as version 1 does, gets the first who practises.
+        """
         _check_person(body)
         clinic = self._clinic(facility, body["kodepoli"])
-        told_apart = self._version(facility) == "array"
-        doctors = {str(practice.doctor) for practice in clinic.practices}
-        if told_apart and body["kodedokter"] not in doctors:
+        wanted = body["kodedokter"] if self._version(facility) == "array" else ""
+        if wanted and wanted not in {str(practice.doctor) for practice in clinic.practices}:
             raise Refused("Dokter Tidak Ditemukan")
         day = self._day(facility, body["tanggalperiksa"])
         now = self._office.now(facility, self._zone(facility))
@@ -256,7 +259,7 @@ class AntreanFktpSandbox(Sandbox):
         found = [
             practice
             for practice in facility.practices_on(clinic, day)
-            if not told_apart or (str(practice.doctor), practice.hours) == (body["kodedokter"], body["jampraktek"])
+            if not wanted or (str(practice.doctor), practice.hours) == (wanted, body["jampraktek"])
         ]
         if not body["keluhan"]:
             raise Refused("Keluhan Belum Diisi")

@@ -87,6 +87,7 @@ class AntreanRsSandbox(Sandbox):
         "patients": ("most_known", "none_known"),
         "zone": ("own", "Asia/Makassar", "Asia/Jayapura"),
     }
+    hopeless: ClassVar[Sequence[tuple[str, str]]] = (("token", "always_expired"),)
 
     def __init__(self, ledger: Ledger) -> None:
         super().__init__(ledger)

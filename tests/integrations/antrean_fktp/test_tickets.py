@@ -223,7 +223,7 @@ async def test_a_broken_status_leaves_the_tickets(town: Town) -> None:
     with pytest.raises(AgencyUnavailable) as broken:
         await town.port.queues(session())
     assert broken.value.code == "backend_failed"
-    request = asked()
+    request = asked(plain())
     ticket = await town.port.take(request)
     assert (await town.port.place(request, ticket.reference)).before == 0
     await town.port.cancel(request, ticket.reference, "")
