@@ -50,6 +50,8 @@ class Sandbox(ABC):
     name: ClassVar[str]
     # Ways in which installed copies of the backend differ: each with what it can be, its usual way first.
     quirks: ClassVar[Mapping[str, Sequence[str]]] = {}
+    # Of those, the quirk and way under which nothing can be asked with the demo's settings: all is AgencyUnavailable.
+    hopeless: ClassVar[Sequence[tuple[str, str]]] = ()
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger

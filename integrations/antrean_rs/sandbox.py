@@ -87,7 +87,7 @@ class AntreanRsSandbox(Sandbox):
         "patients": ("most_known", "none_known"),
         "zone": ("own", "Asia/Makassar", "Asia/Jayapura"),
     }
-    hopeless: ClassVar[Sequence[tuple[str, str]]] = (("token", "always_expired"),)
+    hopeless: ClassVar[Sequence[tuple[str, str]]] = (("token", "always_expired"), ("headers", "other"))
 
     def __init__(self, ledger: Ledger) -> None:
         super().__init__(ledger)
