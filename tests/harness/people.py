@@ -58,10 +58,11 @@ class People:
         await self._product.gate.close()
         await self._product.close()
 
-    async def make(self, *, assurance_level: int = 2, language: str = "id") -> Citizen:
-        """A new citizen, logged in."""
+    async def make(self, *, assurance_level: int = 2, language: str = "id", nik: str = "", name: str = "") -> Citizen:
+        """A new citizen, logged in; with a NIK that an agency knows something of, where one is given."""
         serial = next(_serials)
-        person = Person(f"357102{_BORN:%d%m%y}{serial}", f"Warga Uji {serial}", _BORN, f"+62812900{serial:05}")
+        nik = nik or f"357102{_BORN:%d%m%y}{serial}"
+        person = Person(nik, name or f"Warga Uji {serial}", _BORN, f"+62812900{serial:05}")
         async with self._product.database.transaction() as session:
             account = NewAccount(person, self._secret, language, assurance_level)
             citizen_id = await create_account(session, self._product.vault, account)
