@@ -78,6 +78,7 @@ class AntreanFktpHealth(HealthPort):
         )
 
     async def cancel(self, request: TicketRequest, reference: str, reason: str) -> None:
+        self._need_card("cancel", request)
         fields = cancel_fields(request, reason or self._cancel_note)
         try:
             self._accepted("cancel", await self._client.cancel(fields, request.reference))
@@ -90,14 +91,18 @@ class AntreanFktpHealth(HealthPort):
 
     async def _remaining(self, request: TicketRequest) -> Row:
         session = request.session
-        if not request.card_number:
-            raise NotOffered(self._name, "remaining", "finds tickets by the insurance card only")
+        self._need_card("remaining", request)
         row = _only(
             self._accepted("remaining", await self._client.remaining(request.card_number, session.clinic, session.day))
         )
         if not text(row.get("nomorantrean")) and whole(row.get("sisaantrean")) is None:
             raise AgencyUnavailable(self._name, "remaining", "no ticket in its answer", code="unreadable")
         return row
+
+    def _need_card(self, operation: str, request: TicketRequest) -> None:
+        """Tickets are found by card: without one, "not found" would not mean that there is none."""
+        if not request.card_number:
+            raise NotOffered(self._name, operation, "finds tickets by the insurance card only")
 
     def _accepted(self, operation: str, answer: Envelope) -> Envelope:
         if answer.code != OK:

@@ -108,11 +108,15 @@ class Office:
         self._senders: dict[str, list[int]] = {}
         self._bookings: dict[tuple[str, str], int] = {}
         self._queues: dict[tuple[str, str, str, int], list[Ticket]] = {}
-        self.patients: dict[tuple[str, str], Mapping[str, object]] = {}
+        self.record_numbers: dict[tuple[str, str], str] = {}
 
     def clear(self) -> None:
-        for kept in (self.tickets, self._senders, self._bookings, self._queues, self.patients):
+        for kept in (self.tickets, self._senders, self._bookings, self._queues, self.record_numbers):
             kept.clear()
+
+    def record_number(self, facility: Facility, nik: str) -> str:
+        """Who was registered has the number given then; who was known before, one that never changes."""
+        return self.record_numbers.get((facility.id, nik), f"00-{nik[-4:-2]}-{nik[-2:]}")
 
     def enter(self, ticket: Ticket, sender: str) -> None:
         self._senders.setdefault(sender, []).append(len(self.tickets))

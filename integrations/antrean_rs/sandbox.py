@@ -122,7 +122,7 @@ class AntreanRsSandbox(Sandbox):
             self._office.enter(msgspec.convert(data["ticket"], Ticket), effect.reference)
         elif effect.operation == "register":
             patient = msgspec.convert(data["patient"], dict[str, str])
-            self._office.patients[str(data["facility"]), patient["nik"]] = patient
+            self._office.record_numbers[str(data["facility"]), patient["nik"]] = str(data["norm"])
         elif effect.operation == "check_in":
             self._office.tickets[int(str(data["place"]))].checked_in = True
         else:
@@ -254,7 +254,7 @@ class AntreanRsSandbox(Sandbox):
             "nomorantrean": ticket.number,
             "angkaantrean": f"{ticket.position:03d}" if self.quirk["numbers"] == "text" else ticket.position,
             "kodebooking": ticket.booking,
-            "norm": "00-12-34",
+            "norm": self._office.record_number(facility, ticket.nik),
             "namapoli": clinic.name,
             "namadokter": practice.name,
             **quotas(practice, tickets),
@@ -327,13 +327,13 @@ class AntreanRsSandbox(Sandbox):
             raise Refused("Format NIK Tidak Sesuai")
         if self._knows(facility, body["nik"]):
             raise Refused("Data Peserta Sudah Pernah Dientrikan")
-        number = f"00-{len(self._office.patients) + 1:02d}-01"
+        number = f"90-{len(self._office.record_numbers) + 1:02d}-01"
         data = {"facility": facility.id, "patient": body, "norm": number}
         self.ledger.record("register", request.headers.get("X-Reference", ""), data)
         return self._envelope(200, "Harap datang ke admisi untuk melengkapi data rekam medis", {"norm": number})
 
     def _knows(self, facility: Facility, nik: str) -> bool:
-        if (facility.id, nik) in self._office.patients:
+        if (facility.id, nik) in self._office.record_numbers:
             return True
         return self.quirk["patients"] == "most_known" and nik not in self._office.strangers
 

@@ -22,6 +22,7 @@ from app.settings import BackendSettings, Settings
 from integrations.antrean_fktp.health import AntreanFktpHealth
 from integrations.antrean_fktp.sandbox import AntreanFktpSandbox
 from services.health.port import Patient, Session, TicketRequest
+from tests.harness.contracts import WatchedClient
 
 BALOWERTI, SUKORAME = "puskesmas-balowerti", "puskesmas-sukorame"
 DOCTOR, HOURS = "145011", "07:30-11:30"
@@ -34,7 +35,7 @@ class Town(msgspec.Struct, frozen=True):
     """The puskesmas of the demo city. `ports` and `clients` by facility; `url` is the sandbox's."""
 
     ports: Mapping[str, AntreanFktpHealth]
-    clients: Mapping[str, AgencyClient]
+    clients: Mapping[str, WatchedClient]
     bench: HttpWorkbench
     http: aiohttp.ClientSession
     url: str
@@ -69,7 +70,7 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
     where = Settings(sandbox_port=runner.addresses[0][1])
     manifest = hurried(integration_manifests()["antrean_fktp"], BUDGET_S)
     backends = backends_of(manifest, load_city("kediri").facility, {}, where)
-    clients = {facility: AgencyClient(manifest, backend) for facility, backend in backends.items()}
+    clients = {facility: WatchedClient(manifest, backend) for facility, backend in backends.items()}
     ports = {facility: AntreanFktpHealth(client) for facility, client in clients.items()}
     url = f"{where.sandbox_url}/antrean_fktp"
     async with HttpWorkbench(url) as bench, aiohttp.ClientSession() as http:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
+from app.agency_token import KeptToken
 from app.errors import AgencyError, AgencyRejected, AgencyUnavailable, AlreadyThere, OutcomeUnknown
 from integrations.antrean_fktp.health import AntreanFktpHealth
 from integrations.antrean_fktp.sandbox import AntreanFktpSandbox
@@ -157,8 +158,19 @@ async def test_an_expired_token_for_ever_is_a_refusal_at_the_door(town: Town) ->
         assert {getattr(outcome, "code", "") for outcome in outcomes} == {"token_refused"}
         assert (await town.ports[SUKORAME].take(asked(plain()))).number
     assert await town.effects(facility=BALOWERTI) == []
+    assert town.clients[BALOWERTI].operations.count("token") == KeptToken.MOST_IN_VAIN
     await town.bench.quirks()
     assert (await town.port.take(asked())).number == "A1"
+
+
+async def test_one_login_for_all_and_one_more_when_the_token_ends(town: Town) -> None:
+    operations = town.clients[BALOWERTI].operations
+    await asyncio.gather(*(town.port.take(asked()) for _ in range(50)))
+    assert operations.count("token") == 1
+    # The facility is started anew and knows its tokens no more; the tickets it still has.
+    await town.bench.quirks(token="always_expired")
+    await asyncio.gather(*(town.port.take(asked()) for _ in range(10)), return_exceptions=True)
+    assert operations.count("token") == 2
 
 
 async def test_wrong_credentials_are_a_refusal_at_the_door(town: Town) -> None:

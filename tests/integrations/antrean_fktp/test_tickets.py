@@ -214,8 +214,14 @@ async def test_a_puskesmas_takes_no_check_in(town: Town) -> None:
     ticket = await town.port.take(request)
     with pytest.raises(NotOffered):
         await town.port.check_in(request, ticket.reference)
-    with pytest.raises(NotOffered):
-        await town.port.find(asked(card_number=""))
+
+
+async def test_nothing_is_said_of_a_ticket_without_a_card(town: Town) -> None:
+    """It finds tickets by card: "not found" would be taken for "cancelled"."""
+    uninsured = asked(card_number="")
+    for asking in (town.port.find(uninsured), town.port.place(uninsured, ""), town.port.cancel(uninsured, "", "")):
+        with pytest.raises(NotOffered):
+            await asking
 
 
 async def test_a_broken_status_leaves_the_tickets(town: Town) -> None:

@@ -21,6 +21,7 @@ from app.settings import BackendSettings, Settings
 from integrations.antrean_rs.health import AntreanRsHealth
 from integrations.antrean_rs.sandbox import AntreanRsSandbox
 from services.health.port import Patient, Session, TicketRequest
+from tests.harness.contracts import WatchedClient
 
 DOCTOR, HOURS = "30101", "08:00-12:00"
 STRANGER = "3571010101759004"
@@ -32,7 +33,7 @@ class Hospital(msgspec.Struct, frozen=True):
     """The hospital of the demo city."""
 
     port: AntreanRsHealth
-    client: AgencyClient
+    client: WatchedClient
     bench: HttpWorkbench
     opened: list[AgencyClient]
 
@@ -57,7 +58,7 @@ async def hospital(tmp_path: Path) -> AsyncIterator[Hospital]:
     where = Settings(sandbox_port=runner.addresses[0][1])
     manifest = hurried(integration_manifests()["antrean_rs"], BUDGET_S)
     [backend] = backends_of(manifest, load_city("kediri").facility, {}, where).values()
-    client = AgencyClient(manifest, backend)
+    client = WatchedClient(manifest, backend)
     async with HttpWorkbench(f"{where.sandbox_url}/antrean_rs") as bench:
         hospital = Hospital(AntreanRsHealth(client), client, bench, [])
         yield hospital

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 import pytest
 
+from app.agency_token import KeptToken
 from app.errors import AgencyError, AgencyRejected, AgencyUnavailable, OutcomeUnknown
 from app.settings import SettingsError
 from integrations.antrean_rs.health import AntreanRsHealth
@@ -53,7 +54,7 @@ async def queues(port: AntreanRsHealth, request: TicketRequest) -> object:
 
 
 async def take(port: AntreanRsHealth, _request: TicketRequest) -> object:
-    return await port.take(asked())
+    return await port.take(asked(nik="3571024505900003"))
 
 
 async def take_again(port: AntreanRsHealth, request: TicketRequest) -> object:
@@ -178,6 +179,7 @@ async def test_an_expired_token_for_ever_is_a_refusal_at_the_door(hospital: Hosp
     assert {type(outcome) for outcome in outcomes} == {AgencyUnavailable}
     assert {getattr(outcome, "code", "") for outcome in outcomes} == {"token_refused"}
     assert await hospital.effects() == []
+    assert hospital.client.operations.count("token") <= KeptToken.MOST_IN_VAIN
     await hospital.bench.quirks()
     assert (await hospital.port.take(asked())).number == "A-001"
 
