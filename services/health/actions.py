@@ -104,7 +104,7 @@ class Tickets:
         # Where the facility tells its doctors itself, all who wait at a clinic share one question.
         clinic = branch.facility.find_clinic(session.clinic)
         asked = session if clinic is not None and clinic.practice else Session(session.clinic, session.day)
-        return await self._live.look(branch, asked)
+        return await self._live.look(branch.facility.id, branch.port, asked)
 
 
 async def read_membership(citizen_id: UUID, port: MembershipPort, cases: CaseTools) -> Membership:

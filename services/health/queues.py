@@ -12,7 +12,6 @@ from typing import Literal
 import msgspec
 
 from app.errors import AgencyError, AgencyRejected
-from app.facilities import Branch
 from app.valkey import Valkey, ValkeyDown
 from services.health.port import HealthPort, Queue, Session
 
@@ -52,12 +51,12 @@ class LiveQueues:
         self._kept: OrderedDict[str, tuple[float, Look]] = OrderedDict()
         self._asking: dict[str, asyncio.Task[Look]] = {}
 
-    async def look(self, branch: Branch[HealthPort], session: Session) -> Look:
-        """At most five seconds old where the facility answers; else the last that was heard, as stale."""
-        port = branch.port
+    async def look(self, facility: str, port: HealthPort | None, session: Session) -> Look:
+        """At most five seconds old where the facility answers; else the last that was heard, as stale. Failed where it
+        is not connected."""
         if port is None:
             return Look("failed", datetime.now(UTC))
-        key = f"health.queue.{branch.facility.id}.{session.clinic}.{session.day}.{session.doctor}.{session.hours}"
+        key = f"health.queue.{facility}.{session.clinic}.{session.day}.{session.doctor}.{session.hours}"
         until, kept = self._kept.get(key, (0.0, None))
         if kept is not None and _clock() < until:
             return kept

@@ -79,7 +79,7 @@ async def list_clinics(
     closed = next((_reason(fault, language) for fault in day_faults(facility, wanted, "")), None)
     asked = [() if closed else sessions_on(clinic, wanted) for clinic in facility.clinic]
     live = _live(request)
-    looks = await asyncio.gather(*(asyncio.gather(*(live.look(branch, each) for each in own)) for own in asked))
+    looks = await asyncio.gather(*(asyncio.gather(*(live.look(facility_id, branch.port, each) for each in own)) for own in asked))
     items = [
         ClinicShown(facility, clinic, language).view(own, closed)
         for clinic, own in zip(facility.clinic, looks, strict=True)

@@ -88,9 +88,10 @@ async def take(citizen: Citizen, **changed: Any) -> dict[str, Any]:
 
 async def once_open(asking: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
     """The answer once the facility's door is open again: after a failure it stays shut for some seconds."""
-    for _ in range(60):
-        answer = await asking()
+    answer = await asking()
+    for _ in range(200):
         if answer.status_code != 503:
             return answer
         await asyncio.sleep(0.3)
+        answer = await asking()
     raise AssertionError(answer.text)
