@@ -1,4 +1,4 @@
-"""Five hundred citizens watch one clinic through two API processes: its facility hears one question every five seconds."""
+"""Five hundred citizens watch one clinic through two API processes: its facility hears a question in five seconds."""
 
 import asyncio
 import itertools
@@ -21,8 +21,8 @@ from tests.harness.people import Citizen, People
 from tests.harness.product import Api, Running, Sandboxes, free_port
 from tests.harness.tickets import PUSKESMAS, SERVICE, open_day, ticket_form
 
-WATCHERS, HOLDERS = 500, 60
-EVERY_S = 2.0
+WATCHERS, HOLDERS = 500, 20
+EVERY_S = 3.0
 STATUS = "/antrean/status/001/"
 # Between the door and the process that asked stands a socket.
 JITTER_S = 0.1
@@ -45,7 +45,7 @@ class Crowd(msgspec.Struct, frozen=True):
     tickets: Sequence[str]
 
     async def watch(self, seconds: float) -> list[Answer]:
-        """Everybody asks every two seconds, spread evenly."""
+        """Everybody asks every three seconds, spread evenly."""
         until = time.monotonic() + seconds
         told = await asyncio.gather(*(self._one(at, until) for at in range(len(self.citizens))))
         return list(itertools.chain.from_iterable(told))
@@ -100,9 +100,11 @@ async def crowd(
         People(Api(read_settings(environment))) as people,
     ):
         await asyncio.gather(*(is_up(session, url) for url in urls))
-        citizens = [await people.make() for _ in range(WATCHERS)]
+        citizens = [
+            one for _ in range(0, WATCHERS, 10) for one in await asyncio.gather(*(people.make() for _ in range(10)))
+        ]
         before = Crowd(session, urls, citizens, ())
-        held = [await take(before, at) for at in range(HOLDERS)]
+        held = await asyncio.gather(*(take(before, at) for at in range(HOLDERS)))
         yield msgspec.structs.replace(before, tickets=held)
 
 
@@ -131,8 +133,12 @@ async def take(crowd: Crowd, at: int) -> str:
     return str(answer.shown["id"])
 
 
-def gaps_s(passed: Sequence[Passed]) -> list[float]:
-    return [later.at_s - sooner.at_s for sooner, later in itertools.pairwise(passed)]
+def asked_in_peace(door: Door, begun_s: float) -> list[Passed]:
+    """The questions for the clinic's queue since then: never two within five seconds."""
+    asked = door.since(begun_s, STATUS)
+    gaps_s = [later.at_s - sooner.at_s for sooner, later in itertools.pairwise(asked)]
+    assert all(gap_s >= FRESH_S - JITTER_S for gap_s in gaps_s), gaps_s
+    return asked
 
 
 @asynccontextmanager
@@ -156,12 +162,10 @@ async def test_a_clinic_watched_by_all_is_asked_once_in_five_seconds(
 ) -> None:
     begun = time.monotonic()
     async with moving(bench):
-        told = await crowd.watch(13)
+        told = await crowd.watch(12)
     assert Counter(answer.status for answer in told) == {200: len(told)}
-    assert len(told) > 5 * WATCHERS
-    asked = door.since(begun, STATUS)
-    assert 2 <= len(asked) <= 3, asked
-    assert all(gap >= FRESH_S - JITTER_S for gap in gaps_s(asked)), gaps_s(asked)
+    assert len(told) >= 2 * WATCHERS
+    assert len(asked_in_peace(door, begun)) >= 2
     # Watching a ticket is no question of its own.
     assert door.since(begun, "sisapeserta") == []
     mine = [answer.shown for answer in told if "ticket_number" in answer.shown]
@@ -175,10 +179,8 @@ async def test_a_facility_that_fails_is_left_in_peace_too(
 ) -> None:
     await bench.fault(mode, ["status"])
     begun = time.monotonic()
-    told = await crowd.watch(8)
-    asked = door.since(begun, STATUS)
-    assert 1 <= len(asked) <= 2, asked
-    assert all(gap >= FRESH_S - JITTER_S for gap in gaps_s(asked)), gaps_s(asked)
+    told = await crowd.watch(7)
+    assert asked_in_peace(door, begun)
     assert {answer.status for answer in told} == {200}
     assert max(answer.took_s for answer in told) < 6
     states = {answer.shown["state"] for answer in told if "ticket_number" in answer.shown}
