@@ -23,6 +23,7 @@ from bench.operations import OPERATIONS, Person, product_requests, submissions, 
 from bench.processes import free_port, memory_mb, running, running_servers
 from bench.product import Product
 from bench.report import Figure, table
+from bench.tickets import take_tickets
 
 YARDSTICKS = {"floor": "bench.floor", "fastapi": "bench.fastapi_yardstick"}
 IMPORT = "import resource, app.main; use = resource.getrusage(resource.RUSAGE_SELF); print(use.ru_utime + use.ru_stime)"
@@ -90,11 +91,13 @@ class Bench:
         say("one licence is asked for, delivered, worked on and issued")
         with product.worker():
             case = asyncio.run(product.issue_licence())
+        say("tickets are taken at a puskesmas, whose queue is then watched")
+        clinic, tickets = asyncio.run(take_tickets(product.settings.issuer, asyncio.run(product.people())))
         for number in range(self.size.rounds + 1):
             # The first round only warms caches, pools and plans.
             seconds = self.size.seconds if number else min(1.0, self.size.seconds)
             say(f"round {number} of {self.size.rounds}" if number else "a round to warm up")
-            people, issued = asyncio.run(product.people()), asyncio.run(product.issued(case))
+            people, issued = asyncio.run(product.people()), asyncio.run(product.issued(case, clinic, tickets))
             for operation in OPERATIONS:
                 for name, yardstick in () if operation.beside else yardsticks.items():
                     plan = Plan(yardstick.port, yardstick_requests(operation, ground_people), seconds)

@@ -33,6 +33,8 @@ OPERATIONS = (
     Operation("agency", "D  a licence number checked at the agency", 1 / 8, 7.0),
     Operation("warm", "D  the same, cache warm", 1 / 10, beside="agency"),
     Operation("licence", "   my licence: case read, then the agency", beside="agency"),
+    Operation("ticket", "   my ticket in the queue, which all watch", beside="agency"),
+    Operation("clinics", "   a puskesmas' clinics and queues today", beside="agency"),
     Operation("submit", "E  POST /v1/cases, 2 KB", 1 / 2, 5.0, uses_up=True),
 )
 
@@ -44,12 +46,21 @@ class Person(msgspec.Struct, frozen=True):
     cases: Sequence[UUID]
 
 
+class Clinic(msgspec.Struct, frozen=True):
+    """Whose queue is watched, on which day."""
+
+    facility: str
+    day: str
+
+
 class Issued(msgspec.Struct, frozen=True):
-    """A case of the run whose licence the sandbox has issued, and its citizen."""
+    """What the agencies of the run gave: a licence with its citizen, and tickets, one for each of the first people."""
 
     token: str
     case: UUID
     number: str
+    clinic: Clinic = Clinic("", "")
+    tickets: Sequence[UUID] = ()
 
 
 def yardstick_requests(operation: Operation, people: Sequence[Person]) -> list[bytes]:
@@ -74,6 +85,11 @@ def product_requests(operation: Operation, people: Sequence[Person], issued: Iss
         return [request("GET", "/v1/cases?limit=20", _as(one)) for one in people]
     if operation.key == "case":
         return [request("GET", f"/v1/cases/{case}", _as(one)) for one in people for case in one.cases[:5]]
+    if operation.key == "ticket":
+        held = zip(people, issued.tickets, strict=False)
+        return [request("GET", f"/v1/health/tickets/{ticket}", _as(one)) for one, ticket in held]
+    if operation.key == "clinics":
+        return [request("GET", f"/v1/health/facilities/{issued.clinic.facility}/clinics?date={issued.clinic.day}")]
     if operation.key == "licence":
         return [request("GET", f"/v1/permits/{issued.case}/licence", {"Authorization": f"Bearer {issued.token}"})]
     # A number nobody asked for before is not in the cache: the agency is asked every time.

@@ -17,7 +17,7 @@ from app.privacy import Vault, open_vault
 from app.sandbox.client import HttpWorkbench
 from app.settings import ROOT, Settings, read_settings
 from bench.forms import SERVICE, body
-from bench.operations import Issued, Person
+from bench.operations import Clinic, Issued, Person
 from bench.processes import free_port, running
 from bench.seed import Reader, documents, seed, tokens
 
@@ -101,15 +101,15 @@ class Product:
                 await asyncio.sleep(0.5)
         raise NotWorking(f"no licence within {ISSUED_WITHIN_S:.0f} s: {told}")
 
-    async def issued(self, case: UUID) -> Issued:
-        """The issued licence, with a fresh token of its citizen."""
+    async def issued(self, case: UUID, clinic: Clinic, tickets: Sequence[UUID]) -> Issued:
+        """The issued licence, with a fresh token of its citizen; and the tickets as they are."""
         [first, *_] = await self.people()
         headers = {"Authorization": f"Bearer {first.token}"}
         async with (
             aiohttp.ClientSession(self.settings.issuer, headers=headers) as session,
             session.get(f"/v1/permits/{case}/licence") as answer,
         ):
-            return Issued(first.token, case, (await answer.json())["number"])
+            return Issued(first.token, case, (await answer.json())["number"], clinic, tickets)
 
     async def delivery_rate(self, latency_ms: int, at_most_s: float) -> float:
         """Deliveries a second of one worker, from the first to the last of what waits, or within `at_most_s`."""

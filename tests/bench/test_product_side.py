@@ -11,7 +11,8 @@ from bench.catalogue import SERVICES, copy_tree, questions
 from bench.load import Plan, generate
 from bench.operations import OPERATIONS, Issued, Person, product_requests, submissions
 from bench.seed import Reader, documents, seed, tokens
-from tests.harness.product import Api
+from bench.tickets import take_tickets
+from tests.harness.product import Api, Sandboxes
 
 PLAIN = [operation for operation in OPERATIONS if operation.key in ("me", "cases", "case")]
 
@@ -42,6 +43,16 @@ async def test_seeded_cases_read_as_the_products_own(api: Api, people: list[Pers
     assert len(page["items"]) == 20
     assert len(case["timeline"]) == 10
     assert case["form"]["researcher_type"] == "university"
+
+
+async def test_tickets_are_given_and_watched(api: Api, people: list[Person], sandboxes: Sandboxes) -> None:
+    assert sandboxes.url("antrean_fktp")
+    clinic, tickets = await take_tickets(api.url, people[:3])
+    issued = Issued("", tickets[0], "", clinic, tickets)
+    for operation in (each for each in OPERATIONS if each.key in ("ticket", "clinics")):
+        requests = product_requests(operation, people, issued) * 20
+        outcome = generate(Plan(api.settings.port, requests, seconds=5, warm_up_s=0, connections=2, once=True))
+        assert outcome.statuses == {"200": len(requests)}
 
 
 async def test_submissions_are_taken(api: Api, readers: list[Reader], people: list[Person]) -> None:
