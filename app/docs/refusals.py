@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from app.problems import PROBLEM_JSON, example_problem
-from app.texts import error_statuses, text
+from app.texts import error_statuses
 
 Operation = dict[str, Any]
 
@@ -41,10 +41,7 @@ def add_refusals(operation: Operation) -> None:
 
 def shared_examples() -> dict[str, Any]:
     """One example for every stable code, by code."""
-    return {
-        code: {"summary": text(f"error.{code}", "en"), "value": msgspec.to_builtins(example_problem(code))}
-        for code in error_statuses()
-    }
+    return {code: {"value": msgspec.to_builtins(example_problem(code))} for code in error_statuses()}
 
 
 def _codes(operation: Operation) -> Iterator[str]:
