@@ -10,8 +10,8 @@ import time
 import uuid
 from typing import Any
 
+import httpx
 import msgspec
-import requests
 import schemathesis
 from hypothesis import strategies as st
 from schemathesis import AuthContext, Case, HookContext
@@ -89,7 +89,7 @@ def _file(*, taken: bool) -> str:
 
 
 def _send_file() -> str:
-    answer = requests.post(
+    answer = httpx.post(
         f"{settings().issuer}/v1/attachments",
         files={"file": ("berkas.pdf", PDF, "application/pdf")},
         headers={"Authorization": f"Bearer {_token()}", "Idempotency-Key": str(uuid.uuid4())},
