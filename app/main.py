@@ -48,6 +48,8 @@ def create_app(settings: Settings) -> Litestar:
     app.state["catalog"] = product.catalog
     app.state["cases"] = product.cases
     app.state["limiter"] = product.limiter
+    # Ports by their modules' names, for handlers too hot for dependencies.
+    app.state.update({name: module.port for name, module in product.found.modules.items()})
     app.state["trusted_proxies"] = trusted_networks(settings.trusted_proxies)
     # Outside of everything, so that what no route answers is counted, headed and logged as well.
     app.asgi_handler = Telemetry(app.asgi_handler, settings)

@@ -1,11 +1,12 @@
 """One ASGI function around the product: request id, security headers, one log line, metrics; and masked logs."""
 
+import asyncio
 import logging
 import random
 import re
 import sys
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextvars import ContextVar
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -30,6 +31,7 @@ SECONDS = Histogram(
 AGENCY_CALLS = Counter("loket_agency_calls_total", "Calls to agencies' systems", ["backend", "operation", "outcome"])
 AGENCY_SECONDS = Histogram("loket_agency_seconds", "Time of calls to agencies' systems", ["backend", "operation"])
 
+LOG_EVERY_S = 0.2
 _WELL_FORMED_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
 _SECURITY_HEADERS: list[tuple[bytes, bytes]] = [
     (b"x-content-type-options", b"nosniff"),
@@ -53,7 +55,7 @@ class Telemetry:
         self._headers = _SECURITY_HEADERS if settings.is_demo else [*_SECURITY_HEADERS, _HSTS]
         self._hosts = None if settings.is_demo else {settings.public_url.split("//")[1].split("/")[0].encode()}
         self._counters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self._log = sys.stdout if settings.log_level in ("debug", "info") else None
+        self._log = RequestLog() if settings.log_level in ("debug", "info") else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -105,15 +107,33 @@ class Telemetry:
             found = self._counters[key] = (REQUESTS.labels(key[0], route, str(status)), SECONDS.labels(route))
         found[0].inc()
         found[1].observe(seconds)
-        if self._log:
+        if self._log is not None:
             line = {"at": round(time.time(), 3), "event": "request", "method": key[0], "route": route}
             line |= {"status": status, "ms": round(seconds * 1000, 2), "request_id": identity}
-            self._log.write(msgspec.json.encode(line).decode() + "\n")
-            self._log.flush()
+            self._log.add(line)
 
     def _host_allowed(self, scope: Scope) -> bool:
         host = next((value for name, value in scope["headers"] if name == b"host"), b"")
         return scope["path"] in ("/healthz", "/readyz") or host in (self._hosts or ())
+
+
+class RequestLog:
+    """Request lines, written together a few times a second: a system call for each would cost more than the line."""
+
+    def __init__(self) -> None:
+        self._lines: list[bytes] = []
+
+    def add(self, line: Mapping[str, object]) -> None:
+        if not self._lines:
+            asyncio.get_running_loop().call_later(LOG_EVERY_S, self.write)
+        self._lines.append(msgspec.json.encode(line))
+
+    def write(self) -> None:
+        """Write what has gathered."""
+        lines, self._lines = self._lines, []
+        if lines:
+            sys.stdout.write(b"\n".join(lines).decode() + "\n")
+            sys.stdout.flush()
 
 
 def client_address(connection: ASGIConnection[Any, Any, Any, Any]) -> str:

@@ -20,7 +20,7 @@ from app.privacy import Vault
 from app.problems import problems
 from app.settings import Settings
 from app.telemetry import client_address
-from app.texts import Language
+from app.texts import Language, language_of
 from services.permits.actions import NUMBER_PATTERN, RETRY_AFTER_S, Licences, Proof, PublicChecks, validity
 from services.permits.cases import services
 from services.permits.extract import draw
@@ -87,18 +87,19 @@ async def check_licence(
         str,
         QueryParameter(min_length=3, max_length=80, pattern=NUMBER_PATTERN, description="As printed on the licence"),
     ],
-    language: NamedDependency[Language],
-    limiter: NamedDependency[Limiter],
-    permits: NamedDependency[PermitsPort],
 ) -> Response[LicenceCheck]:
+    # No dependencies: whoever scans a QR code waits for this, and resolving three costs as much as all the rest.
+    state = request.app.state
+    language = language_of(request.headers.get("accept-language"))
     wanted = _wanted(request, JSON, HTML)
     headers = {"Vary": "Accept, Accept-Language"}
     try:
         checks = _checks(request)
         check = checks.recent(number)
         if check is None:
+            limiter: Limiter = state["limiter"]
             await limiter.hit("permit-check", client_address(request), limit=CHECKS_PER_MINUTE, period_s=60)
-            check = await checks.ask(number, permits)
+            check = await checks.ask(number, state["permits"])
     except Unavailable:
         if wanted == JSON:
             raise
