@@ -23,6 +23,8 @@ _ANYTHING = select(literal(1))
 
 # A worker that stops beating for this long has lost its job to another one.
 LEASE_S = 10
+# PostgreSQL announces a new job, but not that one put off by RetryLater is due: an idle worker looks this often.
+LOOK_EVERY_S = 1
 
 
 class RetryLater(Exception):

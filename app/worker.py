@@ -18,7 +18,7 @@ from app.cases.refresh import Refresher
 from app.cases.sweep import purge_cases, sweep_deliveries
 from app.database import driver_url
 from app.inbox import jobs as inbox
-from app.jobs import LEASE_S, Queue, run_queues
+from app.jobs import LEASE_S, LOOK_EVERY_S, Queue, run_queues
 from app.login import jobs as login
 from app.readiness.beats import beat
 from app.settings import settings
@@ -48,7 +48,7 @@ async def work(product: Product) -> None:
     tasks = [asyncio.create_task(task, name=name) for name, task in _recurring(product).items()]
     log.info("worker ready: %d queues", len(jobs.qm.entrypoint_registry))
     try:
-        await jobs.run(batch_size=BATCH, heartbeat_timeout=timedelta(seconds=LEASE_S))
+        await jobs.run(timedelta(seconds=LOOK_EVERY_S), batch_size=BATCH, heartbeat_timeout=timedelta(seconds=LEASE_S))
     finally:
         for task in tasks:
             task.cancel()
