@@ -35,7 +35,7 @@ _kept: dict[str, tuple[float, str]] = {}
 _loose: list[str] = []
 _catalog = Catalog.load(settings().city)
 FORMS = {
-    service.slug: dict(form.example)
+    service.slug: {name: value for name, value in form.example.items() if name not in form.file_names()}
     for service in _catalog.services()
     if service.manifest.mode == "api" and (form := _catalog.form(service.slug)) and form.example
 }
