@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg
+import uvloop
 
 from app.assembly import Product, build
 from app.cases.delivery import Deliverer
@@ -20,6 +21,7 @@ from app.database import driver_url
 from app.inbox import jobs as inbox
 from app.jobs import LEASE_S, LOOK_EVERY_S, Queue, run_queues
 from app.login import jobs as login
+from app.processes import freeze_heap
 from app.readiness.beats import beat
 from app.settings import settings
 
@@ -31,17 +33,24 @@ SWEEP_EVERY_S = 15.0
 TAKEN_AHEAD = 8
 BATCH = 32
 PURGE_EVERY_S = 3600.0
+# What the job engine notes of its jobs may be lost when PostgreSQL itself crashes: then a job runs once more, and finds
+# in its own row that there is nothing to do. So nobody waits for the disk here.
+_QUEUE_SETTINGS = {"application_name": "loket-worker-jobs", "synchronous_commit": "off"}
 
 
 def main() -> None:
     """Work until told to stop; what is under way is finished first."""
-    asyncio.run(work(build(settings(), "worker")))
+    product = build(settings(), "worker")
+    freeze_heap()
+    uvloop.run(work(product))
 
 
 async def work(product: Product) -> None:
     """Run every queue and every recurring task of the product. Ends, with an error, when the database is lost: the
     supervisor starts a new one, which begins with a clean slate."""
-    connection = await asyncpg.connect(driver_url(product.settings.database_url), timeout=10)
+    connection = await asyncpg.connect(
+        driver_url(product.settings.database_url), timeout=10, server_settings=_QUEUE_SETTINGS
+    )
     jobs = await run_queues(connection, _queues(product))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, jobs.shutdown.set)
@@ -88,8 +97,9 @@ async def _every(seconds: float, task: Callable[[Product], Awaitable[None]], pro
     while True:
         try:
             await task(product)
-        except (asyncpg.PostgresError, OSError):
-            log.warning("%s could not run now", getattr(task, "__name__", "task"))
+        except Exception:
+            # Whatever it was: a task that ends here would not run again until this worker is started anew.
+            log.exception("%s could not run now", getattr(task, "__name__", "task"))
         await asyncio.sleep(seconds)
 
 

@@ -90,6 +90,10 @@ class Deliverer:
         except NotOffered as error:
             gate.answered()
             return Outcome(state="needs_operator", reason="by_hand", detail=error.detail)
+        except Stale:
+            # Taken over before it was sent again: settling it will say so.
+            gate.step_back(entered)
+            return Outcome(state="delivering", unknown=True)
         except Exception:
             gate.step_back(entered)
             log.exception("delivery failed in a way nobody foresaw: %s", held.id)

@@ -91,7 +91,8 @@ async def apply_progress(connection: Connection, case_id: UUID, progress: Progre
         "status": status,
         "last_event": row["last_event"],
         "question": progress.question or (row["question"] if status == "needs_citizen" else None),
-        "product": dict(progress.product) or None,
+        # A later word without it does not take back what was issued.
+        "product": dict(progress.product) or row["product"],
         "refreshed_at": datetime.now(UTC),
         "next_refresh_at": None if status in FINAL else datetime.now(UTC) + timedelta(seconds=interval_s),
     }

@@ -26,7 +26,7 @@ async def beat(database: Database) -> None:
     """Beat until cancelled."""
     worker_id: UUID = uuid7()
     while True:
-        with suppress(asyncpg.PostgresError, OSError):
+        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
             async with database.connection() as connection:
                 await connection.execute(_BEAT, worker_id)
         await asyncio.sleep(EVERY_S)
