@@ -8,6 +8,7 @@ import msgspec
 from litestar import Response
 from litestar.background_tasks import BackgroundTask
 
+from app.answers import EncodedJson
 from app.cases.idempotency import (
     KEY_HEADER,
     REPLAYED_HEADER,
@@ -26,7 +27,6 @@ from app.login.guards import Caller, CitizenRequest
 from app.texts import Language, language_of
 
 Work = Callable[[Connection], Awaitable[FirstAnswer]]
-_JSON = "application/json"
 
 
 class Once(msgspec.Struct, frozen=True):
@@ -84,4 +84,4 @@ def answered(answer: FirstAnswer, *, replayed: bool = False) -> Response[Any]:
     headers = dict(answer.headers)
     if replayed:
         headers[REPLAYED_HEADER] = "true"
-    return Response(answer.body, status_code=answer.status, media_type=_JSON, headers=headers)
+    return EncodedJson(answer.body, status_code=answer.status, headers=headers)
