@@ -1,7 +1,6 @@
 """The command `loket`: each command reads the settings and starts one part of the product."""
 
 import asyncio
-import gc
 import multiprocessing
 import os
 import sys
@@ -167,7 +166,7 @@ def new_integration(name: str, serves: str) -> None:
 def application() -> "Litestar":
     """What uvicorn serves; in a worker process of its own it ends with the process that started it."""
     from app.main import create_app
-    from app.processes import die_with_parent
+    from app.processes import die_with_parent, freeze_heap
 
     parent = multiprocessing.parent_process()
     if parent:
@@ -175,11 +174,7 @@ def application() -> "Litestar":
         if os.getppid() != parent.pid:
             sys.exit("the process that started this one is gone")
     app = create_app(settings())
-    # What is made now lives as long as the process. Without this the cyclic collector walks it over and over: a quarter
-    # of the CPU of a light request.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    freeze_heap()
     return app
 
 
