@@ -26,7 +26,8 @@ WITH standing AS (
         sent_at = CASE WHEN unknown OR state = 'delivering' THEN sent_at ELSE now() END,
         unknown = unknown OR state = 'delivering', next_try_at = NULL
     FROM standing
-    WHERE case_id = standing_id AND id = $1 AND state IN ('queued', 'delivering') AND (lease_until IS NULL OR lease_until < now())
+    WHERE case_id = standing_id AND id = $1 AND state IN ('queued', 'delivering')
+        AND (lease_until IS NULL OR lease_until < now())
     RETURNING id, case_id, backend, operation, lane, payload_enc, unknown, attempts, fence, first_tried_at,
         extract(epoch FROM now() - sent_at)::float AS sent_s_ago
 ), told AS (

@@ -9,6 +9,7 @@ import msgspec
 from app.cases import attachments
 from app.cases.casedata import FORM_CONTEXT
 from app.cases.schemas import CaseDetail, CasePage
+from app.cases.states import FINAL
 from app.cases.timeline import event_view
 from app.cases.tools import CaseTools
 from app.cases.views import VIEW_COLUMNS, case_view
@@ -16,9 +17,9 @@ from app.cursor import encode_cursor
 from app.errors import NotFound
 from app.texts import Language
 
-_ONE = f"SELECT {VIEW_COLUMNS}, form_version, form_enc FROM cases WHERE id = $1 AND citizen_id = $2"  # noqa: S608
+_ONE = f"SELECT {VIEW_COLUMNS}, form_version, form_enc FROM cases WHERE id = $1 AND citizen_id = $2"  # noqa: S608 - constants of ours
 _EVENTS = "SELECT seq, at, kind, status, data FROM case_events WHERE case_id = $1 AND seq > $2 ORDER BY seq LIMIT 500"
-_OWNED = "SELECT 1 FROM cases WHERE id = $1 AND citizen_id = $2"
+_STANDING = "SELECT status, last_event FROM cases WHERE id = $1 AND citizen_id = $2"
 
 
 class PageOf(msgspec.Struct, frozen=True):
@@ -66,11 +67,13 @@ async def events_after(case_id: UUID, seq: int, tools: CaseTools) -> Sequence[Ma
     return rows
 
 
-async def require_own(case_id: UUID, citizen_id: UUID, tools: CaseTools) -> None:
-    """Raises NotFound unless the case is the citizen's."""
+async def is_over(case_id: UUID, citizen_id: UUID, seen: int, tools: CaseTools) -> bool:
+    """Whether the case has ended and nothing follows event `seen`. Raises NotFound unless it is the citizen's."""
     async with tools.database.connection() as connection:
-        if not await connection.fetchval(_OWNED, case_id, citizen_id):
-            raise NotFound("case_not_found")
+        row = await connection.fetchrow(_STANDING, case_id, citizen_id)
+    if row is None:
+        raise NotFound("case_not_found")
+    return row["status"] in FINAL and seen >= row["last_event"]
 
 
 def _list_statement(citizen_id: UUID, page: PageOf) -> tuple[str, list[Any]]:
@@ -88,6 +91,6 @@ def _list_statement(citizen_id: UUID, page: PageOf) -> tuple[str, list[Any]]:
     given.append(page.limit + 1)
     condition = " AND ".join(where)
     return (
-        f"SELECT {VIEW_COLUMNS} FROM cases WHERE {condition} ORDER BY id DESC LIMIT ${len(given)}",  # noqa: S608
+        f"SELECT {VIEW_COLUMNS} FROM cases WHERE {condition} ORDER BY id DESC LIMIT ${len(given)}",  # noqa: S608 - constants of ours
         given,
     )
