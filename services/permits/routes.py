@@ -4,6 +4,7 @@ import asyncio
 from typing import Annotated, Any, cast
 from uuid import UUID
 
+import msgspec
 from litestar import Request, Response, get
 from litestar.datastructures.headers import Accept
 from litestar.di import NamedDependency, Provide
@@ -11,7 +12,7 @@ from litestar.exceptions import HTTPException
 from litestar.openapi.spec.enums import OpenAPIFormat
 from litestar.params import FromPath, QueryParameter
 
-from app.answers import CONTENT_DISPOSITION, CONTENT_LANGUAGE, representations
+from app.answers import CONTENT_DISPOSITION, CONTENT_LANGUAGE, EncodedJson, representations
 from app.database import Database
 from app.errors import Unavailable
 from app.limits import Limiter
@@ -107,7 +108,7 @@ async def check_licence(
         page.headers["Retry-After"] = str(RETRY_AFTER_S)
         return cast(Response[LicenceCheck], page)
     if wanted == JSON:
-        return Response(check, media_type=JSON, headers=headers)
+        return EncodedJson(msgspec.json.encode(check), headers=headers)
     page = Response(check_page(number, check, language), media_type=HTML, headers=headers)
     return cast(Response[LicenceCheck], page)
 
@@ -127,7 +128,8 @@ def _checks(request: AnyRequest) -> PublicChecks:
 
 def _wanted(request: AnyRequest, *offered: str) -> str:
     """The representation asked for. Raises HTTPException 406, which app.problems renders."""
-    found = Accept(request.headers.get("accept") or "*/*").best_match(list(offered))
+    asked = request.headers.get("accept") or "*/*"
+    found = offered[0] if asked in ("*/*", offered[0]) else Accept(asked).best_match(list(offered))
     if found is None:
         raise HTTPException(status_code=406)
     return found
