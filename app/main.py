@@ -7,12 +7,15 @@ from typing import Any
 from litestar import Litestar, Request
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
+from litestar.enums import HttpMethod
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.assembly import Product, build
 from app.catalog.sync import sync
 from app.discovery import route_handlers
 from app.docs.contract import openapi_config
+from app.errors import TooManyRequests
+from app.limits import Allowance
 from app.login.guards import DEPENDENCIES, Caller, guard
 from app.problems import StrictRequest, on_error
 from app.settings import Settings
@@ -60,14 +63,19 @@ async def admit(connection: Request[Any, Any, Any]) -> None:
     Before the body is read, as Litestar's guards are; but those get a copy of the whole handler each, for a tenth of a
     light request's time.
     """
-    await guard(connection, connection.route_handler)
+    if connection.method != HttpMethod.OPTIONS:  # Litestar's own answer: which methods there are
+        await guard(connection, connection.route_handler)
     caller = connection.scope.get("user")
     if isinstance(caller, Caller):
         key, limit = f"session:{caller.session_id}", PER_SESSION
     else:
         key, limit = f"address:{client_address(connection)}", PER_ADDRESS
-    allowance = connection.app.state["limiter"].hit_here(key, limit=limit, period_s=WINDOW_S)
-    connection.scope["state"]["allowance"] = allowance
+    told = connection.scope["state"]
+    try:
+        told["allowance"] = connection.app.state["limiter"].hit_here(key, limit=limit, period_s=WINDOW_S)
+    except TooManyRequests as refusal:
+        told["allowance"] = Allowance(limit, 0, refusal.retry_after_s or WINDOW_S, WINDOW_S)
+        raise
 
 
 def provide_language(request: Request[Any, Any, Any]) -> Language:

@@ -264,8 +264,8 @@ async def rate_case(
     opt=CITIZEN,
     operation_id="watch_case",
     summary="The timeline as it grows, as server-sent events",
-    description="Resumes after Last-Event-ID. Ends when the case has ended; 204, where all of it was seen before, tells a "
-    "browser's EventSource not to come again.",
+    description="Resumes after Last-Event-ID. Ends when the case has ended; 204, where all of it was seen before, "
+    "tells a browser's EventSource not to come again.",
     media_type="text/event-stream",
     tags=TAGS,
     responses={**problems("case_not_found", "last_event_id_invalid", "too_many_streams"), **ALL_SEEN},
