@@ -137,7 +137,11 @@ def running_api(environment: Mapping[str, str]) -> Iterator[Api]:
     listening = socket.socket(proto=socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind((settings.host, settings.port))
-    server = Server(uvicorn.Config(create_app(settings), log_config=None, timeout_graceful_shutdown=3, lifespan="on"))
+    server = Server(
+        uvicorn.Config(
+            create_app(settings), log_config=None, proxy_headers=False, timeout_graceful_shutdown=3, lifespan="on"
+        )
+    )
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])), name="api", daemon=True)
     thread.start()
     try:
