@@ -176,7 +176,7 @@ class Deliverer:
 
     async def _settle(self, held: Claim, outcome: Outcome) -> None:
         try:
-            async with self._tools.database.begin() as connection:
+            async with self._tools.database.connection() as connection:
                 await settle_case(connection, held, outcome)
         except Stale:
             log.warning("delivery %s was taken over while this worker slept", held.id)

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from app.cases.claims import Claim, Outcome, settle
+from app.cases.delivered import settle_delivered
 from app.cases.port import Progress, Status
 from app.cases.states import FINAL, may_move
 from app.cases.timeline import Line, add_line
@@ -16,25 +17,22 @@ from app.inbox.actions import Notice, notify_on
 
 log = logging.getLogger("loket.cases")
 
-# How soon a case that was just handed over is asked after for the first time; then the backend's own interval.
-FIRST_REFRESH = timedelta(seconds=1)
-
 _HOLD = f"SELECT {HELD_COLUMNS} FROM cases WHERE id = $1 FOR UPDATE"  # noqa: S608 - a constant of ours
-_LINKED_ELSEWHERE = """
-SELECT EXISTS (SELECT 1 FROM cases WHERE backend = $1 AND agency_reference = $2 AND id <> $3)
-"""
 
 
 async def settle_case(connection: Connection, held: Claim, outcome: Outcome) -> None:
-    """Write an outcome. Raises app.cases.claims.Stale, with nothing written, where the claim is not the newest."""
-    row = await hold(connection, held.case_id)
-    if outcome.state == "delivered" and held.operation == "submit" and await _is_taken(connection, held, outcome):
-        outcome = Outcome(
-            state="needs_operator", reason="reference_taken", detail=f"{outcome.reference} is another case's"
-        )
-    await settle(connection, held, outcome)
-    if held.operation == "submit":
-        await _settle_submission(connection, row, outcome)
+    """Write an outcome, all of it or nothing. Raises app.cases.claims.Stale, with nothing written, where the claim is
+    not the newest."""
+    if outcome.state == "delivered" and held.operation == "submit":
+        if await settle_delivered(connection, held, outcome):
+            return
+        taken = f"{outcome.reference} is another case's"
+        outcome = Outcome(state="needs_operator", reason="reference_taken", detail=taken)
+    async with connection.transaction():
+        row = await hold(connection, held.case_id)
+        await settle(connection, held, outcome)
+        if held.operation == "submit":
+            await _settle_submission(connection, row, outcome)
 
 
 async def hold(connection: Connection, case_id: UUID) -> Mapping[str, Any]:
@@ -42,23 +40,8 @@ async def hold(connection: Connection, case_id: UUID) -> Mapping[str, Any]:
     return await fetch_one(connection, _HOLD, case_id)
 
 
-async def _is_taken(connection: Connection, held: Claim, outcome: Outcome) -> bool:
-    return bool(await connection.fetchval(_LINKED_ELSEWHERE, held.backend, outcome.reference, held.case_id))
-
-
 async def _settle_submission(connection: Connection, row: Mapping[str, Any], outcome: Outcome) -> None:
-    if outcome.state == "delivered":
-        following = None if row["status"] in FINAL else datetime.now(UTC) + FIRST_REFRESH
-        await change_case(
-            connection,
-            row,
-            Line("delivered", row["status"], {"reference": outcome.reference}),
-            delivery_state="delivered",
-            agency_reference=outcome.reference,
-            next_refresh_at=following,
-        )
-        await tell(connection, row, "case_delivered", reference=outcome.reference or "")
-    elif outcome.state == "rejected" and outcome.reason == "withdrawn":
+    if outcome.state == "rejected" and outcome.reason == "withdrawn":
         await change_case(connection, row, None, delivery_state=None)
     elif outcome.state == "rejected":
         reason = outcome.reason or ""
