@@ -59,9 +59,7 @@ async def work(product: Product) -> None:
     try:
         await jobs.run(timedelta(seconds=LOOK_EVERY_S), batch_size=BATCH, heartbeat_timeout=timedelta(seconds=LEASE_S))
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _end(tasks)
         await product.close()
         with suppress(OSError, asyncpg.PostgresError, TimeoutError):
             await connection.close(timeout=2)
@@ -91,6 +89,16 @@ def _recurring(product: Product) -> dict[str, Coroutine[Any, Any, None]]:
             if (policy := product.found.integrations[backend].poll) is not None
         },
     }
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel until all have ended: a database that leaves at that moment raises its own error over a cancellation, and a
+    task that lives through such errors would live through that too."""
+    alive = set(tasks)
+    while alive:
+        for task in alive:
+            task.cancel()
+        _, alive = await asyncio.wait(alive, timeout=0.5)
 
 
 async def _every(seconds: float, task: Callable[[Product], Awaitable[None]], product: Product) -> None:
