@@ -92,13 +92,13 @@ def _recurring(product: Product) -> dict[str, Coroutine[Any, Any, None]]:
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Cancel until all have ended: a database that leaves at that moment raises its own error over a cancellation, and a
-    task that lives through such errors would live through that too."""
-    alive = set(tasks)
-    while alive:
+    """Cancel until all have ended: a database that leaves at that moment raises its own error over a cancellation, and
+    a task that lives through such errors would live through that too."""
+    while alive := [task for task in tasks if not task.done()]:
         for task in alive:
             task.cancel()
-        _, alive = await asyncio.wait(alive, timeout=0.5)
+        await asyncio.wait(alive, timeout=0.5)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _every(seconds: float, task: Callable[[Product], Awaitable[None]], product: Product) -> None:
