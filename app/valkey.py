@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 log = logging.getLogger("loket.valkey")
 
 BUDGET_S = 0.05
+GATHER_S = 0.01
 RECONNECT_S = 1.0
 Listener = Callable[[bytes], None]
 
@@ -30,6 +31,8 @@ class Valkey:
         self._listening = Redis.from_url(url, socket_connect_timeout=1.0, health_check_interval=5)
         self._listeners: dict[str, list[Listener]] = {}
         self._task: asyncio.Task[None] | None = None
+        self._news: list[tuple[str, bytes]] = []
+        self._telling: asyncio.Task[None] | None = None
 
     async def run_script(self, source: str, keys: Sequence[str], args: Sequence[str | int | float]) -> object:
         """Run a Lua script as one atomic step. Raises ValkeyDown."""
@@ -40,6 +43,12 @@ class Valkey:
         """Tell every process that listens; lost where Valkey is down (each listener has a slower way to learn)."""
         with suppress(ValkeyDown):
             await self._within_budget(self._redis.publish(channel, message))
+
+    def announce(self, channel: str, message: bytes) -> None:
+        """The same without waiting, for one who has much to tell: what is told within GATHER_S goes in one call."""
+        self._news.append((channel, message))
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.create_task(self._tell(), name="valkey-news")
 
     async def ping(self) -> None:
         """Raises ValkeyDown."""
@@ -58,9 +67,21 @@ class Valkey:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+        if self._telling:
+            await self._telling
         await self._redis.aclose()
         await self._pool.disconnect()
         await self._listening.aclose()
+
+    async def _tell(self) -> None:
+        while self._news:
+            await asyncio.sleep(GATHER_S)
+            news, self._news = self._news, []
+            pipeline = self._redis.pipeline(transaction=False)
+            for channel, message in news:
+                pipeline.publish(channel, message)
+            with suppress(ValkeyDown):
+                await self._within_budget(pipeline.execute())
 
     async def _within_budget(self, call: Awaitable[object]) -> object:
         try:

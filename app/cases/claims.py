@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from app.cases.casedata import CASE_DATA_COLUMNS
+from app.cases.casedata import CASE_DATA_COLUMNS, FILES_COLUMN
 from app.database import Connection
 
 # Longer than any operation's budget: while a worker lives, nobody else takes its delivery.
@@ -40,7 +40,7 @@ WITH standing AS (
         'uu-25-2009', '["name", "phone", "form", "attachments"]'::jsonb
     FROM taken JOIN cases ON cases.id = taken.case_id
 )
-SELECT taken.*, {CASE_DATA_COLUMNS}
+SELECT taken.*, {CASE_DATA_COLUMNS}, {FILES_COLUMN}
 FROM taken JOIN cases ON cases.id = taken.case_id JOIN citizens ON citizens.id = cases.citizen_id
 """  # noqa: S608 - constants of ours
 _STATE = "SELECT state, extract(epoch FROM lease_until - now())::float AS lease_s FROM deliveries WHERE id = $1"
@@ -64,7 +64,7 @@ ORDER BY submitted_at DESC LIMIT 5000
 
 class Claim(msgspec.Struct, frozen=True):
     """One try of one delivery. `unknown`: an earlier try's outcome is not known, look before sending. `row` has
-    CASE_DATA_COLUMNS of the case beside."""
+    CASE_DATA_COLUMNS and FILES_COLUMN of the case beside."""
 
     id: UUID
     case_id: UUID

@@ -116,8 +116,7 @@ class Deliverer:
                 await claims.send_again(connection, held)
         if held.row["status"] == "withdrawn":
             return Outcome(state="rejected", reason="withdrawn")
-        async with self._tools.database.connection() as connection:
-            files = await load_files(connection, held.row, self._tools)
+        files = await load_files(held.row, self._tools)
         receipt = await handler.submit(case_data(held.row, self._tools, files))
         return _delivered(receipt)
 
@@ -181,7 +180,7 @@ class Deliverer:
         except Stale:
             log.warning("delivery %s was taken over while this worker slept", held.id)
             return
-        await self._tools.valkey.publish(CHANNEL, str(held.case_id).encode())
+        self._tools.valkey.announce(CHANNEL, str(held.case_id).encode())
 
 
 def _delivered(receipt: Receipt) -> Outcome:
