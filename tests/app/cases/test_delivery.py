@@ -150,13 +150,12 @@ async def test_a_worker_killed_in_the_middle_is_followed_by_another(
     # The dead worker's lease on the delivery, and its hold on the job, end; here they end now.
     await tables.run("UPDATE deliveries SET lease_until = now() - interval '1 second' WHERE case_id = $1", case_id)
     await tables.run("UPDATE pgqueuer SET heartbeat = now() - interval '1 hour' WHERE status = 'picked'")
+    await tables.run("UPDATE pgqueuer SET execute_after = now() WHERE status = 'queued'")
     case = await until(citizen, opened["id"], is_delivered, timeout_s=40)
     [effect] = await registered(bench, case["number"])
     assert case["delivery"]["reference"] == effect.data["no_pendaftaran"]
-    fence, attempts = await tables.connection.fetchrow(  # type: ignore[misc]
-        "SELECT fence, attempts FROM deliveries WHERE case_id = $1", case_id
-    )
-    assert (fence, attempts) == (2, 2)
+    tries = await tables.rows("SELECT fence, attempts FROM deliveries WHERE case_id = $1", case_id)
+    assert tries == [{"fence": 2, "attempts": 2}]
 
 
 async def test_two_of_one_lane_are_never_under_way_at_once(
