@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from litestar import Litestar, Request
+from litestar import Litestar, Request, Response
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.enums import HttpMethod
@@ -57,13 +57,14 @@ def create_app(settings: Settings) -> Litestar:
     return app
 
 
-async def admit(connection: Request[Any, Any, Any]) -> None:
+async def admit(connection: Request[Any, Any, Any]) -> Response[None] | None:
     """Who may come in, and how often: a caller is counted by session, everybody else by address.
 
     Before the body is read, as Litestar's guards are; but those get a copy of the whole handler each, for a tenth of a
     light request's time.
     """
-    if connection.method != HttpMethod.OPTIONS:  # Litestar's own answer: which methods there are
+    asks_methods = connection.method == HttpMethod.OPTIONS
+    if not asks_methods:
         await guard(connection, connection.route_handler)
     caller = connection.scope.get("user")
     if isinstance(caller, Caller):
@@ -76,6 +77,14 @@ async def admit(connection: Request[Any, Any, Any]) -> None:
     except TooManyRequests as refusal:
         told["allowance"] = Allowance(limit, 0, refusal.retry_after_s or WINDOW_S, WINDOW_S)
         raise
+    return _methods_of(connection) if asks_methods else None
+
+
+def _methods_of(connection: Request[Any, Any, Any]) -> Response[None]:
+    """Litestar's own answer to OPTIONS names only the methods that its path's first handler has."""
+    place = connection.scope["path_template"]
+    found = {method for route in connection.app.routes if route.path_format == place for method in route.methods}
+    return Response(None, status_code=204, headers={"Allow": ", ".join(sorted(found))})
 
 
 def provide_language(request: Request[Any, Any, Any]) -> Language:
