@@ -70,11 +70,13 @@ def migrate() -> None:
 @loket.command()
 def sandboxes() -> None:
     """Serve a sandbox of every agency's system."""
+    import uvloop
+
     from app.discovery import sandbox_classes
     from app.sandbox.server import serve as serve_sandboxes
 
     ours = settings()
-    asyncio.run(serve_sandboxes(sandbox_classes(), ours.data_dir, ours.host, ours.sandbox_port))
+    uvloop.run(serve_sandboxes(sandbox_classes(), ours.data_dir, ours.host, ours.sandbox_port))
 
 
 @loket.command()
