@@ -152,12 +152,12 @@ UPDATE outgoing_messages SET state = following,
     text_enc = CASE following WHEN 'sending' THEN text_enc END
 FROM standing WHERE id = standing_id
 RETURNING id, message_id, state, attempts, expires_at, phone_enc, text_enc, key, params, language,
-    value_enc AS contact_enc
+    value_enc AS contact_enc, CASE WHEN message_id IS NOT NULL THEN set_config('synchronous_commit', 'off', true) END
 """
 _WRITE = """
 UPDATE outgoing_messages SET state = $2, channel = $3, gateway_id = $4, failure = $5,
     phone_enc = CASE WHEN NOT $6 THEN phone_enc END, text_enc = CASE WHEN NOT $6 THEN text_enc END
-WHERE id = $1
+WHERE id = $1 RETURNING set_config('synchronous_commit', 'off', true)
 """
 
 
