@@ -42,12 +42,19 @@ class Deliverer:
     async def run(self, backend: str, job: DeliveryJob) -> None:
         """One try. Raises RetryLater while the delivery is not settled.
 
-        A job that waits for a place is not claimed yet, so its lease does not run.
+        A job that waits for a place is not claimed yet, so its lease does not run; settling needs no place any more.
         """
         async with self._places[backend]:
-            await self._run(backend, job)
+            tried = await self._claim_and_try(backend, job)
+        if tried is None:
+            return
+        held, outcome = tried
+        await self._settle(held, outcome)
+        if outcome.retry_in_s is not None:
+            raise RetryLater(outcome.retry_in_s, outcome.reason or outcome.state)
 
-    async def _run(self, backend: str, job: DeliveryJob) -> None:
+    async def _claim_and_try(self, backend: str, job: DeliveryJob) -> tuple[Claim, Outcome] | None:
+        """None where there is nothing left to do. Raises RetryLater where it cannot be tried now."""
         gate = self._gates[backend]
         entered = await gate.enter(PATIENCE_S)
         if entered is None:
@@ -59,11 +66,8 @@ class Deliverer:
             raise
         if held is None:
             gate.step_back(entered)
-            return
-        outcome = await self._try(held, gate, entered)
-        await self._settle(held, outcome)
-        if outcome.retry_in_s is not None:
-            raise RetryLater(outcome.retry_in_s, outcome.reason or outcome.state)
+            return None
+        return held, await self._try(held, gate, entered)
 
     async def _claim(self, job: DeliveryJob) -> Claim | None:
         try:
