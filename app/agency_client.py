@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from types import SimpleNamespace
 from typing import NoReturn
 from urllib.parse import urlencode
@@ -92,7 +93,8 @@ class AgencyClient:
         outcome = "broken_off"
         try:
             reply = await self._bounded(call, policy, attempt)
-            outcome = "ok"
+            # A system that answers with its own failure is no healthy one, whatever its answer means for this call.
+            outcome = "ok" if reply.status < HTTPStatus.INTERNAL_SERVER_ERROR else "failed"
             return reply
         except AgencyUnavailable:
             outcome = "unavailable"

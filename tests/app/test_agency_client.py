@@ -326,7 +326,12 @@ async def test_observes_outcome_and_time() -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(client.call(WRITE), 0.1)
         await client.close()
-    assert [outcome for _, _, outcome in seen] == ["unavailable", "unknown", "broken_off"]
+    async with listening(answering("500 Internal Server Error")) as server:
+        client = client_for(server.port)
+        client._observe = lambda backend, operation, outcome, seconds: seen.append((backend, operation, outcome))
+        await client.call(READ)
+        await client.close()
+    assert [outcome for _, _, outcome in seen] == ["unavailable", "unknown", "broken_off", "failed"]
     assert seen[1] == ("agency", "write", "unknown")
 
 
