@@ -30,7 +30,7 @@ LEASE_S = 10
 # PostgreSQL announces a new job, but not that one put off by RetryLater is due: an idle worker looks this often.
 LOOK_EVERY_S = 1
 # Every new job wakes every worker. One look takes all that came meanwhile, so there is no more than one in this time.
-LOOK_PAUSE_S = 0.02
+LOOK_PAUSE_S = 0.04
 
 
 class RetryLater(Exception):

@@ -30,8 +30,8 @@ log = logging.getLogger("loket.worker")
 SWEEP_EVERY_S = 15.0
 # Jobs taken from a backend's queue for each place at it, over all workers: enough that nobody waits for the queue's
 # next look, few enough that an agency that hangs holds no more than these.
-TAKEN_AHEAD = 8
-BATCH = 32
+TAKEN_AHEAD = 16
+BATCH = 64
 PURGE_EVERY_S = 3600.0
 # What the job engine notes of its jobs may be lost when PostgreSQL itself crashes: then a job runs once more, and finds
 # in its own row that there is nothing to do. So nobody waits for the disk here.
