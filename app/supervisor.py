@@ -283,11 +283,11 @@ def _require_port(host: str, port: int, variable: str, purpose: str, *, patient:
 
 def _version_of(kind: Literal["postgres", "valkey"], url: str) -> str:
     """The version of a server that is not ours. Raises CannotStart where it cannot be used."""
-    from app import external  # noqa: PLC0415 -- drivers take half a second, which embedded servers do without
+    from app.external import ExternalServerError, check_postgres, check_valkey  # noqa: PLC0415 -- drivers: half a second
 
     try:
-        return asyncio.run(external.check_valkey(url) if kind == "valkey" else external.check_postgres(url))
-    except external.ExternalServerError as error:
+        return asyncio.run(check_valkey(url) if kind == "valkey" else check_postgres(url))
+    except ExternalServerError as error:
         raise CannotStart(str(error)) from None
 
 
