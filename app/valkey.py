@@ -23,9 +23,10 @@ class ValkeyDown(Exception):
 class Valkey:
     """One pool and one subscription for one process and one event loop."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, budget_s: float = BUDGET_S) -> None:
+        self._budget_s = budget_s
         self._pool = BlockingConnectionPool.from_url(
-            url, max_connections=50, timeout=BUDGET_S, socket_connect_timeout=BUDGET_S, socket_timeout=BUDGET_S
+            url, max_connections=50, timeout=budget_s, socket_connect_timeout=budget_s, socket_timeout=budget_s
         )
         self._redis = Redis(connection_pool=self._pool)
         self._listening = Redis.from_url(url, socket_connect_timeout=1.0, health_check_interval=5)
@@ -85,7 +86,7 @@ class Valkey:
 
     async def _within_budget(self, call: Awaitable[object]) -> object:
         try:
-            async with asyncio.timeout(BUDGET_S):
+            async with asyncio.timeout(self._budget_s):
                 return await call
         except (RedisError, TimeoutError, OSError) as error:
             raise ValkeyDown(type(error).__name__) from error

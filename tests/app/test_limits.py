@@ -13,13 +13,14 @@ from app.limits import Limiter, LocalWindows
 from app.valkey import Valkey
 
 LIMIT = 20
+PATIENT_S = 10  # a busy machine is no dead Valkey
 
 
 @pytest.fixture
 async def two(valkey_url: str) -> AsyncIterator[tuple[Limiter, Limiter]]:
     """Limiters of two processes on one Valkey."""
     async with AsyncExitStack() as stack:
-        valkeys = [Valkey(valkey_url) for _ in range(2)]
+        valkeys = [Valkey(valkey_url, budget_s=PATIENT_S) for _ in range(2)]
         for valkey in valkeys:
             stack.push_async_callback(valkey.close)
         yield Limiter(valkeys[0], lifted=False), Limiter(valkeys[1], lifted=False)
