@@ -17,6 +17,8 @@ from tests.harness.source import PRODUCT, sources
 
 # Told in the agency's own words.
 OWN_WORDS = {"step"}
+# Written by a statement of its own, in app/cases/delivered.py.
+IN_SQL = {"delivered"}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -86,11 +88,11 @@ def timeline_kinds() -> set[str]:
     calls = (node for source in sources(*PRODUCT) for node in ast.walk(source.tree) if isinstance(node, ast.Call))
     lines = (call for call in calls if getattr(call.func, "id", "") == "Line" and call.args)
     kinds = (found for call in lines for found in ast.walk(call.args[0]) if isinstance(found, ast.Constant))
-    return {str(kind.value) for kind in kinds}
+    return {str(kind.value) for kind in kinds} | IN_SQL
 
 
 def test_there_are_kinds() -> None:
-    assert {"submitted", "delivered", "needs_citizen", "rated"} <= timeline_kinds()
+    assert {"submitted", "needs_citizen", "rated"} <= timeline_kinds() - IN_SQL
 
 
 @pytest.mark.parametrize("key", sorted(set(made_up_keys())))
