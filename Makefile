@@ -11,13 +11,19 @@ BIN := .venv/bin
 TESTS ?= tests
 WORKERS ?= logical
 
-.PHONY: run test check bench clean requirements install-% has-python
+.PHONY: run test test-clients fuzz check bench clean requirements install-% has-python
 
 run: install-runtime ## PostgreSQL, Valkey, sandboxes, worker and API on this machine; Ctrl-C ends it all
 	@exec $(BIN)/loket run
 
 test: install-test ## every test, against servers of its own
 	@$(BIN)/python -m pytest -n $(WORKERS) $(TESTS)
+
+test-clients: install-test ## clients made from the OpenAPI document by tools of other languages; needs Node.js and npm
+	@$(BIN)/python -m pytest -m clients tests/contract
+
+fuzz: install-test ## schemathesis at length: a hundred examples an operation, other ones every time
+	@LOKET_FUZZ_EXAMPLES=$${LOKET_FUZZ_EXAMPLES:-100} $(BIN)/python -m pytest -q tests/contract/test_schemathesis.py
 
 check: install-test ## format, lint, types, imports, dependencies, and what must never be committed
 	@$(BIN)/python tests/checks.py
@@ -26,7 +32,7 @@ bench: install-bench ## our figures beside the yardsticks, in one run
 	@$(BIN)/python -m bench
 
 clean: ## everything made here, but not .loket, which holds your data
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* .clients
 
 requirements: install-bench ## resolve requirements/*.in into pins with hashes; all three agree
 	@cd requirements && for set in "bench" "test -c bench.txt" "runtime -c bench.txt"; do \

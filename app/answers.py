@@ -1,10 +1,16 @@
-"""What handlers tell OpenAPI of their answers beside a body: headers, and further representations."""
+"""Answers of handlers: JSON that is encoded already, and what OpenAPI is told beside a body."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, cast
 
+from litestar import MediaType, Response
+from litestar.background_tasks import BackgroundTask
 from litestar.datastructures import ResponseHeader
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
+from litestar.response.base import ASGIResponse
+from litestar.types import Receive, Scope, Send
 
 
 def _told(name: str, description: str, *, required: bool = True) -> ResponseHeader:
@@ -36,3 +42,44 @@ def representations(*media_types: str, form: OpenAPIFormat | None = None, also: 
                 answer.content = {**told, **texts}
 
     return Represented
+
+
+class EncodedJson(Response[Any]):
+    """JSON bytes sent as they are: the hot reads' answer. Litestar's own response builds, merges and encodes what is
+    decided here already, for a quarter of a light request's time."""
+
+    def __init__(  # no super().__init__(): that is what this saves
+        self,
+        body: bytes,
+        *,
+        status_code: int = 200,
+        headers: Mapping[str, str] | None = None,
+        background: BackgroundTask | None = None,
+    ) -> None:
+        self.content = body
+        self.status_code = status_code
+        self.headers = dict(headers or {})
+        self.background = background
+        self.media_type = MediaType.JSON
+        self.cookies = []
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> ASGIResponse:
+        sent = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()]
+        lengths = (b"content-length", str(len(self.content)).encode())
+        return cast("ASGIResponse", _Sender(self, [*sent, (b"content-type", b"application/json"), lengths]))
+
+
+class _Sender:
+    """The ASGI application of one EncodedJson."""
+
+    def __init__(self, response: EncodedJson, headers: list[tuple[bytes, bytes]]) -> None:
+        self._response = response
+        self._headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send(
+            {"type": "http.response.start", "status": self._response.status_code or 200, "headers": self._headers}
+        )
+        await send({"type": "http.response.body", "body": self._response.content, "more_body": False})
+        if self._response.background is not None:
+            await self._response.background()

@@ -70,11 +70,13 @@ def migrate() -> None:
 @loket.command()
 def sandboxes() -> None:
     """Serve a sandbox of every agency's system."""
+    import uvloop
+
     from app.discovery import sandbox_classes
     from app.sandbox.server import serve as serve_sandboxes
 
     ours = settings()
-    asyncio.run(serve_sandboxes(sandbox_classes(), ours.data_dir, ours.host, ours.sandbox_port))
+    uvloop.run(serve_sandboxes(sandbox_classes(), ours.data_dir, ours.host, ours.sandbox_port))
 
 
 @loket.command()
@@ -166,14 +168,16 @@ def new_integration(name: str, serves: str) -> None:
 def application() -> "Litestar":
     """What uvicorn serves; in a worker process of its own it ends with the process that started it."""
     from app.main import create_app
-    from app.processes import die_with_parent
+    from app.processes import die_with_parent, freeze_heap
 
     parent = multiprocessing.parent_process()
     if parent:
         die_with_parent()
         if os.getppid() != parent.pid:
             sys.exit("the process that started this one is gone")
-    return create_app(settings())
+    app = create_app(settings())
+    freeze_heap()
+    return app
 
 
 def main() -> None:

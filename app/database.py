@@ -1,7 +1,7 @@
 """The engine, the declarative base and short transactions. Nobody commits by hand; nobody holds one over a call out."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
@@ -88,6 +88,11 @@ class Database:
         async with pool.acquire(timeout=POOL_TIMEOUT_S) as borrowed:
             # The pool's proxy offers all that a connection does; the stubs do not say so.
             yield cast("Connection", borrowed)
+
+    async def fetch(self, statement: str, *given: object) -> Sequence[Mapping[str, Any]]:
+        """The rows of one statement, by the shortest way."""
+        pool = await self._driver_pool()
+        return cast("Sequence[Mapping[str, Any]]", await pool.fetch(statement, *given))
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Connection]:

@@ -1,13 +1,17 @@
 """Jobs on the same PostgreSQL by pgqueuer: enqueued in the transaction of what they follow, run by worker processes."""
 
+import asyncio
 import functools
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 import msgspec
 from pgqueuer import PgQueuer
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.adapters.persistence.qb import QueryQueueBuilder
+from pgqueuer.adapters.persistence.queries import Queries
 from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.models import Job
 from sqlalchemy import literal, select
@@ -23,6 +27,10 @@ _ANYTHING = select(literal(1))
 
 # A worker that stops beating for this long has lost its job to another one.
 LEASE_S = 10
+# PostgreSQL announces a new job, but not that one put off by RetryLater is due: an idle worker looks this often.
+LOOK_EVERY_S = 1
+# Every new job wakes every worker. One look takes all that came meanwhile, so there is no more than one in this time.
+LOOK_PAUSE_S = 0.04
 
 
 class RetryLater(Exception):
@@ -61,6 +69,16 @@ async def enqueue_on(
     await connection.execute(_ENQUEUE, [0], [queue], [msgspec.json.encode(payload)], [after], [dedupe], ["null"])
 
 
+def enqueue_part(queue: str, payload: str, source: str) -> str:
+    """SQL that adds a job for each row of `source`, as a part of a WITH, where pgqueuer's own statement cannot stand.
+
+    `payload` is the place of its bytes. Such a job is not noted in pgqueuer's log before it is taken.
+    """
+    return f"""
+    INSERT INTO pgqueuer (priority, entrypoint, payload, status) SELECT 0, '{queue}', {payload}, 'queued' FROM {source}
+    """  # noqa: S608 - constants of ours
+
+
 async def driver_connection(session: AsyncSession) -> Connection:
     """The asyncpg connection under a session, inside the session's transaction.
 
@@ -76,12 +94,24 @@ async def driver_connection(session: AsyncSession) -> Connection:
 
 async def run_queues(connection: Connection, queues: Sequence[Queue[Any]]) -> PgQueuer:
     """A pgqueuer application with every queue registered; `.run()` works until `.shutdown` is set."""
-    application = PgQueuer.from_asyncpg_connection(connection)
+    driver = AsyncpgDriver(connection)
+    application = PgQueuer(driver, queries=_Unhurried(driver))
     for queue in queues:
         application.entrypoint(queue.name, concurrency_limit=queue.concurrency, on_failure="hold")(
             functools.partial(_run_one, queue)
         )
     return application
+
+
+class _Unhurried(Queries):
+    """pgqueuer's queries, looking for jobs no more often than every LOOK_PAUSE_S."""
+
+    _last_look_s = 0.0
+
+    async def dequeue(self, *args: Any, **kwargs: Any) -> list[Job]:
+        await asyncio.sleep(max(0.0, self._last_look_s + LOOK_PAUSE_S - time.monotonic()))
+        self._last_look_s = time.monotonic()
+        return await super().dequeue(*args, **kwargs)
 
 
 async def _run_one(queue: Queue[Any], job: Job) -> None:

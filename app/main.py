@@ -4,17 +4,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from litestar import Litestar, Request
+from litestar import Litestar, Request, Response
 from litestar.config.cors import CORSConfig
-from litestar.connection import ASGIConnection
 from litestar.di import Provide
-from litestar.handlers import BaseRouteHandler
+from litestar.enums import HttpMethod
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.assembly import Product, build
 from app.catalog.sync import sync
 from app.discovery import route_handlers
 from app.docs.contract import openapi_config
+from app.errors import TooManyRequests
+from app.limits import Allowance
 from app.login.guards import DEPENDENCIES, Caller, guard
 from app.problems import StrictRequest, on_error
 from app.settings import Settings
@@ -35,7 +36,7 @@ def create_app(settings: Settings) -> Litestar:
     app = Litestar(
         route_handlers=route_handlers(),
         dependencies=_dependencies(product),
-        guards=[admit],
+        before_request=admit,
         lifespan=[_lifespan(product)],
         exception_handlers={Exception: on_error},
         request_class=StrictRequest,
@@ -49,25 +50,42 @@ def create_app(settings: Settings) -> Litestar:
     app.state["cases"] = product.cases
     app.state["modules"] = product.found.modules
     app.state["limiter"] = product.limiter
+    # Ports by their modules' names, for handlers too hot for dependencies.
+    app.state.update({name: module.port for name, module in product.found.modules.items()})
     app.state["trusted_proxies"] = trusted_networks(settings.trusted_proxies)
     # Outside of everything, so that what no route answers is counted, headed and logged as well.
     app.asgi_handler = Telemetry(app.asgi_handler, settings)
     return app
 
 
-async def admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def admit(connection: Request[Any, Any, Any]) -> Response[None] | None:
     """Who may come in, and how often: a caller is counted by session, everybody else by address.
 
-    One guard for both: Litestar copies the handler for every guard it asks.
+    Before the body is read, as Litestar's guards are; but those get a copy of the whole handler each, for a tenth of a
+    light request's time.
     """
-    await guard(connection, handler)
+    asks_methods = connection.method == HttpMethod.OPTIONS
+    if not asks_methods:
+        await guard(connection, connection.route_handler)
     caller = connection.scope.get("user")
     if isinstance(caller, Caller):
         key, limit = f"session:{caller.session_id}", PER_SESSION
     else:
         key, limit = f"address:{client_address(connection)}", PER_ADDRESS
-    allowance = connection.app.state["limiter"].hit_here(key, limit=limit, period_s=WINDOW_S)
-    connection.scope["state"]["allowance"] = allowance
+    told = connection.scope["state"]
+    try:
+        told["allowance"] = connection.app.state["limiter"].hit_here(key, limit=limit, period_s=WINDOW_S)
+    except TooManyRequests as refusal:
+        told["allowance"] = Allowance(limit, 0, refusal.retry_after_s or WINDOW_S, WINDOW_S)
+        raise
+    return _methods_of(connection) if asks_methods else None
+
+
+def _methods_of(connection: Request[Any, Any, Any]) -> Response[None]:
+    """Litestar's own answer to OPTIONS names only the methods that its path's first handler has."""
+    place = connection.scope["path_template"]
+    found = {method for route in connection.app.routes if route.path_format == place for method in route.methods}
+    return Response(None, status_code=204, headers={"Allow": ", ".join(sorted(found))})
 
 
 def provide_language(request: Request[Any, Any, Any]) -> Language:

@@ -130,5 +130,5 @@ def _own_key(path: Path) -> str:
         except FileExistsError:
             pass
         finally:
-            os.unlink(draft)
+            Path(draft).unlink()
     return path.read_text("ascii").strip()

@@ -217,6 +217,9 @@ def _is_passing(refusal: BaseException | None) -> bool:
     """Whether PostgreSQL, or the driver whose connection was closed under it, may serve the next time."""
     if isinstance(refusal, asyncpg.InterfaceError):
         return "clos" in str(refusal)
+    if isinstance(refusal, asyncpg.InternalClientError):
+        # What asyncpg says where a connection is ended in the middle of a statement.
+        return True
     state = getattr(refusal, "sqlstate", None) or ""
     return state.startswith(_PASSING_SQLSTATES)
 

@@ -1,6 +1,7 @@
 """Starting and stopping programs as our own children: none outlives us, even when we are killed."""
 
 import ctypes
+import gc
 import os
 import signal
 import subprocess
@@ -71,6 +72,14 @@ def die_with_parent(stop_signal: int = signal.SIGTERM) -> None:
     """Have the kernel send us `stop_signal` once our parent is gone. Linux only: elsewhere children may be left."""
     if sys.platform == "linux":
         _libc.prctl(_PR_SET_PDEATHSIG, int(stop_signal), 0, 0, 0)
+
+
+def freeze_heap() -> None:
+    """What is made by now lives as long as the process: the cyclic collector need not walk it over and over, which took
+    a quarter of the CPU of a light request."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], timeout_s: float) -> bool:

@@ -14,11 +14,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from app import processes
 from app.embedded import EmbeddedPostgres, EmbeddedServerError, EmbeddedValkey
-from app.external import ExternalServerError, check_postgres, check_valkey
 from app.processes import Program
 from app.settings import ROOT, Settings
 
@@ -115,7 +114,7 @@ class Supervisor:
                 finally:
                     _on_signals(signal.SIG_IGN)
                     self._stop()
-        except (CannotStart, EmbeddedServerError, ExternalServerError) as error:
+        except (CannotStart, EmbeddedServerError) as error:
             print(f"\nSatu Loket could not start: {error}", file=sys.stderr, flush=True)
             return 1
         except _Ended:
@@ -167,9 +166,9 @@ class Supervisor:
             self._run_server(Child(valkey.program(self._log("valkey")), valkey.is_ready, valkey.prepare))
             self._environment["LOKET_VALKEY_URL"] = valkey.url()
         else:
-            self._say(f"Valkey {asyncio.run(check_valkey(settings.valkey_url))} answers (yours)")
+            self._say(f"Valkey {_version_of('valkey', settings.valkey_url)} answers (yours)")
         if settings.database_url:
-            self._say(f"PostgreSQL {asyncio.run(check_postgres(settings.database_url))} answers (yours)")
+            self._say(f"PostgreSQL {_version_of('postgres', settings.database_url)} answers (yours)")
             return
         postgres = EmbeddedPostgres(settings.data_dir / "postgres")
         if not postgres.is_set_up():
@@ -280,6 +279,16 @@ def _require_port(host: str, port: int, variable: str, purpose: str, *, patient:
                 f"Stop what uses it, or choose another: {variable}={port + 1} make run"
             )
         time.sleep(0.2)
+
+
+def _version_of(kind: Literal["postgres", "valkey"], url: str) -> str:
+    """The version of a server that is not ours. Raises CannotStart where it cannot be used."""
+    from app.external import ExternalServerError, check_postgres, check_valkey  # noqa: PLC0415 -- drivers: half a second
+
+    try:
+        return asyncio.run(check_valkey(url) if kind == "valkey" else check_postgres(url))
+    except ExternalServerError as error:
+        raise CannotStart(str(error)) from None
 
 
 def _tail(log: Path | None) -> str:

@@ -1,11 +1,12 @@
 """One ASGI function around the product: request id, security headers, one log line, metrics; and masked logs."""
 
+import asyncio
 import logging
 import random
 import re
 import sys
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextvars import ContextVar
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -20,6 +21,7 @@ from prometheus_client import Counter, Histogram
 from app.ids import uuid7
 from app.limits import Allowance
 from app.settings import Settings
+from app.texts import language_of, text
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -30,6 +32,7 @@ SECONDS = Histogram(
 AGENCY_CALLS = Counter("loket_agency_calls_total", "Calls to agencies' systems", ["backend", "operation", "outcome"])
 AGENCY_SECONDS = Histogram("loket_agency_seconds", "Time of calls to agencies' systems", ["backend", "operation"])
 
+LOG_EVERY_S = 0.2
 _WELL_FORMED_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
 _SECURITY_HEADERS: list[tuple[bytes, bytes]] = [
     (b"x-content-type-options", b"nosniff"),
@@ -53,7 +56,7 @@ class Telemetry:
         self._headers = _SECURITY_HEADERS if settings.is_demo else [*_SECURITY_HEADERS, _HSTS]
         self._hosts = None if settings.is_demo else {settings.public_url.split("//")[1].split("/")[0].encode()}
         self._counters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self._log = sys.stdout if settings.log_level in ("debug", "info") else None
+        self._log = RequestLog() if settings.log_level in ("debug", "info") else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -74,7 +77,7 @@ class Telemetry:
 
         try:
             if self._hosts and not self._host_allowed(scope):
-                await _refuse_host(send_with_headers)
+                await _refuse_host(scope, send_with_headers)
             else:
                 await self._app(scope, receive, send_with_headers)
         finally:
@@ -105,15 +108,33 @@ class Telemetry:
             found = self._counters[key] = (REQUESTS.labels(key[0], route, str(status)), SECONDS.labels(route))
         found[0].inc()
         found[1].observe(seconds)
-        if self._log:
+        if self._log is not None:
             line = {"at": round(time.time(), 3), "event": "request", "method": key[0], "route": route}
             line |= {"status": status, "ms": round(seconds * 1000, 2), "request_id": identity}
-            self._log.write(msgspec.json.encode(line).decode() + "\n")
-            self._log.flush()
+            self._log.add(line)
 
     def _host_allowed(self, scope: Scope) -> bool:
         host = next((value for name, value in scope["headers"] if name == b"host"), b"")
         return scope["path"] in ("/healthz", "/readyz") or host in (self._hosts or ())
+
+
+class RequestLog:
+    """Request lines, written together a few times a second: a system call for each would cost more than the line."""
+
+    def __init__(self) -> None:
+        self._lines: list[bytes] = []
+
+    def add(self, line: Mapping[str, object]) -> None:
+        if not self._lines:
+            asyncio.get_running_loop().call_later(LOG_EVERY_S, self.write)
+        self._lines.append(msgspec.json.encode(line))
+
+    def write(self) -> None:
+        """Write what has gathered."""
+        lines, self._lines = self._lines, []
+        if lines:
+            sys.stdout.write(b"\n".join(lines).decode() + "\n")
+            sys.stdout.flush()
 
 
 def client_address(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
@@ -143,17 +164,26 @@ def _is_in(address: str, networks: tuple[Any, ...]) -> bool:
     return any(parsed in network for network in networks)
 
 
-async def _refuse_host(send: Send) -> None:
+async def _refuse_host(scope: HTTPScope, send: Send) -> None:
+    """A problem document by hand: app.problems, which stands on this module, never sees the request."""
     code = "host_not_allowed"
-    problem = {"type": f"/docs/errors#{code}", "title": "Bad Request", "status": 400, "code": code}
-    body = msgspec.json.encode({**problem, "detail": "Host not allowed", "request_id": request_id.get()})
-    await send(
-        {
-            "type": "http.response.start",
-            "status": 400,
-            "headers": [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))],
-        }
-    )
+    asked = next((value for name, value in scope["headers"] if name == b"accept-language"), b"").decode("latin-1")
+    language = language_of(asked)
+    problem = {
+        "type": f"/docs/errors#{code}",
+        "title": text("status.400", language),
+        "status": 400,
+        "detail": text(f"error.{code}", language),
+        "code": code,
+        "request_id": request_id.get(),
+    }
+    body = msgspec.json.encode(problem)
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-language", language.encode()),
+        (b"content-length", b"%d" % len(body)),
+    ]
+    await send({"type": "http.response.start", "status": 400, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 

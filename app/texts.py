@@ -86,7 +86,7 @@ def language_of(accept_language: str | None) -> Language:
     """The first of our languages in an Accept-Language header by its weights (RFC 9110, 12.5.4); Indonesian else."""
     best: tuple[float, Language] = (0.0, "id")
     for part in (accept_language or "")[:200].split(","):
-        tag, _, weight = part.strip().partition(";q=")
+        tag, _, weight = part.replace(" ", "").partition(";q=")
         primary = tag.split("-")[0].lower()
         if primary in LANGUAGES:
             try:

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 log = logging.getLogger("loket.valkey")
 
 BUDGET_S = 0.05
+GATHER_S = 0.01
 RECONNECT_S = 1.0
 Listener = Callable[[bytes], None]
 
@@ -22,14 +23,17 @@ class ValkeyDown(Exception):
 class Valkey:
     """One pool and one subscription for one process and one event loop."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, budget_s: float = BUDGET_S) -> None:
+        self._budget_s = budget_s
         self._pool = BlockingConnectionPool.from_url(
-            url, max_connections=50, timeout=BUDGET_S, socket_connect_timeout=BUDGET_S, socket_timeout=BUDGET_S
+            url, max_connections=50, timeout=budget_s, socket_connect_timeout=budget_s, socket_timeout=budget_s
         )
         self._redis = Redis(connection_pool=self._pool)
         self._listening = Redis.from_url(url, socket_connect_timeout=1.0, health_check_interval=5)
         self._listeners: dict[str, list[Listener]] = {}
         self._task: asyncio.Task[None] | None = None
+        self._news: list[tuple[str, bytes]] = []
+        self._telling: asyncio.Task[None] | None = None
 
     async def run_script(self, source: str, keys: Sequence[str], args: Sequence[str | int | float]) -> object:
         """Run a Lua script as one atomic step. Raises ValkeyDown."""
@@ -40,6 +44,12 @@ class Valkey:
         """Tell every process that listens; lost where Valkey is down (each listener has a slower way to learn)."""
         with suppress(ValkeyDown):
             await self._within_budget(self._redis.publish(channel, message))
+
+    def announce(self, channel: str, message: bytes) -> None:
+        """The same without waiting, for one who has much to tell: what is told within GATHER_S goes in one call."""
+        self._news.append((channel, message))
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.create_task(self._tell(), name="valkey-news")
 
     async def ping(self) -> None:
         """Raises ValkeyDown."""
@@ -58,13 +68,25 @@ class Valkey:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+        if self._telling:
+            await self._telling
         await self._redis.aclose()
         await self._pool.disconnect()
         await self._listening.aclose()
 
+    async def _tell(self) -> None:
+        while self._news:
+            await asyncio.sleep(GATHER_S)
+            news, self._news = self._news, []
+            pipeline = self._redis.pipeline(transaction=False)
+            for channel, message in news:
+                pipeline.publish(channel, message)
+            with suppress(ValkeyDown):
+                await self._within_budget(pipeline.execute())
+
     async def _within_budget(self, call: Awaitable[object]) -> object:
         try:
-            async with asyncio.timeout(BUDGET_S):
+            async with asyncio.timeout(self._budget_s):
                 return await call
         except (RedisError, TimeoutError, OSError) as error:
             raise ValkeyDown(type(error).__name__) from error

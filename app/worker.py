@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg
+import uvloop
 
 from app.assembly import Product, build
 from app.cases.delivery import Deliverer
@@ -18,8 +19,9 @@ from app.cases.refresh import Refresher
 from app.cases.sweep import purge_cases, sweep_deliveries
 from app.database import driver_url
 from app.inbox import jobs as inbox
-from app.jobs import LEASE_S, Queue, run_queues
+from app.jobs import LEASE_S, LOOK_EVERY_S, Queue, run_queues
 from app.login import jobs as login
+from app.processes import freeze_heap
 from app.readiness.beats import beat
 from app.settings import settings
 
@@ -28,31 +30,36 @@ log = logging.getLogger("loket.worker")
 SWEEP_EVERY_S = 15.0
 # Jobs taken from a backend's queue for each place at it, over all workers: enough that nobody waits for the queue's
 # next look, few enough that an agency that hangs holds no more than these.
-TAKEN_AHEAD = 8
-BATCH = 32
+TAKEN_AHEAD = 16
+BATCH = 64
 PURGE_EVERY_S = 3600.0
+# What the job engine notes of its jobs may be lost when PostgreSQL itself crashes: then a job runs once more, and finds
+# in its own row that there is nothing to do. So nobody waits for the disk here.
+_QUEUE_SETTINGS = {"application_name": "loket-worker-jobs", "synchronous_commit": "off"}
 
 
 def main() -> None:
     """Work until told to stop; what is under way is finished first."""
-    asyncio.run(work(build(settings(), "worker")))
+    product = build(settings(), "worker")
+    freeze_heap()
+    uvloop.run(work(product))
 
 
 async def work(product: Product) -> None:
     """Run every queue and every recurring task of the product. Ends, with an error, when the database is lost: the
     supervisor starts a new one, which begins with a clean slate."""
-    connection = await asyncpg.connect(driver_url(product.settings.database_url), timeout=10)
+    connection = await asyncpg.connect(
+        driver_url(product.settings.database_url), timeout=10, server_settings=_QUEUE_SETTINGS
+    )
     jobs = await run_queues(connection, _queues(product))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, jobs.shutdown.set)
     tasks = [asyncio.create_task(task, name=name) for name, task in _recurring(product).items()]
     log.info("worker ready: %d queues", len(jobs.qm.entrypoint_registry))
     try:
-        await jobs.run(batch_size=BATCH, heartbeat_timeout=timedelta(seconds=LEASE_S))
+        await jobs.run(timedelta(seconds=LOOK_EVERY_S), batch_size=BATCH, heartbeat_timeout=timedelta(seconds=LEASE_S))
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _end(tasks)
         await product.close()
         with suppress(OSError, asyncpg.PostgresError, TimeoutError):
             await connection.close(timeout=2)
@@ -88,12 +95,23 @@ def _backends(product: Product) -> list[str]:
     return sorted({backend for module in product.found.modules.values() for backend in module.backends.values()})
 
 
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel until all have ended: a database that leaves at that moment raises its own error over a cancellation, and
+    a task that lives through such errors would live through that too."""
+    while alive := [task for task in tasks if not task.done()]:
+        for task in alive:
+            task.cancel()
+        await asyncio.wait(alive, timeout=0.5)
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def _every(seconds: float, task: Callable[[Product], Awaitable[None]], product: Product) -> None:
     while True:
         try:
             await task(product)
-        except (asyncpg.PostgresError, OSError):
-            log.warning("%s could not run now", getattr(task, "__name__", "task"))
+        except Exception:
+            # Whatever it was: a task that ends here would not run again until this worker is started anew.
+            log.exception("%s could not run now", getattr(task, "__name__", "task"))
         await asyncio.sleep(seconds)
 
 

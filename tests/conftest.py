@@ -23,6 +23,9 @@ from tests.harness.product import (
 from tests.harness.servers import Servers, running_servers
 from tests.harness.skips import SkipWatch
 
+# What a process of its own says goes into a file, where a test can look for it.
+PROCESS = {"LOKET_LOG_LEVEL": "info"}
+
 
 @pytest.fixture(scope="session")
 def servers(worker_id: str) -> Iterator[Servers]:
@@ -55,6 +58,7 @@ def environment(postgres_url: str, valkey_url: str) -> Iterator[dict[str, str]]:
         "LOKET_PORT": str(free_port()),
         "LOKET_SANDBOX_PORT": str(free_port()),
         "LOKET_LIMITS": "load",
+        "LOKET_LOG_LEVEL": "warning",
     }
     shutil.rmtree(data, ignore_errors=True)
 
@@ -68,7 +72,7 @@ def start_process(
 
     def start(*arguments: str, **more: str) -> Running:
         log = tmp_path_factory.mktemp("log") / f"{arguments[0]}.log"
-        started.append(start_command(*arguments, environment={**environment, **more}, log=log))
+        started.append(start_command(*arguments, environment={**environment, **PROCESS, **more}, log=log))
         return started[-1]
 
     yield start

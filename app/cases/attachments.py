@@ -31,8 +31,8 @@ SELECT $1, $2, $3, $4, $5, $6
 WHERE (SELECT count(*) FROM attachments WHERE citizen_id = $2 AND case_id IS NULL) < {MOST_LOOSE}
 RETURNING {_COLUMNS}
 """  # noqa: S608 - constants of ours
-_OWN = f"SELECT {_COLUMNS} FROM attachments WHERE id = $1 AND citizen_id = $2"  # noqa: S608
-_OF_CASE = f"SELECT {_COLUMNS} FROM attachments WHERE case_id = $1 ORDER BY id"  # noqa: S608
+_OWN = f"SELECT {_COLUMNS} FROM attachments WHERE id = $1 AND citizen_id = $2"  # noqa: S608 - constants of ours
+_OF_CASE = f"SELECT {_COLUMNS} FROM attachments WHERE case_id = $1 ORDER BY id"  # noqa: S608 - constants of ours
 _PDF_END = re.compile(rb"%%EOF\s*\x00*\s*$")
 _PDF_DANGERS = re.compile(rb"/(?:JavaScript|Launch|EmbeddedFile)|/JS\s*(?:[(<]|\d+\s+\d+\s+R)")
 _PDF_HEX_IN_NAME = re.compile(rb"#([0-9A-Fa-f]{2})")

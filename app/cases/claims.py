@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from app.cases.casedata import CASE_DATA_COLUMNS
+from app.cases.casedata import CASE_DATA_COLUMNS, FILES_COLUMN
 from app.cases.port import Receipt, Status
 from app.database import Connection
 
@@ -16,14 +16,19 @@ from app.database import Connection
 LEASE_S = 30
 
 # One statement, so one round trip and one commit: the delivery is taken, the case says so, the audit record has who is
-# about to be told to whom, and the worker gets all it needs.
+# about to be told to whom, and the worker gets all it needs. The case is locked before the delivery, as everywhere.
 _CLAIM = f"""
-WITH taken AS (
+WITH standing AS (
+    SELECT cases.id AS standing_id FROM cases JOIN deliveries ON deliveries.case_id = cases.id WHERE deliveries.id = $1
+    FOR UPDATE OF cases
+), taken AS (
     UPDATE deliveries SET state = 'delivering', fence = fence + 1, attempts = attempts + 1,
         lease_until = now() + make_interval(secs => $2), first_tried_at = coalesce(first_tried_at, now()),
         sent_at = CASE WHEN unknown OR state = 'delivering' THEN sent_at ELSE now() END,
         unknown = unknown OR state = 'delivering', next_try_at = NULL
-    WHERE id = $1 AND state IN ('queued', 'delivering') AND (lease_until IS NULL OR lease_until < now())
+    FROM standing
+    WHERE case_id = standing_id AND id = $1 AND state IN ('queued', 'delivering')
+        AND (lease_until IS NULL OR lease_until < now())
     RETURNING id, case_id, backend, operation, lane, payload_enc, unknown, attempts, fence, first_tried_at,
         extract(epoch FROM now() - sent_at)::float AS sent_s_ago
 ), told AS (
@@ -36,7 +41,7 @@ WITH taken AS (
         'uu-25-2009', '["name", "phone", "form", "attachments"]'::jsonb
     FROM taken JOIN cases ON cases.id = taken.case_id
 )
-SELECT taken.*, {CASE_DATA_COLUMNS}
+SELECT taken.*, {CASE_DATA_COLUMNS}, {FILES_COLUMN}
 FROM taken JOIN cases ON cases.id = taken.case_id JOIN citizens ON citizens.id = cases.citizen_id
 """  # noqa: S608 - constants of ours
 _STATE = "SELECT state, extract(epoch FROM lease_until - now())::float AS lease_s FROM deliveries WHERE id = $1"
@@ -60,7 +65,7 @@ ORDER BY submitted_at DESC LIMIT 5000
 
 class Claim(msgspec.Struct, frozen=True):
     """One try of one delivery. `unknown`: an earlier try's outcome is not known, look before sending. `row` has
-    CASE_DATA_COLUMNS of the case beside."""
+    CASE_DATA_COLUMNS and FILES_COLUMN of the case beside."""
 
     id: UUID
     case_id: UUID
@@ -119,8 +124,8 @@ async def claim(connection: Connection, delivery_id: UUID, lease_s: float = LEAS
     """Take the delivery for one try; None where it is settled. Raises Busy while it or its lane is taken."""
     try:
         row = await connection.fetchrow(_CLAIM, delivery_id, lease_s)
-    except asyncpg.UniqueViolationError:
-        # Another delivery of the lane is under way.
+    except (asyncpg.UniqueViolationError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+        # Another delivery of the lane is under way, or somebody holds the case for long.
         raise Busy(0.5) from None
     if row is not None:
         return Claim(**{name: row[name] for name in Claim.__struct_fields__[:-1]}, row=row)

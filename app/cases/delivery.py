@@ -39,12 +39,19 @@ class Deliverer:
     async def run(self, backend: str, job: DeliveryJob) -> None:
         """One try. Raises RetryLater while the delivery is not settled.
 
-        A job that waits for a place is not claimed yet, so its lease does not run.
+        A job that waits for a place is not claimed yet, so its lease does not run; settling needs no place any more.
         """
         async with self._places[backend]:
-            await self._run(backend, job)
+            tried = await self._claim_and_try(backend, job)
+        if tried is None:
+            return
+        held, outcome = tried
+        await self._settle(held, outcome)
+        if outcome.retry_in_s is not None:
+            raise RetryLater(outcome.retry_in_s, outcome.reason or outcome.state)
 
-    async def _run(self, backend: str, job: DeliveryJob) -> None:
+    async def _claim_and_try(self, backend: str, job: DeliveryJob) -> tuple[Claim, Outcome] | None:
+        """None where there is nothing left to do. Raises RetryLater where it cannot be tried now."""
         gate = self._tools.gates[backend]
         entered = await gate.enter(PATIENCE_S)
         if entered is None:
@@ -56,11 +63,8 @@ class Deliverer:
             raise
         if held is None:
             gate.step_back(entered)
-            return
-        outcome = await self._try(held, gate, entered)
-        await self._settle(held, outcome)
-        if outcome.retry_in_s is not None:
-            raise RetryLater(outcome.retry_in_s, outcome.reason or outcome.state)
+            return None
+        return held, await self._try(held, gate, entered)
 
     async def _claim(self, job: DeliveryJob) -> Claim | None:
         try:
@@ -87,6 +91,10 @@ class Deliverer:
         except NotOffered as error:
             gate.answered()
             return Outcome(state="needs_operator", reason="by_hand", detail=error.detail)
+        except Stale:
+            # Taken over before it was sent again: settling it will say so.
+            gate.step_back(entered)
+            return Outcome(state="delivering", unknown=True)
         except Exception:
             gate.step_back(entered)
             log.exception("delivery failed in a way nobody foresaw: %s", held.id)
@@ -112,8 +120,7 @@ class Deliverer:
                 await claims.send_again(connection, held)
         if held.row["status"] == "withdrawn":
             return Outcome(state="rejected", reason="withdrawn")
-        async with self._tools.database.connection() as connection:
-            files = await load_files(connection, held.row, self._tools)
+        files = await load_files(held.row, self._tools)
         return delivered(await handler.submit(case_data(held.row, self._tools, files)))
 
     def _late_effect_s(self, held: Claim) -> float:
@@ -175,12 +182,12 @@ class Deliverer:
 
     async def _settle(self, held: Claim, outcome: Outcome) -> None:
         try:
-            async with self._tools.database.begin() as connection:
+            async with self._tools.database.connection() as connection:
                 await settle_case(connection, held, outcome)
         except Stale:
             log.warning("delivery %s was taken over while this worker slept", held.id)
             return
-        await self._tools.valkey.publish(CHANNEL, str(held.case_id).encode())
+        self._tools.valkey.announce(CHANNEL, str(held.case_id).encode())
 
 
 _SUBMISSION = "SELECT state FROM deliveries WHERE case_id = $1 AND operation = 'submit' ORDER BY id DESC LIMIT 1"

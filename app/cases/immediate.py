@@ -20,7 +20,7 @@ from app.cases.gates import Gate, Pass
 from app.cases.handover import PAYLOAD_CONTEXT, enqueue_delivery
 from app.cases.idempotency import FirstAnswer, KeyedRequest, change_answer, forget_answer, keep_answer
 from app.cases.once import Once, answered, language_asked
-from app.cases.settle import NOT_REACHED, settle_case
+from app.cases.settle import NOT_REACHED, settle_asked
 from app.cases.timeline import CHANNEL
 from app.cases.tools import CaseTools
 from app.cases.writes import DeliveryRow
@@ -86,7 +86,7 @@ async def answer_now(write: Once, begin: Begin, done: int) -> Response[Any]:
     except Stale:
         # This process slept past its lease; a worker has it, and the citizen sees what it finds out.
         answer = begun.now
-    await write.tools.valkey.publish(CHANNEL, str(begun.held.case_id).encode())
+    write.tools.valkey.announce(CHANNEL, str(begun.held.case_id).encode())
     if isinstance(answer, LoketError):
         raise answer
     return answered(answer)
@@ -157,8 +157,7 @@ async def _hand_over(held: Claim, tools: CaseTools) -> Outcome:
     if held.operation == "withdraw":
         words = msgspec.json.decode(tools.vault.decrypt(held.payload_enc or b"", PAYLOAD_CONTEXT))
         return delivered(await handler.withdraw(case_data(held.row, tools), words["reason"]))
-    async with tools.database.connection() as connection:
-        files = await load_files(connection, held.row, tools)
+    files = await load_files(held.row, tools)
     return delivered(await handler.submit(case_data(held.row, tools, files)))
 
 
@@ -172,7 +171,7 @@ def _after_silence(gate: Gate, entered: Pass, waited_s: float) -> None:
 async def _settle(write: Once, begun: Begun, outcome: Outcome, done: int) -> FirstAnswer | LoketError:
     """The second transaction: what came of it, and the key's answer. Raises Stale."""
     async with write.tools.database.begin() as connection:
-        row = await settle_case(connection, begun.held, outcome, asked=True)
+        row = await settle_asked(connection, begun.held, outcome)
         await connection.execute(_DROP_JOB, str(begun.delivery.id))
         if outcome.state == "delivering":
             await enqueue_delivery(connection, begun.delivery, delay_s=LOOK_AGAIN_S)

@@ -8,6 +8,7 @@ import msgspec
 from litestar import Response
 from litestar.background_tasks import BackgroundTask
 
+from app.answers import EncodedJson
 from app.cases.idempotency import (
     KEY_HEADER,
     REPLAYED_HEADER,
@@ -26,7 +27,6 @@ from app.login.guards import Caller, CitizenRequest
 from app.texts import Language, language_of
 
 Work = Callable[[Connection], Awaitable[FirstAnswer]]
-_JSON = "application/json"
 
 
 class Once(msgspec.Struct, frozen=True):
@@ -88,7 +88,9 @@ def language_asked(request: CitizenRequest) -> Language:
 def answered(answer: FirstAnswer, *, replayed: bool = False) -> Response[Any]:
     """The stored bytes as a response."""
     headers = dict(answer.headers)
-    media_type = headers.pop("Content-Type", _JSON)
+    media_type = headers.pop("Content-Type", None)
     if replayed:
         headers[REPLAYED_HEADER] = "true"
-    return Response(answer.body, status_code=answer.status, media_type=media_type, headers=headers)
+    if media_type is not None:
+        return Response(answer.body, status_code=answer.status, media_type=media_type, headers=headers)
+    return EncodedJson(answer.body, status_code=answer.status, headers=headers)

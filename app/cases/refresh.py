@@ -70,6 +70,9 @@ class Refresher:
                 await self.refresh(row)
             except AgencyError as error:
                 log.info("asking after a case failed: %s", error)
+            except Exception:
+                # One case that cannot be asked after must not end the asking after all others.
+                log.exception("asking after case %s failed in a way nobody foresaw", row["case_id"])
         return len(rows)
 
     async def refresh(self, row: Mapping[str, Any]) -> None:

@@ -60,6 +60,7 @@ ServiceFilter = Annotated[
 WITHOUT_REASON = Withdrawal()
 TOLD = [ETAG, LOCATION, REPLAYED]
 AS_IT_IS = "The case as it is now"
+ALL_SEEN = {204: ResponseSpec(None, generate_examples=False, description="The case has ended, and all of it was seen")}
 HANDED_IN = {202: ResponseSpec(CaseView, generate_examples=False, description="Handed in; delivery is under way")}
 GIVEN_AT_ONCE = {201: ResponseSpec(CaseView, generate_examples=False, description="The agency gave it at once")}
 NOT_KNOWN_YET = {
@@ -296,10 +297,11 @@ async def rate_case(
     opt=CITIZEN,
     operation_id="watch_case",
     summary="The timeline as it grows, as server-sent events",
-    description="Resumes after Last-Event-ID. Ends when the case has ended.",
+    description="Resumes after Last-Event-ID. Ends when the case has ended; 204, where all of it was seen before, "
+    "tells a browser's EventSource not to come again.",
     media_type="text/event-stream",
     tags=TAGS,
-    responses=problems("case_not_found", "last_event_id_invalid", "too_many_streams"),
+    responses={**problems("case_not_found", "last_event_id_invalid", "too_many_streams"), **ALL_SEEN},
 )
 async def watch_case(
     case_id: FromPath[UUID],
@@ -308,9 +310,10 @@ async def watch_case(
     cases: NamedDependency[CaseTools],
     language: NamedDependency[Language],
     last_event_id: LastEventId = None,
-) -> Stream:
+) -> Stream | Response[None]:
     seen = streams.last_seen(last_event_id)
-    await reads.require_own(case_id, caller.id, cases)
+    if await reads.is_over(case_id, caller.id, seen, cases):
+        return Response(None, status_code=204)
     streams.reserve(caller.id)
     viewer = streams.Viewer(case_id, caller, seen, language)
     return Stream(partial(streams.stream, viewer, gate, cases), media_type="text/event-stream")

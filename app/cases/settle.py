@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from app.cases.claims import Claim, Outcome, settle
+from app.cases.delivered import FIRST_REFRESH_S, settle_delivered
 from app.cases.port import Progress, Status
 from app.cases.states import FINAL, may_move
 from app.cases.timeline import Line, add_line
@@ -17,31 +18,34 @@ from app.texts import has_text
 
 log = logging.getLogger("loket.cases")
 
-# How soon a case that was just handed over is asked after for the first time; then the backend's own interval.
-FIRST_REFRESH = timedelta(seconds=1)
-
 _HOLD = f"SELECT {HELD_COLUMNS} FROM cases WHERE id = $1 FOR UPDATE"  # noqa: S608 - a constant of ours
 _LINKED_ELSEWHERE = """
 SELECT EXISTS (SELECT 1 FROM cases WHERE backend = $1 AND agency_reference = $2 AND id <> $3)
 """
-
-
 # The reason of a case that ends because its agency's system could not be reached, and surely has nothing of it.
 NOT_REACHED = "agency_unavailable"
 
 
-async def settle_case(
-    connection: Connection, held: Claim, outcome: Outcome, *, asked: bool = False
-) -> Mapping[str, Any]:
-    """Write an outcome; the case's row (VIEW_COLUMNS). `asked`: the citizen waits for it and is told without a message.
+async def settle_case(connection: Connection, held: Claim, outcome: Outcome) -> None:
+    """Write an outcome, all of it or nothing. Raises app.cases.claims.Stale, with nothing written, where the claim is
+    not the newest."""
+    plain = outcome.status is None and not outcome.product
+    if outcome.state == "delivered" and held.operation == "submit" and plain:
+        if await settle_delivered(connection, held, outcome):
+            return
+        outcome = _taken(outcome)
+    async with connection.transaction():
+        await settle_asked(connection, held, outcome, asked=False)
 
-    Raises app.cases.claims.Stale, with nothing written, where the claim is not the newest.
-    """
+
+async def settle_asked(
+    connection: Connection, held: Claim, outcome: Outcome, *, asked: bool = True
+) -> Mapping[str, Any]:
+    """The same in the caller's transaction; the case's row (VIEW_COLUMNS). `asked`: the citizen waits for it, and is
+    told of a refusal without a message."""
     row = await hold(connection, held.case_id)
     if outcome.state == "delivered" and held.operation == "submit" and await _is_taken(connection, held, outcome):
-        outcome = Outcome(
-            state="needs_operator", reason="reference_taken", detail=f"{outcome.reference} is another case's"
-        )
+        outcome = _taken(outcome)
     await settle(connection, held, outcome)
     if held.operation == "submit":
         return await _settle_submission(connection, row, outcome, asked=asked)
@@ -59,6 +63,11 @@ async def hold(connection: Connection, case_id: UUID) -> Mapping[str, Any]:
 
 async def _is_taken(connection: Connection, held: Claim, outcome: Outcome) -> bool:
     return bool(await connection.fetchval(_LINKED_ELSEWHERE, held.backend, outcome.reference, held.case_id))
+
+
+def _taken(outcome: Outcome) -> Outcome:
+    detail = f"{outcome.reference} is another case's"
+    return Outcome(state="needs_operator", reason="reference_taken", detail=detail)
 
 
 async def _settle_submission(
@@ -98,7 +107,7 @@ async def _settle_delivered(connection: Connection, row: Mapping[str, Any], outc
         status=status,
         delivery_state="delivered",
         agency_reference=outcome.reference,
-        next_refresh_at=None if status in FINAL else datetime.now(UTC) + FIRST_REFRESH,
+        next_refresh_at=None if status in FINAL else datetime.now(UTC) + timedelta(seconds=FIRST_REFRESH_S),
         **values,
     )
 
@@ -121,6 +130,7 @@ async def apply_progress(connection: Connection, case_id: UUID, progress: Progre
         "status": status,
         "last_event": row["last_event"],
         "question": progress.question or (row["question"] if status == "needs_citizen" else None),
+        # A later word without it does not take back what was issued.
         "product": dict(progress.product) or row["product"],
         "refreshed_at": datetime.now(UTC),
         "next_refresh_at": None if status in FINAL else datetime.now(UTC) + timedelta(seconds=interval_s),

@@ -23,7 +23,7 @@ WHERE state IN ('queued', 'delivering')
     AND NOT EXISTS (SELECT 1 FROM pgqueuer WHERE dedupe_key = deliveries.id::text AND status IN ('queued', 'picked'))
 ORDER BY id LIMIT {BATCH}
 """  # noqa: S608 - constants of ours
-_OLD_KEYS = f"DELETE FROM idempotency_keys WHERE created_at < now() - interval '{KEPT_DAYS} days'"  # noqa: S608
+_OLD_KEYS = f"DELETE FROM idempotency_keys WHERE created_at < now() - interval '{KEPT_DAYS} days'"  # noqa: S608 - constants of ours
 _LOOSE_FILES = """
 DELETE FROM attachments WHERE id IN (
     SELECT id FROM attachments WHERE case_id IS NULL AND created_at < $1 LIMIT 500 FOR UPDATE SKIP LOCKED

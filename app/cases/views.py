@@ -1,12 +1,15 @@
 """Rows of cases as their citizen sees them."""
 
-from collections.abc import Mapping
-from datetime import date, datetime, time
-from typing import Any, cast
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time
+from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from app.cases.port import Status
-from app.cases.schemas import ActionCode, CaseView, DeliveryView, NextAction
+from app.cases.schemas import ActionCode, CaseView, DeliveryState, DeliveryView, NextAction
 from app.cases.states import FINAL, WITHDRAWABLE
 from app.catalog.catalog import Catalog
 from app.texts import Language, has_text, text
@@ -18,9 +21,32 @@ VIEW_COLUMNS = (
 )
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """All that the words for a case depend on."""
+
+    status: Status
+    delivery: DeliveryState | None
+    reason: str | None
+    rated: bool
+    module: str
+
+
+class Words(msgspec.Struct, frozen=True):
+    """What a case's standing means to its citizen, in one language."""
+
+    status: str
+    delivery: str
+    reason: str | None
+    next_action: NextAction | None
+    links: tuple[str, ...]
+
+
 def case_view(row: Mapping[str, Any], catalog: Catalog, language: Language) -> CaseView:
     """One row with VIEW_COLUMNS."""
     status: Status = row["status"]
+    state: DeliveryState | None = row["delivery_state"]
+    words = _words(Standing(status, state, row["delivery_reason"], row["rating"] is not None, row["module"]), language)
+    here = f"/v1/cases/{row['id']}"
     return CaseView(
         id=row["id"],
         number=row["number"],
@@ -28,23 +54,17 @@ def case_view(row: Mapping[str, Any], catalog: Catalog, language: Language) -> C
         service_title=_title(row["service"], catalog, language),
         agency=row["agency"],
         status=status,
-        status_text=own_words(f"status_of_case.{status}", row["module"], language),
-        delivery=_delivery(row, language),
-        next_action=_next_action(row, language),
+        status_text=words.status,
+        delivery=DeliveryView(state, words.delivery, row["agency_reference"], words.reason) if state else None,
+        next_action=words.next_action,
         question=row["question"] if status == "needs_citizen" else None,
-        due_at=_end_of_day(row["due_on"], catalog.timezone),
+        due_at=_end_of_day(row["due_on"], catalog.timezone) if row["due_on"] else None,
         submitted_at=row["submitted_at"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         rating=row["rating"],
-        links=_links(row),
+        links={"self": here, **{name: f"{here}/{name}" for name in words.links}},
     )
-
-
-def own_words(key: str, module: str, language: Language) -> str:
-    """A text, in the module's own words where it has some: a ticket is not "in review"."""
-    own = f"{key}.{module}"
-    return text(own if has_text(own) else key, language)
 
 
 def etag(revision: int) -> str:
@@ -56,52 +76,54 @@ def _title(slug: str, catalog: Catalog, language: Language) -> str:
     return service.title.into(language) if service else slug
 
 
-def _delivery(row: Mapping[str, Any], language: Language) -> DeliveryView | None:
-    state = row["delivery_state"]
-    if state is None:
-        return None
-    return DeliveryView(state, text(f"delivery.{state}", language), row["agency_reference"], _reason(row, language))
+@lru_cache(maxsize=2048)
+def _words(standing: Standing, language: Language) -> Words:
+    """The same for all cases that stand alike; twenty of them are shown at once."""
+    code = _next_code(standing.status, rated=standing.rated)
+    return Words(
+        _status_text(standing, language),
+        text(f"delivery.{standing.delivery}", language) if standing.delivery else "",
+        _reason(standing.reason, language) if standing.reason else None,
+        NextAction(code, text(f"next_action.{code}", language)) if code else None,
+        tuple(_links(standing.status, rated=standing.rated)),
+    )
 
 
-def _reason(row: Mapping[str, Any], language: Language) -> str | None:
+def _status_text(standing: Standing, language: Language) -> str:
+    """In the module's own words where it has some: a ticket is not "in review"."""
+    key = f"status_of_case.{standing.status}"
+    own = f"{key}.{standing.module}"
+    return text(own if has_text(own) else key, language)
+
+
+def _reason(code: str, language: Language) -> str:
     """Why the agency refused, in our words: its own may carry what is not for citizens."""
-    code = row["delivery_reason"]
-    if code is None:
-        return None
     key = f"delivery_reason.{code}"
     return text(key if has_text(key) else "delivery_reason.refused", language)
 
 
-def _next_action(row: Mapping[str, Any], language: Language) -> NextAction | None:
-    code = _next_code(row)
-    return NextAction(code, text(f"next_action.{code}", language)) if code else None
-
-
-def _next_code(row: Mapping[str, Any]) -> ActionCode | None:
-    status = row["status"]
+def _next_code(status: Status, *, rated: bool) -> ActionCode | None:
     if status == "draft":
         return "submit"
     if status == "needs_citizen":
         return "answer"
     if status in FINAL:
-        return "rate" if row["rating"] is None and status in ("completed", "rejected") else None
+        return "rate" if not rated and status in ("completed", "rejected") else None
     return "wait"
 
 
-def _links(row: Mapping[str, Any]) -> dict[str, str]:
-    here = f"/v1/cases/{row['id']}"
-    links = {"self": here, "events": f"{here}/events"}
-    status = cast(Status, row["status"])
+def _links(status: Status, *, rated: bool) -> Iterator[str]:
+    yield "events"
     if status == "draft":
-        links["submit"] = f"{here}/submit"
+        yield "submit"
     if status in WITHDRAWABLE:
-        links["withdraw"] = f"{here}/withdraw"
+        yield "withdraw"
     if status == "needs_citizen":
-        links["answers"] = f"{here}/answers"
-    if status in FINAL and row["rating"] is None:
-        links["rating"] = f"{here}/rating"
-    return links
+        yield "answers"
+    if status in FINAL and not rated:
+        yield "rating"
 
 
-def _end_of_day(day: date | None, zone: ZoneInfo) -> datetime | None:
-    return datetime.combine(day, time(23, 59, 59), zone).astimezone(ZoneInfo("UTC")) if day else None
+@lru_cache(maxsize=512)
+def _end_of_day(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(23, 59, 59), zone).astimezone(UTC)

@@ -46,7 +46,11 @@ def openapi_config(issuer: str, version: str) -> OpenAPIConfig:
         version=version,
         description=_DESCRIPTION,
         contact=Contact(name="Diskominfo"),
-        servers=[Server(url=issuer)],
+        servers=[
+            # First, so that the page that tries it out stays with the host it was opened at, as its policy asks.
+            Server(url="/", description="Where this document came from"),
+            Server(url=issuer, description="By name"),
+        ],
         tags=[Tag(name, description=words) for name, words in _TAGS.items()],
         components=Components(
             security_schemes={

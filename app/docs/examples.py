@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from app.catalog.catalog import Catalog
+from app.forms import Form
 
 Operation = dict[str, Any]
 Schema = dict[str, Any]
@@ -21,18 +22,18 @@ def add_body_examples(operation: Operation, schemas: dict[str, Schema]) -> None:
 
 
 def add_form_examples(operations: Iterable[Operation], catalog: Catalog) -> None:
-    """For the bodies that hold a form, one of each service: as a draft, which is valid for everybody as it stands."""
+    """For bodies that hold a form, one of each service: as a draft without its files, which is valid for everybody."""
     by_id = {operation["operationId"]: operation for operation in operations}
     forms = {
-        service.slug: (service.title.en, form.example)
+        service.slug: (service.title.en, _without_files(form))
         for service in catalog.services()
         if service.manifest.mode == "api" and (form := catalog.form(service.slug)) and form.example
     }
     _body(by_id["open_case"])["examples"] = {
         slug: {
             "summary": f"{title}, as a draft",
-            "description": "Send each file first (`POST /v1/attachments`) and put its id in the form's file field; "
-            "`draft` false hands the case in at once.",
+            "description": "To hand it in at once, send each file (`POST /v1/attachments`), put its id in the form's "
+            "file field, and leave `draft` out.",
             "value": {"service": slug, "form": form, "draft": True},
         }
         for slug, (title, form) in forms.items()
@@ -40,6 +41,10 @@ def add_form_examples(operations: Iterable[Operation], catalog: Catalog) -> None
     _body(by_id["change_draft"])["examples"] = {
         slug: {"summary": title, "value": {"form": form}} for slug, (title, form) in forms.items()
     }
+
+
+def _without_files(form: Form) -> dict[str, Any]:
+    return {name: value for name, value in (form.example or {}).items() if name not in form.file_names()}
 
 
 def _body(operation: Operation) -> dict[str, Any]:

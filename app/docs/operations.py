@@ -37,7 +37,6 @@ def tidy(operation: Operation, handler: HTTPRouteHandler) -> None:
     for status, answer in operation["responses"].items():
         if status in _MEANING and not handler.response_description and int(status) == handler.status_code:
             answer["description"] = _MEANING[status]
-    operation["responses"] = dict(sorted(operation["responses"].items()))
     del operation["deprecated"]
 
 

@@ -1,12 +1,13 @@
 """Problems an operation can answer with by what it takes: a body, parameters, a token, an Idempotency-Key."""
 
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
 from app.problems import PROBLEM_JSON, example_problem
-from app.texts import error_statuses, text
+from app.texts import error_statuses
 
 Operation = dict[str, Any]
 
@@ -27,12 +28,11 @@ def add_refusals(operation: Operation) -> None:
     answers = operation["responses"]
     statuses = error_statuses()
     for code in _codes(operation):
-        status = str(statuses[code])
-        if status not in answers:
-            raise LookupError(f"{operation['operationId']} can answer {code} and does not tell of {status}")
-        content = answers[status].get("content", {}).get(PROBLEM_JSON)
+        answer = answers.setdefault(str(statuses[code]), _answer(statuses[code]))
+        content = answer.get("content", {}).get(PROBLEM_JSON)
         if content is not None:
             content.setdefault("examples", {})[code] = None
+    operation["responses"] = dict(sorted(answers.items()))
     for answer in answers.values():
         content = answer.get("content", {}).get(PROBLEM_JSON, {})
         if "examples" in content:
@@ -41,10 +41,7 @@ def add_refusals(operation: Operation) -> None:
 
 def shared_examples() -> dict[str, Any]:
     """One example for every stable code, by code."""
-    return {
-        code: {"summary": text(f"error.{code}", "en"), "value": msgspec.to_builtins(example_problem(code))}
-        for code in error_statuses()
-    }
+    return {code: {"value": msgspec.to_builtins(example_problem(code))} for code in error_statuses()}
 
 
 def _codes(operation: Operation) -> Iterator[str]:
@@ -64,6 +61,11 @@ def _codes(operation: Operation) -> Iterator[str]:
         yield from _JSON
     elif content:
         yield from _MULTIPART
+
+
+def _answer(status: int) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": HTTPStatus(status).phrase, "content": {PROBLEM_JSON: {"schema": schema}}}
 
 
 def _reference(code: str) -> dict[str, str]:

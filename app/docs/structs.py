@@ -30,6 +30,10 @@ def _complete_properties(properties: dict[str, Schema], known: dict[str, Schema]
         if not told:
             # Stored bytes shown as they are: only their `extra_json_schema` says what they hold.
             told.update(known[name])
+        if "null" in told.get("type", ()):
+            # A choice or nothing, told as every other value that may be null.
+            told["oneOf"] = [{"enum": [each for each in told.pop("enum") if each is not None]}, {"type": "null"}]
+            told["oneOf"][0]["type"] = next(kind for kind in told.pop("type") if kind != "null")
         only = told.get("oneOf", ())
         if len(only) == 1:
             del told["oneOf"]

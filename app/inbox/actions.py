@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from datetime import timedelta
 from functools import lru_cache
 from uuid import UUID
 
@@ -10,18 +9,18 @@ import msgspec
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.database import Connection, utc_now
+from app.database import Connection
 from app.errors import NotFound
 from app.ids import uuid7
 from app.inbox.models import NOTE_PHONE, NOTE_TEXT, Message, OutgoingMessage
-from app.jobs import driver_connection, enqueue, enqueue_on
+from app.jobs import driver_connection, enqueue, enqueue_part
 from app.login.courier import Courier, Note
 from app.manifest import service_manifests
 from app.privacy import Vault
 from app.texts import Language, Text, text
 
 QUEUE = "inbox.send"
-NOTICE_LIFE = timedelta(hours=24)
+NOTICE_LIFE_H = 24
 _NOBODY = "+620000000000"
 
 
@@ -40,11 +39,34 @@ class Notice(msgspec.Struct, frozen=True):
     case_id: UUID | None = None
 
 
-_NOTIFY = """
-WITH message AS (
-    INSERT INTO messages (id, citizen_id, key, params, case_id) VALUES ($1, $2, $3, $4::jsonb, $5)
-)
-INSERT INTO outgoing_messages (id, message_id, expires_at) VALUES ($6, $1, $7)
+def notice_parts(source: str, first: int) -> str:
+    """SQL that puts a message into an inbox and on its way to the phone, as parts of a WITH.
+
+    `source` is an earlier part whose one row has citizen_id, key, params and case_id; `notice_values` go from place
+    `first` on.
+    """
+    message, outgoing, payload = (f"${place}" for place in range(first, first + 3))
+    return f"""
+message AS (
+    INSERT INTO messages (id, citizen_id, key, params, case_id)
+    SELECT {message}, citizen_id, key, params, case_id FROM {source}
+), outgoing AS (
+    INSERT INTO outgoing_messages (id, message_id, expires_at)
+    SELECT {outgoing}, {message}, now() + interval '{NOTICE_LIFE_H} hours' FROM {source}
+), sending AS ({enqueue_part(QUEUE, payload, source)})
+"""  # noqa: S608 - constants of ours
+
+
+def notice_values() -> tuple[UUID, UUID, bytes]:
+    """The message's id, its sending's, and the job."""
+    message_id, outgoing_id = uuid7(), uuid7()
+    return message_id, outgoing_id, msgspec.json.encode(SendMessage(outgoing_id))
+
+
+_NOTIFY = f"""
+WITH notice AS (SELECT $1::uuid AS citizen_id, $2::text AS key, $3::jsonb AS params, $4::uuid AS case_id),
+{notice_parts("notice", 5)}
+SELECT 1
 """
 
 
@@ -61,19 +83,10 @@ async def notify(
 
 async def notify_on(connection: Connection, notice: Notice) -> UUID:
     """The same in the transaction that `connection` is in: the message and its sending in one statement."""
-    message_id, outgoing_id = uuid7(), uuid7()
-    await connection.execute(
-        _NOTIFY,
-        message_id,
-        notice.citizen_id,
-        notice.key,
-        json.dumps(dict(notice.params)),
-        notice.case_id,
-        outgoing_id,
-        utc_now() + NOTICE_LIFE,
-    )
-    await enqueue_on(connection, QUEUE, SendMessage(outgoing_id))
-    return message_id
+    values = notice_values()
+    params = json.dumps(dict(notice.params))
+    await connection.execute(_NOTIFY, notice.citizen_id, notice.key, params, notice.case_id, *values)
+    return values[0]
 
 
 class InboxCourier(Courier):

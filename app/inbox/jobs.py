@@ -1,28 +1,30 @@
 """Handing messages to the channels: a notice for a day, a code while it lives, and a code never twice."""
 
+import asyncio
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import and_, delete, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import delete
 
 from app.database import Database, utc_now
 from app.errors import AgencyRejected, AgencyUnavailable, OutcomeUnknown
 from app.inbox.actions import QUEUE, SendMessage, rendered
-from app.inbox.models import NOTE_PHONE, NOTE_TEXT, Message, OutgoingMessage, OutgoingState
+from app.inbox.models import NOTE_PHONE, NOTE_TEXT, OutgoingMessage, OutgoingState
 from app.inbox.port import Channel
 from app.jobs import Queue, RetryLater
-from app.login.models import CONTACT, Citizen, Contact
+from app.login.models import CONTACT
 from app.privacy import Vault
 
 log = logging.getLogger("loket.inbox")
 
 CONCURRENCY = 16
+# Jobs taken from the queue for each place, over all workers: none waits for the queue's next look.
+TAKEN_AHEAD = 8
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 600.0
 # Sent rows tell operators what became of a message; after this nobody asks any more.
@@ -53,7 +55,7 @@ class Result(msgspec.Struct, frozen=True):
 def queues(database: Database, vault: Vault, channels: Sequence[Channel]) -> list[Queue[SendMessage]]:
     """The inbox's queue, for the worker."""
     post = PostRoom(database, vault, channels)
-    return [Queue(QUEUE, SendMessage, post.run, concurrency=CONCURRENCY)]
+    return [Queue(QUEUE, SendMessage, post.run, concurrency=CONCURRENCY * TAKEN_AHEAD)]
 
 
 async def purge(database: Database) -> None:
@@ -69,9 +71,14 @@ class PostRoom:
         self._database = database
         self._vault = vault
         self._channels = channels
+        self._places = asyncio.Semaphore(CONCURRENCY)
 
     async def run(self, job: SendMessage) -> None:
         """Raises RetryLater while the channels are out of reach and the message still has a point."""
+        async with self._places:
+            await self._run(job)
+
+    async def _run(self, job: SendMessage) -> None:
         letter = await self._claim(job.outgoing_id)
         if letter is None:
             return
@@ -84,31 +91,19 @@ class PostRoom:
 
     async def _claim(self, outgoing_id: UUID) -> Letter | None:
         """The message, marked as being sent; None where there is nothing left to do."""
-        async with self._database.transaction() as session:
-            row = await session.scalar(
-                select(OutgoingMessage).where(OutgoingMessage.id == outgoing_id).with_for_update()
-            )
-            if row is None:
-                return None
-            over = _why_over(row)
-            address = None if over else await self._address(session, row)
-            if over or address is None:
-                row.state, row.phone_enc, row.text_enc = over or "discarded", None, None
-                return None
-            row.state = "sending"
-            row.attempts += 1
-            return Letter(row.id, *address, row.message_id is None, row.attempts, row.expires_at)
-
-    async def _address(self, session: AsyncSession, row: OutgoingMessage) -> tuple[str, str] | None:
-        """Phone and words; None where the citizen has no confirmed phone."""
-        if row.phone_enc and row.text_enc:
-            phone = self._vault.decrypt(row.phone_enc, NOTE_PHONE)
-            return phone.decode(), self._vault.decrypt(row.text_enc, NOTE_TEXT).decode()
-        found = (await session.execute(_NOTICE.where(Message.id == row.message_id))).one_or_none()
-        if found is None:
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(_CLAIM, outgoing_id)
+        if row is None or row["state"] != "sending":
             return None
-        phone = self._vault.decrypt(found.value_enc, CONTACT)
-        return phone.decode(), rendered(found.key, found.params, "en" if found.language == "en" else "id")
+        return Letter(row["id"], *self._address(row), row["message_id"] is None, row["attempts"], row["expires_at"])
+
+    def _address(self, row: Mapping[str, Any]) -> tuple[str, str]:
+        """Phone and words."""
+        if row["message_id"] is None:
+            phone = self._vault.decrypt(row["phone_enc"], NOTE_PHONE)
+            return phone.decode(), self._vault.decrypt(row["text_enc"], NOTE_TEXT).decode()
+        phone = self._vault.decrypt(row["contact_enc"], CONTACT)
+        return phone.decode(), rendered(row["key"], row["params"], "en" if row["language"] == "en" else "id")
 
     async def _hand_over(self, letter: Letter) -> Result:
         """Each channel in turn until one takes it. A note stops at the first doubt: it may have arrived."""
@@ -129,37 +124,41 @@ class PostRoom:
 
     async def _write(self, outgoing_id: UUID, result: Result) -> None:
         """Note the result, and erase a note's phone and text unless it will be tried again."""
-        values: dict[str, object] = {
-            "state": result.state,
-            "channel": result.channel,
-            "gateway_id": result.gateway_id[:100],
-            "failure": result.failure[:100],
-        }
-        if result.state != "queued":
-            values |= {"phone_enc": None, "text_enc": None}
-        async with self._database.transaction() as session:
-            await session.execute(
-                update(OutgoingMessage)
-                .where(OutgoingMessage.id == outgoing_id)
-                .values(values)
-                .execution_options(synchronize_session=False)
-            )
+        over = result.state != "queued"
+        told = (result.state, result.channel, result.gateway_id[:100], result.failure[:100])
+        async with self._database.connection() as connection:
+            await connection.execute(_WRITE, outgoing_id, *told, over)
 
 
-_NOTICE = (
-    select(Message.key, Message.params, Citizen.language, Contact.value_enc)
-    .join(Citizen, Citizen.id == Message.citizen_id)
-    .join(Contact, and_(Contact.citizen_id == Citizen.id, Contact.kind == "phone", Contact.confirmed_at.is_not(None)))
+# One statement, so one round trip and one commit. Nothing is sent of a code over which a worker died (it is not sent
+# twice), of what came too late, and to whom there is no confirmed phone: that ends here, and its words are erased.
+_CLAIM = """
+WITH standing AS (
+    SELECT outgoing_messages.id AS standing_id, key, params, language, value_enc, CASE
+        WHEN state = 'sending' AND message_id IS NULL THEN 'unknown'
+        WHEN expires_at <= now() THEN 'failed'
+        WHEN state = 'discarded' OR coalesce(phone_enc, value_enc) IS NULL THEN 'discarded'
+        ELSE 'sending' END AS following
+    FROM outgoing_messages
+    LEFT JOIN messages ON messages.id = message_id
+    LEFT JOIN citizens ON citizens.id = messages.citizen_id
+    LEFT JOIN contacts ON contacts.citizen_id = citizens.id AND kind = 'phone' AND confirmed_at IS NOT NULL
+    WHERE outgoing_messages.id = $1 AND state IN ('queued', 'sending', 'discarded')
+    FOR UPDATE OF outgoing_messages
 )
-
-
-def _why_over(row: OutgoingMessage) -> OutgoingState | None:
-    """The state in which nothing is to be sent any more; None where it is."""
-    if row.state in ("sent", "failed", "unknown", "discarded"):
-        return cast(OutgoingState, row.state)
-    if row.state == "sending" and row.message_id is None:
-        return "unknown"  # a worker died over it: a code is not sent twice
-    return "failed" if row.expires_at <= utc_now() else None
+UPDATE outgoing_messages SET state = following,
+    attempts = CASE following WHEN 'sending' THEN attempts + 1 ELSE attempts END,
+    phone_enc = CASE following WHEN 'sending' THEN phone_enc END,
+    text_enc = CASE following WHEN 'sending' THEN text_enc END
+FROM standing WHERE id = standing_id
+RETURNING id, message_id, state, attempts, expires_at, phone_enc, text_enc, key, params, language,
+    value_enc AS contact_enc, CASE WHEN message_id IS NOT NULL THEN set_config('synchronous_commit', 'off', true) END
+"""
+_WRITE = """
+UPDATE outgoing_messages SET state = $2, channel = $3, gateway_id = $4, failure = $5,
+    phone_enc = CASE WHEN NOT $6 THEN phone_enc END, text_enc = CASE WHEN NOT $6 THEN text_enc END
+WHERE id = $1 RETURNING set_config('synchronous_commit', 'off', true)
+"""
 
 
 def _delay_s(attempts: int) -> float:

@@ -7,12 +7,14 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.login.gate import Gate
+from app.database import Database
 from app.login.identity import Person
+from app.login.keys import KeyRing
 from app.login.models import Citizen
 from app.login.passwords import PasswordHasher
 from app.login.registrations import NewAccount, create_account
 from app.login.sessions import open_session
+from app.login.tokens import AccessTokens
 from app.privacy import Vault
 from app.settings import Settings, SettingsError
 
@@ -52,19 +54,20 @@ async def seed_demo(session: AsyncSession, vault: Vault, settings: Settings) -> 
     return len(missing)
 
 
-async def demo_token(gate: Gate, settings: Settings, nik: str) -> str:
+async def demo_token(database: Database, vault: Vault, settings: Settings, nik: str) -> str:
     """An access token of a real new session. Raises SettingsError in production, KeyError for anybody else."""
     _refuse_production(settings)
     if not any(demo.person.nik == nik for demo in DEMO_CITIZENS):
         raise KeyError(nik)
-    await gate.keys.open()
-    async with gate.database.transaction() as session:
-        found = select(Citizen.id, Citizen.assurance_level).where(Citizen.nik_index == gate.vault.index("nik", nik))
+    keys = KeyRing(database, vault)
+    await keys.open()
+    async with database.transaction() as session:
+        found = select(Citizen.id, Citizen.assurance_level).where(Citizen.nik_index == vault.index("nik", nik))
         row = (await session.execute(found)).one_or_none()
         if row is None:
             raise KeyError(nik)
         opened = await open_session(session, row.id, row.assurance_level, "loket demo token")
-    return gate.tokens.issue(opened.citizen_id, opened.session_id, opened.assurance_level)
+    return AccessTokens(keys, settings.issuer).issue(opened.citizen_id, opened.session_id, opened.assurance_level)
 
 
 def _refuse_production(settings: Settings) -> None:

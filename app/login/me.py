@@ -3,11 +3,12 @@
 from uuid import UUID
 
 import msgspec
-from litestar import delete, get, patch
+from litestar import Response, delete, get, patch
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from sqlalchemy import update
 
+from app.answers import EncodedJson
 from app.cursor import decode_cursor, encode_cursor
 from app.errors import Unauthenticated
 from app.login.devices import end_all_devices, end_device, list_devices
@@ -28,13 +29,13 @@ from app.problems import problems
     tags=["me"],
     responses=problems(),
 )
-async def get_me(request: CitizenRequest) -> Profile:
+async def get_me(request: CitizenRequest) -> Response[Profile]:
     # No dependencies: this is the product's hottest read, and resolving two of them costs as much as all the rest.
     gate: Gate = request.app.state["gate"]
     profile = await gate.profiles.get(request.user.id)
     if profile is None:
         raise Unauthenticated("token_invalid")
-    return profile
+    return EncodedJson(msgspec.json.encode(profile))
 
 
 @patch(

@@ -19,14 +19,14 @@ _BEAT = """
 WITH gone AS (DELETE FROM worker_beats WHERE at < now() - interval '1 hour')
 INSERT INTO worker_beats (worker_id, at) VALUES ($1, now()) ON CONFLICT (worker_id) DO UPDATE SET at = now()
 """
-_ALIVE = f"SELECT EXISTS (SELECT 1 FROM worker_beats WHERE at > now() - interval '{ALIVE_S} seconds')"  # noqa: S608
+_ALIVE = f"SELECT EXISTS (SELECT 1 FROM worker_beats WHERE at > now() - interval '{ALIVE_S} seconds')"  # noqa: S608 - constants of ours
 
 
 async def beat(database: Database) -> None:
     """Beat until cancelled."""
     worker_id: UUID = uuid7()
     while True:
-        with suppress(asyncpg.PostgresError, OSError):
+        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
             async with database.connection() as connection:
                 await connection.execute(_BEAT, worker_id)
         await asyncio.sleep(EVERY_S)

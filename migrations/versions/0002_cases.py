@@ -59,7 +59,8 @@ def upgrade() -> None:
             name=op.f("ck_cases_delivery_state"),
         ),
         sa.CheckConstraint(
-            "status IN ('draft', 'submitted', 'in_review', 'needs_citizen', 'approved', 'rejected', 'completed', 'withdrawn', 'expired')",
+            "status IN ('draft', 'submitted', 'in_review', 'needs_citizen', "
+            "'approved', 'rejected', 'completed', 'withdrawn', 'expired')",
             name=op.f("ck_cases_status"),
         ),
         sa.CheckConstraint("rating BETWEEN 1 AND 5", name=op.f("ck_cases_rating")),

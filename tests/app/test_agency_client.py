@@ -23,7 +23,9 @@ from app.settings import BackendSettings
 from app.telemetry import request_id
 from tests.harness.listener import Behaviour, Server, answering, listening
 
-BUDGET_S = 0.6
+PATIENT_S = 10.0  # where an answer comes: also on a machine that is busy with something else
+BUDGET_S = 0.6  # where none comes, and the test waits for the end of it
+LATE_S = 3.0  # how much later a busy machine may notice
 READ = Call(operation="read", path="/thing", query=[("nik", "3571024505909001")])
 WRITE = Call(operation="write", path="/thing", method="POST", form=[("nik", "3571024505909001")])
 UNSAFE_GET = Call(operation="write", path="/thing")
@@ -52,7 +54,7 @@ async def dripping(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
         await asyncio.sleep(0.1)
 
 
-def client_for(port: int, *, concurrency: int = 4, scheme: str = "http") -> AgencyClient:
+def client_for(port: int, *, concurrency: int = 4, scheme: str = "http", budget_s: float = PATIENT_S) -> AgencyClient:
     manifest = IntegrationManifest(
         name="agency",
         title="Agency",
@@ -61,8 +63,9 @@ def client_for(port: int, *, concurrency: int = 4, scheme: str = "http") -> Agen
         protocol="test",
         concurrency=concurrency,
         operations={
-            "read": OperationPolicy(safe=True, budget_s=BUDGET_S, max_response_bytes=10_000),
-            "write": OperationPolicy(budget_s=BUDGET_S, max_response_bytes=10_000),
+            "read": OperationPolicy(safe=True, budget_s=budget_s, max_response_bytes=10_000),
+            "write": OperationPolicy(budget_s=budget_s, max_response_bytes=10_000),
+            "brief": OperationPolicy(budget_s=budget_s / 3, max_response_bytes=10_000),
         },
     )
     backend = BackendSettings("agency", f"{scheme}://127.0.0.1:{port}", {"token": "s3cret-token"})
@@ -70,9 +73,11 @@ def client_for(port: int, *, concurrency: int = 4, scheme: str = "http") -> Agen
 
 
 @asynccontextmanager
-async def calling(behave: Behaviour, *, concurrency: int = 4) -> AsyncIterator[tuple[AgencyClient, Server]]:
+async def calling(
+    behave: Behaviour, *, concurrency: int = 4, budget_s: float = PATIENT_S
+) -> AsyncIterator[tuple[AgencyClient, Server]]:
     async with listening(behave) as server:
-        client = client_for(server.port, concurrency=concurrency)
+        client = client_for(server.port, concurrency=concurrency, budget_s=budget_s)
         try:
             yield client, server
         finally:
@@ -137,11 +142,11 @@ async def test_unknown_host_had_no_effect() -> None:
     ids=["read", "write", "unsafe get"],
 )
 async def test_no_whole_answer(behave: Behaviour, call: Call, expected: type[AgencyError]) -> None:
-    async with calling(behave) as (client, server):
+    async with calling(behave, budget_s=BUDGET_S) as (client, server):
         started = asyncio.get_running_loop().time()
         with pytest.raises(expected):
             await client.call(call)
-        assert asyncio.get_running_loop().time() - started < BUDGET_S + 0.4
+        assert asyncio.get_running_loop().time() - started < BUDGET_S + LATE_S
         if expected is OutcomeUnknown:
             assert len(server.requests) == 1, "an unsafe call was sent again"
 
@@ -177,8 +182,9 @@ async def test_reads_share_connections() -> None:
 
 
 async def test_waiting_for_a_slot_counts_and_had_no_effect() -> None:
-    async with calling(never, concurrency=1) as (client, server):
-        first, second = await asyncio.gather(client.call(WRITE), client.call(WRITE), return_exceptions=True)
+    brief = Call(operation="brief", path="/thing", method="POST")
+    async with calling(never, concurrency=1, budget_s=BUDGET_S) as (client, server):
+        first, second = await asyncio.gather(client.call(WRITE), client.call(brief), return_exceptions=True)
         assert isinstance(first, OutcomeUnknown)
         assert isinstance(second, AgencyUnavailable)
         assert len(server.requests) == 1
@@ -264,7 +270,7 @@ async def test_retry_after_as_a_date() -> None:
 
 async def test_errors_tell_nothing_of_the_citizen() -> None:
     clients = [client_for(await closed_port())]
-    async with calling(never) as (client, _server), calling(half_an_answer) as (other, _other):
+    async with calling(never, budget_s=BUDGET_S) as (client, _server), calling(half_an_answer) as (other, _other):
         for each in (*clients, client, other):
             for call in (READ, WRITE):
                 with pytest.raises(AgencyError) as raised:
@@ -320,7 +326,12 @@ async def test_observes_outcome_and_time() -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(client.call(WRITE), 0.1)
         await client.close()
-    assert [outcome for _, _, outcome in seen] == ["unavailable", "unknown", "broken_off"]
+    async with listening(answering("500 Internal Server Error")) as server:
+        client = client_for(server.port)
+        client._observe = lambda backend, operation, outcome, seconds: seen.append((backend, operation, outcome))
+        await client.call(READ)
+        await client.close()
+    assert [outcome for _, _, outcome in seen] == ["unavailable", "unknown", "broken_off", "failed"]
     assert seen[1] == ("agency", "write", "unknown")
 
 

@@ -103,7 +103,7 @@ BAD = {
         415, "media_type_unsupported", b"service=x", headers={"Content-Type": "application/x-www-form-urlencoded"}
     ),
     "text": Bad(415, "media_type_unsupported", case_with(), headers={"Content-Type": "text/plain"}),
-    "no key": Bad(400, "idempotency_key_missing", case_with(), headers={"Idempotency-Key": ""}),
+    "an empty key": Bad(400, "idempotency_key_invalid", case_with(), headers={"Idempotency-Key": ""}),
     "wrong method on a list": Bad(405, "method_not_allowed", method="DELETE"),
     "wrong method on a case": Bad(405, "method_not_allowed", method="PUT", path=f"/v1/cases/{NO_CASE}"),
     "a method nobody knows": Bad(405, "method_not_allowed", method="TRACE", path="/v1/cases"),

@@ -1,7 +1,6 @@
 """The vault: what it wrote only it reads, in its own column; keys rotate; masks leave nothing to guess from."""
 
 import base64
-import os
 import stat
 import subprocess
 import sys
@@ -70,7 +69,7 @@ def test_demo_makes_its_keys_once(tmp_path: Path) -> None:
     assert open_vault(settings).decrypt(blob, "t.c") == b"x"
     for name in ("data.key", "index.key"):
         assert stat.S_IMODE((tmp_path / "secrets" / name).stat().st_mode) == 0o600
-    assert sorted(os.listdir(tmp_path / "secrets")) == ["data.key", "index.key"]
+    assert sorted(path.name for path in (tmp_path / "secrets").iterdir()) == ["data.key", "index.key"]
 
 
 def test_processes_starting_together_agree_on_the_keys(tmp_path: Path) -> None:

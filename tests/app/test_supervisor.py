@@ -106,7 +106,9 @@ def test_a_killed_supervisor_leaves_nothing_and_can_start_again(
     running.kill()
     again = start()
     again.wait_for("Ctrl-C stops all of it", READY_S)
-    assert all_gone(everything)
+    assert eventually(lambda: all_gone(everything), 20), [
+        process.cmdline() for process in everything if process.is_running()
+    ]
     assert is_ready(settings["LOKET_PORT"])
 
 

@@ -55,9 +55,7 @@ def test_every_silenced_rule_has_its_reason() -> None:
         f"{source.place}:{number}"
         for source in sources(*ALL_CODE)
         for number, line in enumerate(source.text.splitlines(), 1)
-        if (escape := ESCAPE.search(line))
-        and not re.search(r"(-|#)\s*\w", escape["rest"])
-        and "ESCAPE" not in line
+        if (escape := ESCAPE.search(line)) and not re.search(r"(-|#)\s*\w", escape["rest"]) and "ESCAPE" not in line
     )
 
 

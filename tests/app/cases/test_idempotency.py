@@ -71,18 +71,16 @@ async def test_ten_at_once_make_one_case(people: People, tables: Tables) -> None
     assert again.content == made[0].content
 
 
-@pytest.mark.parametrize("key", [None, ""])
-async def test_without_a_key_nothing_is_made(citizen: Citizen, tables: Tables, key: str | None) -> None:
+async def test_without_a_key_nothing_is_made(citizen: Citizen, tables: Tables) -> None:
     before = await tables.counts()
-    for answer in (
-        await citizen.client.post("/v1/cases", json=DRAFT, headers={} if key is None else {"Idempotency-Key": key}),
-        await send_file(citizen, key),
-    ):
+    for answer in (await citizen.client.post("/v1/cases", json=DRAFT), await send_file(citizen, None)):
         assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_missing")
     assert grown(before, await tables.counts()) == {}
 
 
-@pytest.mark.parametrize("key", ["short", "x" * 129, "with space in it", "semi;colon-key", "kunci-ä-kunci", "a" * 7])
+@pytest.mark.parametrize(
+    "key", ["short", "x" * 129, "with space in it", "semi;colon-key", "kunci-ä-kunci", "a" * 7, ""]
+)
 async def test_a_malformed_key_is_refused(citizen: Citizen, tables: Tables, key: str) -> None:
     before = await tables.counts()
     headers = {"Idempotency-Key": key.encode()}

@@ -107,13 +107,14 @@ async def test_a_recorder_writes_by_itself(database: Database) -> None:
     await recorder.close()
 
 
-async def test_the_board_tells_the_worst_and_takes_the_unmeasured_for_available(database: Database) -> None:
+async def test_the_board_tells_of_several_and_takes_the_unmeasured_for_available(database: Database) -> None:
     await record(database, "good", True)
     await record(database, "bad", *[False] * 3)
     board = HealthBoard(database)
     assert await board.of(["never-called"]) == "available"
     assert await board.of(["good"]) == "available"
-    assert await board.of(["good", "bad"]) == "down"
+    assert await board.of(["good", "bad"]) == "degraded", "one of several is down"
+    assert await board.of(["bad", "bad"]) == "down"
     await record(database, "bad", True)
     assert await board.of(["bad"]) == "down", "what it tells is up to five seconds old"
     assert await HealthBoard(database).of(["bad"]) == "available"

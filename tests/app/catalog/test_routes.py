@@ -130,7 +130,7 @@ async def test_public_answers_may_be_cached_and_asked_again_cheaply(api: Api) ->
         ("/v1/services/Outdoor%20Advertising", 404, "service_unknown"),
         ("/v1/services/%00", 404, "service_unknown"),
         ("/v1/services?cursor=nonsense", 400, "cursor_invalid"),
-        ("/v1/services?cursor=", 400, "cursor_invalid"),
+        ("/v1/services?cursor=", 400, "parameter_invalid"),
         ("/v1/services?q=ktp&cursor=WyJhIiwiYiJd", 400, "cursor_invalid"),
         ("/v1/services?limit=0", 400, "parameter_invalid"),
         ("/v1/services?limit=101", 400, "parameter_invalid"),

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import utc_now
 from app.errors import AgencyRejected, AgencyUnavailable, OutcomeUnknown
@@ -73,17 +74,17 @@ async def note(journey: Journey, phone: str | None = PHONE, lives_s: float = 300
             expires_at=utc_now() + timedelta(seconds=lives_s),
         )
         await courier.send(session, given)
-        return await _newest(session.scalar)
+        return await _newest(session)
 
 
 async def notice(journey: Journey, citizen_id: UUID) -> UUID:
     async with journey.database.transaction() as session:
         await notify(session, citizen_id, "inbox.case_approved", {"number": "SL-1", "service": "reklame"})
-        return await _newest(session.scalar)
+        return await _newest(session)
 
 
-async def _newest(scalar: Callable[..., object]) -> UUID:
-    found = await scalar(select(OutgoingMessage.id).order_by(OutgoingMessage.id.desc()).limit(1))  # type: ignore[misc]
+async def _newest(session: AsyncSession) -> UUID:
+    found = await session.scalar(select(OutgoingMessage.id).order_by(OutgoingMessage.id.desc()).limit(1))
     assert isinstance(found, UUID)
     return found
 

@@ -1,31 +1,16 @@
 """The demo's citizens: made once, fictitious, never in production."""
 
-from collections.abc import AsyncIterator
 from datetime import date
 
 import pytest
 from lokal.nik import parse_nik
 from msgspec.structs import replace
 
-from app.inbox.actions import InboxCourier
-from app.limits import Limiter
 from app.login.demo import DEMO_CITIZENS, DEMO_PASSWORD, demo_token, seed_demo
-from app.login.gate import Gate, Parts
 from app.login.identity import checked_person
 from app.login.passwords import password_faults
 from app.settings import Settings, SettingsError
-from app.valkey import Valkey
 from tests.app.login.journey import Journey
-
-
-@pytest.fixture(scope="module")
-async def gate(journey: Journey) -> AsyncIterator[Gate]:
-    """As the command `loket demo token` has one: not opened."""
-    settings = journey.api.settings
-    valkey = Valkey(settings.valkey_url)
-    courier = InboxCourier(journey.vault)
-    yield Gate(Parts(settings, journey.database, journey.vault, valkey, Limiter(valkey, lifted=True), courier))
-    await valkey.close()
 
 
 async def _seed(journey: Journey, settings: Settings) -> int:
@@ -33,7 +18,7 @@ async def _seed(journey: Journey, settings: Settings) -> int:
         return await seed_demo(session, journey.vault, settings)
 
 
-async def test_seeded_once_and_can_log_in(journey: Journey, gate: Gate) -> None:
+async def test_seeded_once_and_can_log_in(journey: Journey) -> None:
     assert await _seed(journey, journey.api.settings) == len(DEMO_CITIZENS)
     assert await _seed(journey, journey.api.settings) == 0
     levels = []
@@ -45,21 +30,21 @@ async def test_seeded_once_and_can_log_in(journey: Journey, gate: Gate) -> None:
         assert answered.status_code == 201
         levels.append(answered.json()["assurance_level"])
     assert levels == [2, 2, 2, 1]
-    token = await demo_token(gate, journey.api.settings, DEMO_CITIZENS[0].person.nik)
+    token = await demo_token(journey.database, journey.vault, journey.api.settings, DEMO_CITIZENS[0].person.nik)
     assert (await journey.me(token)).json()["name"] == "Siti Aminah"
 
 
-async def test_never_in_production(journey: Journey, gate: Gate) -> None:
+async def test_never_in_production(journey: Journey) -> None:
     production = replace(journey.api.settings, env="production")
     with pytest.raises(SettingsError):
         await _seed(journey, production)
     with pytest.raises(SettingsError):
-        await demo_token(gate, production, DEMO_CITIZENS[0].person.nik)
+        await demo_token(journey.database, journey.vault, production, DEMO_CITIZENS[0].person.nik)
 
 
-async def test_token_for_nobody_else(journey: Journey, gate: Gate) -> None:
+async def test_token_for_nobody_else(journey: Journey) -> None:
     with pytest.raises(KeyError):
-        await demo_token(gate, journey.api.settings, "3571024505909777")
+        await demo_token(journey.database, journey.vault, journey.api.settings, "3571024505909777")
 
 
 def test_demo_people_would_pass_as_anybody() -> None:

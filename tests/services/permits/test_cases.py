@@ -75,11 +75,6 @@ def test_a_right_form_has_no_fault() -> None:
     assert faults(billboard()) == []
 
 
-@pytest.mark.parametrize("field", ["applicant_village_code", "business_village_code", "location_village_code"])
-def test_a_village_must_exist(field: str) -> None:
-    assert faults(billboard(**{field: "35.71.01.1099"})) == [(f"/form/{field}", "village_unknown")]
-
-
 @pytest.mark.parametrize(
     ("first", "last", "expected"),
     [

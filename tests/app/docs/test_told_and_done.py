@@ -1,0 +1,48 @@
+"""What the document says of parameters is what the running API holds them to: missing, empty, or in words of null."""
+
+import pytest
+
+from tests.harness.people import Citizen
+
+NO_CASE = "/v1/cases/0192f5d0-c0de-7000-8000-000000000001"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status", "code", "pointer"),
+    [
+        ("GET", "/v1/permits/check", {}, 400, "parameter_invalid", "/query/number"),
+        ("GET", "/v1/cases?status=null", {}, 400, "parameter_invalid", "/query/status"),
+        ("GET", "/v1/cases?status=", {}, 400, "parameter_invalid", "/query/status"),
+        ("GET", "/v1/cases?limit=101", {}, 400, "parameter_invalid", "/query/limit"),
+        ("GET", "/v1/cases?cursor=", {}, 400, "parameter_invalid", "/query/cursor"),
+        ("POST", "/v1/cases", {}, 400, "idempotency_key_missing", None),
+        ("POST", "/v1/cases", {"Idempotency-Key": ""}, 400, "idempotency_key_invalid", None),
+        ("POST", f"{NO_CASE}/withdraw", {"Idempotency-Key": ""}, 400, "idempotency_key_invalid", None),
+        ("PATCH", NO_CASE, {}, 428, "if_match_missing", None),
+        ("GET", f"{NO_CASE}/events", {"Last-Event-ID": "-1"}, 400, "last_event_id_invalid", None),
+    ],
+)
+async def test_a_parameter_that_cannot_be(
+    citizen: Citizen, method: str, path: str, headers: dict[str, str], status: int, code: str, pointer: str | None
+) -> None:
+    body = {"service": "outdoor-advertising", "form": {}} if path == "/v1/cases" else {"form": {}}
+    sent = body if method in ("POST", "PATCH") and not path.endswith("withdraw") else None
+    answer = await citizen.client.request(method, path, json=sent, headers=headers)
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (status, code), problem
+    assert [fault["pointer"] for fault in problem.get("errors", [])] == ([pointer] if pointer else [])
+
+
+async def test_a_withdrawal_may_have_no_body_and_not_null(citizen: Citizen) -> None:
+    without = await citizen.client.post(f"{NO_CASE}/withdraw")
+    null = await citizen.client.post(
+        f"{NO_CASE}/withdraw", content="null", headers={"Content-Type": "application/json"}
+    )
+    assert (without.status_code, without.json()["code"]) == (404, "case_not_found")
+    assert (null.status_code, null.json()["code"]) == (422, "validation_failed")
+
+
+async def test_another_method_is_refused_with_those_that_are_there(citizen: Citizen) -> None:
+    answer = await citizen.client.put("/v1/cases")
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    assert {"GET", "POST"} <= set(answer.headers["allow"].replace(" ", "").split(","))

@@ -1,0 +1,94 @@
+"""The last net under every log line, and whose address a request is counted under."""
+
+import io
+import json
+import logging
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from litestar.connection import ASGIConnection
+from litestar.datastructures import State
+
+from app.telemetry import client_address, configure_logs, mask_text, trusted_networks
+
+NIK = "3571024505909001"
+PHONE = "+6281290019001"
+TOKEN = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    ("said", "masked"),
+    [
+        (f"NIK {NIK} tidak ada", "NIK [nik] tidak ada"),
+        (f"nik={NIK},phone={PHONE}", "nik=[nik],phone=[phone]"),
+        ("telepon 081290019001.", "telepon [phone]."),
+        ("telepon 6281290019001.", "telepon [phone]."),
+        (f"Bearer {TOKEN}", "Bearer [token]"),
+        (f'{{"nik":"{NIK}"}}', '{"nik":"[nik]"}'),
+        ("kasus 3571-26-0000123-4, 17 digit 35710245059090011", "kasus 3571-26-0000123-4, 17 digit 35710245059090011"),
+        ("0192f5d0c0de70008000000000000000", "0192f5d0c0de70008000000000000000"),
+    ],
+)
+def test_masking(said: str, masked: str) -> None:
+    assert mask_text(said) == masked
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_no_nik_comes_through_whatever_stands_around_it(before: str, after: str) -> None:
+    line = f"{before} {NIK} {after}"
+    assert NIK not in mask_text(line)
+    assert mask_text(mask_text(line)) == mask_text(line)
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Log as the product does, into memory; the lines."""
+    written = io.StringIO()
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    monkeypatch.setattr("sys.stdout", written)
+    configure_logs("debug")
+    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
+    root.handlers[:] = before
+    root.setLevel(level)
+
+
+def test_arguments_and_tracebacks_are_masked(logged: Any) -> None:
+    log = logging.getLogger("test.masking")
+    log.warning("person %s at %s", NIK, PHONE)
+    try:
+        raise ValueError(f"no such person {NIK}")
+    except ValueError:
+        log.exception("failed for %s", TOKEN)
+    first, second = logged()
+    assert first["event"] == "person [nik] at [phone]"
+    assert second["event"] == "failed for [token]"
+    assert "no such person [nik]" in second["exception"]
+    assert NIK not in json.dumps([first, second])
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "trusted", "address"),
+    [
+        ("198.51.100.7", "203.0.113.1", "", "198.51.100.7"),
+        ("10.0.0.2", "203.0.113.1", "10.0.0.0/8", "203.0.113.1"),
+        ("10.0.0.2", "6.6.6.6, 203.0.113.1", "10.0.0.0/8", "203.0.113.1"),
+        ("10.0.0.2", "6.6.6.6, 203.0.113.1, 10.0.0.3", "10.0.0.0/8", "203.0.113.1"),
+        ("10.0.0.2", "", "10.0.0.0/8", "10.0.0.2"),
+        ("10.0.0.2", "nonsense", "10.0.0.0/8", "nonsense"),
+        ("2001:db8::1", "203.0.113.1", "2001:db8::/32", "203.0.113.1"),
+        ("198.51.100.7", "203.0.113.1", "10.0.0.0/8", "198.51.100.7"),
+    ],
+)
+def test_the_address_a_request_is_counted_under(peer: str, forwarded: str, trusted: str, address: str) -> None:
+    app = type("App", (), {"state": State({"trusted_proxies": trusted_networks(trusted)})})()
+    headers = [(b"x-forwarded-for", forwarded.encode())] if forwarded else []
+    scope: Any = {"type": "http", "client": (peer, 1234), "headers": headers, "litestar_app": app, "app": app}
+    assert client_address(ASGIConnection(scope)) == address
+
+
+def test_a_network_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="does not appear"):
+        trusted_networks("10.0.0.0/8, my-proxy")

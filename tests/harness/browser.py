@@ -1,0 +1,45 @@
+"""Debian's Chromium without a screen, for tests of pages; installed by apt where it is missing and may be."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+# The network ones: Chromium looks up its maker's hosts at every start, and waits for each.
+_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@asynccontextmanager
+async def browser() -> AsyncIterator[Browser]:
+    """A browser with an empty profile of its own."""
+    async with async_playwright() as playwright:
+        opened = await playwright.chromium.launch(executable_path=chromium(), args=_FLAGS)
+        try:
+            yield opened
+        finally:
+            await opened.close()
+
+
+def chromium() -> str:
+    """Where it is. Skips the test where it is not and cannot be installed: no apt, or nobody allowed to use it."""
+    found = shutil.which("chromium")
+    if not found and os.geteuid() == 0 and shutil.which("apt-get"):
+        for command in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
+            subprocess.run(["apt-get", "--quiet", *command], check=True, capture_output=True, timeout=600)
+        found = shutil.which("chromium")
+    if not found:
+        pytest.skip("needs Chromium: `apt install chromium`")
+    return found
