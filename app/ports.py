@@ -29,9 +29,9 @@ class PortPlace(msgspec.Struct, frozen=True):
 def place_of_port(serves: str) -> PortPlace:
     """Raises SettingsError where there is none."""
     folder, _, name = serves.rpartition("_")
-    for owner, port in ((serves, ""), (folder, name)):
+    for owner, port in ((serves, ""), *([(folder, name)] if folder and name else [])):
         for package in ("services", "app"):
-            if owner and (ROOT / package / owner / "port.py").exists():
+            if (ROOT / package / owner / "port.py").exists():
                 return PortPlace(f"{package}.{owner}", port)
     raise SettingsError(f"nothing has a port named {serves!r}")
 
