@@ -201,8 +201,11 @@ def _told_apart(asked: Session, told: Session) -> tuple[tuple[str, str], tuple[s
 
 
 def _ahead(mine: str | None, now_serving: str | None) -> int | None:
-    """How far the called number is behind mine; None where they are not of one series."""
+    """How far the called number is behind mine; None where they are not of one series. Before the first call ("") all
+    numbers up to mine are to come."""
     ours, theirs = _NUMBER.match(mine or ""), _NUMBER.match(now_serving or "")
+    if ours is not None and now_serving == "":
+        return int(ours["running"])
     if ours is None or theirs is None or ours["letters"] != theirs["letters"]:
         return None
     return int(ours["running"]) - int(theirs["running"])
