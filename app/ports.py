@@ -6,6 +6,7 @@ services/health, MembershipPort, with its checks in membership_contract.py.
 
 import importlib
 import inspect
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -22,16 +23,22 @@ class PortPlace(msgspec.Struct, frozen=True):
     name: str
 
     @property
+    def port(self) -> str:
+        """What its class is called."""
+        words = self.name or self.package.rpartition(".")[2]
+        return "".join(word.capitalize() for word in words.split("_")) + "Port"
+
+    @property
     def contract(self) -> str:
         return f"{self.package}.{self.name}_contract" if self.name else f"{self.package}.contract"
 
 
-def place_of_port(serves: str) -> PortPlace:
+def place_of_port(serves: str, root: Path = ROOT) -> PortPlace:
     """Raises SettingsError where there is none."""
     folder, _, name = serves.rpartition("_")
     for owner, port in ((serves, ""), *([(folder, name)] if folder and name else [])):
         for package in ("services", "app"):
-            if (ROOT / package / owner / "port.py").exists():
+            if (root / package / owner / "port.py").exists():
                 return PortPlace(f"{package}.{owner}", port)
     raise SettingsError(f"nothing has a port named {serves!r}")
 
@@ -40,8 +47,7 @@ def port_type(serves: str) -> type[Any]:
     """The abstract class that adapters in `<serves>.py` implement. Raises SettingsError."""
     place = place_of_port(serves)
     ports = abstract_classes(importlib.import_module(f"{place.package}.port"))
-    wanted = _pascal(place.name or place.package.rpartition(".")[2]) + "Port"
-    found = [kind for kind in ports if kind.__name__ == wanted] or ([] if place.name else ports)
+    found = [kind for kind in ports if kind.__name__ == place.port] or ([] if place.name else ports)
     if len(found) != 1:
         raise SettingsError(f"{place.package}.port: expected one port for {serves!r}, found {len(found)}")
     return found[0]
@@ -59,7 +65,3 @@ def abstract_classes(where: ModuleType) -> list[type[Any]]:
         for _, kind in inspect.getmembers(where, inspect.isclass)
         if kind.__module__ == where.__name__ and inspect.isabstract(kind)
     ]
-
-
-def _pascal(name: str) -> str:
-    return "".join(part.capitalize() for part in name.split("_"))

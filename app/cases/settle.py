@@ -50,8 +50,14 @@ async def settle_asked(
     if held.operation == "submit":
         return await _settle_submission(connection, row, outcome, asked=asked)
     if held.operation == "withdraw" and outcome.state == "delivered" and may_move(row["status"], "withdrawn"):
+        # What the agency took back is free again: its next ticket may have the same number.
         return await change_case(
-            connection, row, Line("withdrawn", "withdrawn"), status="withdrawn", next_refresh_at=None
+            connection,
+            row,
+            Line("withdrawn", "withdrawn"),
+            status="withdrawn",
+            agency_reference=None,
+            next_refresh_at=None,
         )
     return row
 

@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterable
 from pathlib import Path
 
+from app.ports import PortPlace
+
 _BODIES = {
     "submit": """\
         content = msgspec.to_builtins({first}, str_keys=True)
@@ -32,10 +34,11 @@ _BODY_IMPORTS = {
 }
 
 
-def adapter_parts(port_file: Path, port_module: str, name: str, class_prefix: str) -> dict[str, str]:
+def adapter_parts(place: PortPlace, root: Path, name: str, class_prefix: str) -> dict[str, str]:
     """Words for the adapter's template: the port's class, its methods, and the imports they need."""
-    tree = ast.parse(port_file.read_text("utf-8"))
-    port = _port_class(tree)
+    port_module = f"{place.package}.port"
+    tree = ast.parse((root / f"{port_module.replace('.', '/')}.py").read_text("utf-8"))
+    port = _port_class(tree, place.port)
     methods = [node for node in port.body if isinstance(node, ast.AsyncFunctionDef)]
     known = _where_names_come_from(tree, port_module)
     needed = {
@@ -62,14 +65,14 @@ def _written(method: ast.AsyncFunctionDef) -> str:
     return f"    async def {method.name}({ast.unparse(method.args)}){returns}:\n{body.format(**names)}"
 
 
-def _port_class(tree: ast.Module) -> ast.ClassDef:
-    """The abstract class of a port.py: the one whose name ends in Port, or the only one."""
+def _port_class(tree: ast.Module, wanted: str) -> ast.ClassDef:
+    """The abstract class of a port.py that is called `wanted`, or the only one."""
     abstract = [
         node
         for node in tree.body
         if isinstance(node, ast.ClassDef) and any(ast.unparse(base) == "ABC" for base in node.bases)
     ]
-    return next((node for node in abstract if node.name.endswith("Port")), abstract[0])
+    return next((node for node in abstract if node.name == wanted), abstract[0])
 
 
 def _where_names_come_from(tree: ast.Module, port_module: str) -> dict[str, str]:

@@ -6,8 +6,9 @@ from pathlib import Path
 from string import Template
 
 from app.manifest import service_manifests
+from app.ports import place_of_port
 from app.scaffold.adapter import adapter_parts
-from app.settings import ROOT
+from app.settings import ROOT, SettingsError
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
@@ -25,19 +26,18 @@ def new_service(name: str, agency: str, root: Path = ROOT) -> list[Path]:
 
 def new_integration(name: str, serves: str, root: Path = ROOT) -> list[Path]:
     """Write integrations/<name>/ with an adapter for the port of `serves`; the files written. Raises ScaffoldError."""
-    owner = next(
-        (f"{part}/{serves}" for part in ("services", "app") if (root / part / serves / "port.py").exists()), ""
-    )
-    if not owner:
-        raise ScaffoldError(f"nothing has a port named {serves!r}: services/{serves}/port.py would be it")
-    module = service_manifests(root / "services").get(serves)
+    try:
+        place = place_of_port(serves, root)
+    except SettingsError:
+        raise ScaffoldError(f"nothing has a port named {serves!r}: services/{serves}/port.py would be it") from None
+    module = service_manifests(root / "services").get(place.package.removeprefix("services."))
     words = {
         **_words(name),
         "serves": serves,
         "Serves": _pascal(serves),
         "agency": module.agency if module else "diskominfo",
     }
-    words |= adapter_parts(root / owner / "port.py", f"{owner.replace('/', '.')}.port", name, words["Name"])
+    words |= adapter_parts(place, root, name, words["Name"])
     written = _write(_TEMPLATES / "integration", root / "integrations" / _checked(name), words)
     adapter = root / "integrations" / name / "adapter.py"
     return [*(path for path in written if path != adapter), adapter.rename(adapter.with_name(f"{serves}.py"))]

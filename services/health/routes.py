@@ -16,6 +16,7 @@ from app.catalog.facilities import Clinic, Facility
 from app.database import utc_now
 from app.errors import FieldError, NotFound
 from app.facilities import Branch
+from app.limits import Limiter
 from app.login.guards import CITIZEN, PUBLIC, CitizenRequest
 from app.problems import problems
 from app.texts import Language, text
@@ -38,6 +39,7 @@ from services.health.schemas import (
 )
 
 TAGS = ["health"]
+MEMBERSHIPS_PER_MINUTE = 10
 AnyRequest = Request[Any, Any, Any]
 Branches = dict[str, Branch[HealthPort]]
 _SERVICES = {"puskesmas": "puskesmas-queue-ticket", "hospital": "hospital-queue-ticket"}
@@ -134,7 +136,12 @@ async def check_in(request: CitizenRequest, case_id: FromPath[UUID], language: N
     tags=TAGS,
     responses=problems("consent_missing", "membership_not_found", "membership_refused", "agency_unavailable"),
 )
-async def get_membership(request: CitizenRequest, health_membership: NamedDependency[MembershipPort]) -> MembershipView:
+async def get_membership(
+    request: CitizenRequest,
+    health_membership: NamedDependency[MembershipPort],
+    limiter: NamedDependency[Limiter],
+) -> MembershipView:
+    await limiter.hit("membership", str(request.user.id), limit=MEMBERSHIPS_PER_MINUTE, period_s=60)
     told = await read_membership(request.user.id, health_membership, request.app.state["cases"])
     return MembershipView(
         source="BPJS Kesehatan",
