@@ -143,6 +143,20 @@ def test_an_unreachable_server_is_named_without_its_password(start: Callable[...
     assert "geheim" not in running.output()
 
 
+def test_servers_of_yours_are_used_and_left_alone(
+    start: Callable[..., Running], settings: dict[str, str], postgres_url: str, valkey_url: str
+) -> None:
+    """Embedded ones play them here; `make test-external` gives Debian's."""
+    running = start(LOKET_DATABASE_URL=postgres_url, LOKET_VALKEY_URL=valkey_url)
+    running.wait_for("Ctrl-C stops all of it", READY_S)
+    assert is_ready(settings["LOKET_PORT"])
+    assert running.output().count("answers (yours)") == 2
+    assert len(psutil.Process(running.pid).children()) == 3
+    assert not Path(settings["LOKET_DATA_DIR"], "postgres").exists()
+    running.stop()
+    assert running.process.returncode == 0
+
+
 def test_a_second_copy_on_the_same_folder_is_refused(start: Callable[..., Running]) -> None:
     first = start()
     first.wait_for("runs", READY_S)
