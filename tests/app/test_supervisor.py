@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -21,12 +22,14 @@ pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> dict[str, str]:
-    return {
-        "LOKET_DATA_DIR": str(tmp_path / "data"),
-        "LOKET_PORT": str(free_port()),
-        "LOKET_SANDBOX_PORT": str(free_port()),
-    }
+def settings() -> Iterator[dict[str, str]]:
+    """Not below pytest's own folder: each pytest that starts shuts `nobody` out of that, whom PostgreSQL runs as."""
+    with tempfile.TemporaryDirectory(prefix="loket-test-", ignore_cleanup_errors=True) as folder:
+        yield {
+            "LOKET_DATA_DIR": f"{folder}/data",
+            "LOKET_PORT": str(free_port()),
+            "LOKET_SANDBOX_PORT": str(free_port()),
+        }
 
 
 @pytest.fixture
