@@ -11,7 +11,7 @@ BIN := .venv/bin
 TESTS ?= tests
 WORKERS ?= logical
 
-.PHONY: run test test-clients fuzz check bench clean requirements install-% has-python
+.PHONY: run test test-clients test-external fuzz check bench clean requirements install-% has-python
 
 run: install-runtime ## PostgreSQL, Valkey, sandboxes, worker and API on this machine; Ctrl-C ends it all
 	@exec $(BIN)/loket run
@@ -21,6 +21,9 @@ test: install-test ## every test, against servers of its own
 
 test-clients: install-test ## clients made from the OpenAPI document by tools of other languages; needs Node.js and npm
 	@$(BIN)/python -m pytest -m clients tests/contract
+
+test-external: install-test ## much of the suite on servers as a city has them: PostgreSQL 15 and Redis of Debian, over TCP
+	@$(BIN)/python -m tests.external
 
 fuzz: install-test ## schemathesis at length: a hundred examples an operation, other ones every time
 	@LOKET_FUZZ_EXAMPLES=$${LOKET_FUZZ_EXAMPLES:-100} $(BIN)/python -m pytest -q tests/contract/test_schemathesis.py

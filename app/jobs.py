@@ -17,12 +17,13 @@ from pgqueuer.models import Job
 from sqlalchemy import literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.database import Connection, driver_of
+from app.database import Connection, Database, driver_of
 
 P = TypeVar("P", bound=msgspec.Struct)
 
 # pgqueuer's own statement, rendered once: rendering it for every job costs more than running it.
 _ENQUEUE = QueryQueueBuilder().build_enqueue_query("skip")
+_OLD_NOTES = "DELETE FROM pgqueuer_log WHERE created < now() - interval '7 days'"
 _ANYTHING = select(literal(1))
 
 # A worker that stops beating for this long has lost its job to another one.
@@ -77,6 +78,12 @@ def enqueue_part(queue: str, payload: str, source: str) -> str:
     return f"""
     INSERT INTO pgqueuer (priority, entrypoint, payload, status) SELECT 0, '{queue}', {payload}, 'queued' FROM {source}
     """  # noqa: S608 - constants of ours
+
+
+async def purge_log(database: Database) -> None:
+    """Remove what the job engine noted of jobs that ended long ago: nobody reads it, and nothing else removes it."""
+    async with database.connection() as connection:
+        await connection.execute(_OLD_NOTES)
 
 
 async def driver_connection(session: AsyncSession) -> Connection:

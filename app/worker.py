@@ -19,7 +19,7 @@ from app.cases.refresh import Refresher
 from app.cases.sweep import purge_cases, sweep_deliveries
 from app.database import driver_url
 from app.inbox import jobs as inbox
-from app.jobs import LEASE_S, LOOK_EVERY_S, Queue, run_queues
+from app.jobs import LEASE_S, LOOK_EVERY_S, Queue, purge_log, run_queues
 from app.login import jobs as login
 from app.processes import freeze_heap
 from app.readiness.beats import beat
@@ -123,3 +123,4 @@ async def _purge(product: Product) -> None:
     await purge_cases(product.cases)
     await inbox.purge(product.database)
     await login.purge(product.database)
+    await purge_log(product.database)

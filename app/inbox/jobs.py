@@ -13,7 +13,7 @@ from sqlalchemy import delete
 
 from app.database import Database, utc_now
 from app.errors import AgencyRejected, AgencyUnavailable, OutcomeUnknown
-from app.inbox.actions import QUEUE, SendMessage, rendered
+from app.inbox.actions import CODES, NOTICES, SendMessage, rendered
 from app.inbox.models import NOTE_PHONE, NOTE_TEXT, OutgoingMessage, OutgoingState
 from app.inbox.port import Channel
 from app.jobs import Queue, RetryLater
@@ -53,9 +53,11 @@ class Result(msgspec.Struct, frozen=True):
 
 
 def queues(database: Database, vault: Vault, channels: Sequence[Channel]) -> list[Queue[SendMessage]]:
-    """The inbox's queue, for the worker."""
-    post = PostRoom(database, vault, channels)
-    return [Queue(QUEUE, SendMessage, post.run, concurrency=CONCURRENCY * TAKEN_AHEAD)]
+    """The inbox's queues, for the worker, each with places of its own."""
+    return [
+        Queue(name, SendMessage, PostRoom(database, vault, channels).run, concurrency=CONCURRENCY * TAKEN_AHEAD)
+        for name in (CODES, NOTICES)
+    ]
 
 
 async def purge(database: Database) -> None:

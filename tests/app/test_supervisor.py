@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -21,12 +22,14 @@ pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> dict[str, str]:
-    return {
-        "LOKET_DATA_DIR": str(tmp_path / "data"),
-        "LOKET_PORT": str(free_port()),
-        "LOKET_SANDBOX_PORT": str(free_port()),
-    }
+def settings() -> Iterator[dict[str, str]]:
+    """Not below pytest's own folder: each pytest that starts shuts `nobody` out of that, whom PostgreSQL runs as."""
+    with tempfile.TemporaryDirectory(prefix="loket-test-", ignore_cleanup_errors=True) as folder:
+        yield {
+            "LOKET_DATA_DIR": f"{folder}/data",
+            "LOKET_PORT": str(free_port()),
+            "LOKET_SANDBOX_PORT": str(free_port()),
+        }
 
 
 @pytest.fixture
@@ -141,6 +144,20 @@ def test_an_unreachable_server_is_named_without_its_password(start: Callable[...
     assert running.process.wait(READY_S) == 1
     assert f"PostgreSQL at 127.0.0.1:{port} (LOKET_DATABASE_URL)" in running.output()
     assert "geheim" not in running.output()
+
+
+def test_servers_of_yours_are_used_and_left_alone(
+    start: Callable[..., Running], settings: dict[str, str], postgres_url: str, valkey_url: str
+) -> None:
+    """Embedded ones play them here; `make test-external` gives Debian's."""
+    running = start(LOKET_DATABASE_URL=postgres_url, LOKET_VALKEY_URL=valkey_url)
+    running.wait_for("Ctrl-C stops all of it", READY_S)
+    assert is_ready(settings["LOKET_PORT"])
+    assert running.output().count("answers (yours)") == 2
+    assert len(psutil.Process(running.pid).children()) == 3
+    assert not Path(settings["LOKET_DATA_DIR"], "postgres").exists()
+    running.stop()
+    assert running.process.returncode == 0
 
 
 def test_a_second_copy_on_the_same_folder_is_refused(start: Callable[..., Running]) -> None:

@@ -51,7 +51,7 @@ async def test_every_case_reaches_the_agency_exactly_once(
 
 
 async def _hand_in_all(citizen: Citizen) -> list[str]:
-    return [(await hand_in(citizen))["number"] for _ in range(CASES_EACH)]
+    return [(await hand_in(citizen, tries=20))["number"] for _ in range(CASES_EACH)]
 
 
 async def _settled(postgres_url: str) -> dict[str, str]:

@@ -1,13 +1,12 @@
 """Debian's Chromium without a screen, for tests of pages; installed by apt where it is missing and may be."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from playwright.async_api import Browser, async_playwright
+
+from tests.harness.debian import installed
 
 # The network ones: Chromium looks up its maker's hosts at every start, and waits for each.
 _FLAGS = [
@@ -35,11 +34,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 def chromium() -> str:
     """Where it is. Skips the test where it is not and cannot be installed: no apt, or nobody allowed to use it."""
-    found = shutil.which("chromium")
-    if not found and os.geteuid() == 0 and shutil.which("apt-get"):
-        for command in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
-            subprocess.run(["apt-get", "--quiet", *command], check=True, capture_output=True, timeout=600)
-        found = shutil.which("chromium")
+    found = installed("chromium", "chromium")
     if not found:
         pytest.skip("needs Chromium: `apt install chromium`")
     return found

@@ -295,5 +295,5 @@ def test_delay_grows_and_stops_growing() -> None:
     assert _delay_s(60) >= LONGEST_DELAY_S / 2
 
 
-def test_one_queue(journey: Journey) -> None:
-    assert [queue.name for queue in queues(journey.database, journey.vault, [])] == ["inbox.send"]
+def test_codes_have_a_queue_of_their_own(journey: Journey) -> None:
+    assert [queue.name for queue in queues(journey.database, journey.vault, [])] == ["inbox.code", "inbox.send"]
