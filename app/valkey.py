@@ -6,11 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 log = logging.getLogger("loket.valkey")
 
 BUDGET_S = 0.05
+CONNECT_S = 1.0
+READY_CONNECTIONS = 4
 GATHER_S = 0.01
 RECONNECT_S = 1.0
 Listener = Callable[[bytes], None]
@@ -26,12 +29,13 @@ class Valkey:
     def __init__(self, url: str, *, budget_s: float = BUDGET_S) -> None:
         self._budget_s = budget_s
         self._pool = BlockingConnectionPool.from_url(
-            url, max_connections=50, timeout=budget_s, socket_connect_timeout=budget_s, socket_timeout=budget_s
+            url, max_connections=50, timeout=budget_s, socket_connect_timeout=CONNECT_S, socket_timeout=budget_s
         )
         self._redis = Redis(connection_pool=self._pool)
         self._listening = Redis.from_url(url, socket_connect_timeout=1.0, health_check_interval=5)
         self._listeners: dict[str, list[Listener]] = {}
         self._task: asyncio.Task[None] | None = None
+        self._connecting: asyncio.Task[None] | None = None
         self._news: list[tuple[str, bytes]] = []
         self._telling: asyncio.Task[None] | None = None
 
@@ -61,6 +65,7 @@ class Valkey:
 
     async def start(self) -> None:
         """Begin to listen, and to reconnect for ever."""
+        self._connect()
         self._task = asyncio.create_task(self._listen(), name="valkey-listener")
 
     async def close(self) -> None:
@@ -70,6 +75,9 @@ class Valkey:
                 await self._task
         if self._telling:
             await self._telling
+        if self._connecting:
+            self._connecting.cancel()
+            await asyncio.gather(self._connecting, return_exceptions=True)
         await self._redis.aclose()
         await self._pool.disconnect()
         await self._listening.aclose()
@@ -89,7 +97,19 @@ class Valkey:
             async with asyncio.timeout(self._budget_s):
                 return await call
         except (RedisError, TimeoutError, OSError) as error:
+            self._connect()
             raise ValkeyDown(type(error).__name__) from error
+
+    def _connect(self) -> None:
+        """Have connections ready. One to a server far away takes longer than a call may, and no call would make it."""
+        if self._connecting is None or self._connecting.done():
+            self._connecting = asyncio.create_task(self._make_connections(), name="valkey-connections")
+
+    async def _make_connections(self) -> None:
+        asked = [self._pool.get_connection() for _ in range(READY_CONNECTIONS)]  # type: ignore[no-untyped-call] # no stubs
+        for made in await asyncio.gather(*asked, return_exceptions=True):
+            if isinstance(made, AbstractConnection):
+                await self._pool.release(made)
 
     async def _listen(self) -> None:
         while True:
