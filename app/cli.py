@@ -137,7 +137,8 @@ def check_agency(name: str) -> None:
         broken = 0
         async for verdict in run_checks(settings(), name):
             broken += bool(verdict.broken)
-            click.echo(f"{'broken' if verdict.broken else 'holds '}  {verdict.port}: {verdict.check}")
+            where = f"{verdict.port} {verdict.facility}".strip()
+            click.echo(f"{'broken' if verdict.broken else 'holds '}  {where}: {verdict.check}")
             if verdict.broken:
                 click.echo(f"        {verdict.broken}")
         return broken
