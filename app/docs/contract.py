@@ -14,6 +14,8 @@ from app.docs.links import add_links
 from app.docs.operations import PARAMETERS, tidy
 from app.docs.refusals import add_refusals, shared_examples
 from app.docs.structs import complete_schemas
+from app.manifest import service_manifests
+from app.settings import ROOT
 
 CONFIG_PATH = "/docs/schema"
 
@@ -30,11 +32,10 @@ One window for a city's public services: log in once, ask once, and see where ev
 _TAGS = {
     "catalogue": "Agencies and their services, with the parts of the service standard",
     "login": "Accounts, one-time codes and tokens",
-    "me": "My profile, and the devices I am logged in on",
+    "me": "My profile, consents, and the devices I am logged in on",
     "cases": "A citizen's dealings with a service, from draft to outcome",
     "attachments": "Files for cases",
     "inbox": "Messages to the citizen",
-    "permits": "Issued licences",
     "operations": "For those who run it",
 }
 
@@ -51,7 +52,7 @@ def openapi_config(issuer: str, version: str) -> OpenAPIConfig:
             Server(url="/", description="Where this document came from"),
             Server(url=issuer, description="By name"),
         ],
-        tags=[Tag(name, description=words) for name, words in _TAGS.items()],
+        tags=[Tag(name, description=words) for name, words in {**_TAGS, **_module_tags()}.items()],
         components=Components(
             security_schemes={
                 "bearer": SecurityScheme(
@@ -94,4 +95,13 @@ def _handlers(app: Litestar) -> Mapping[str, HTTPRouteHandler]:
         for route in app.routes
         for handler in getattr(route, "route_handlers", ())
         if handler.resolve_include_in_schema()
+    }
+
+
+def _module_tags() -> dict[str, str]:
+    """The service modules that have routes of their own, by their titles."""
+    return {
+        name: manifest.title.into("en")
+        for name, manifest in service_manifests().items()
+        if (ROOT / "services" / name / "routes.py").exists()
     }
