@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, cast
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from litestar.params import FromPath, QueryParameter
 from app.cases.tools import CaseTools
 from app.catalog.facilities import Clinic, Facility
 from app.database import utc_now
-from app.errors import FieldError, NotFound
+from app.errors import BadRequest, FieldError, NotFound
 from app.facilities import Branch
 from app.limits import Limiter
 from app.login.guards import CITIZEN, PUBLIC, CitizenRequest
@@ -48,6 +48,17 @@ _STATE = "health_queues"
 _SOON = 5
 
 
+# A text held to dates: a date that may be left out would take `date=null` for none.
+Day = Annotated[
+    str,
+    QueryParameter(
+        name="date",
+        description="Today there, where it is left out.",
+        schema_extra={"type": "string", "format": "date"},
+    ),
+]
+
+
 @get(
     "/v1/health/facilities",
     opt=PUBLIC,
@@ -72,12 +83,15 @@ async def list_clinics(
     request: AnyRequest,
     facility_id: FromPath[str],
     language: NamedDependency[Language],
-    day: Annotated[date | None, QueryParameter(name="date", description="Today there, where it is left out.")] = None,
+    day: Day = "",
 ) -> ClinicList:
     branch = _branches(request).get(facility_id)
     if branch is None:
         raise NotFound("facility_unknown")
-    facility, wanted = branch.facility, day or today_at(branch.facility)
+    facility, wanted = (
+        branch.facility,
+        _day(day if "date" in request.query_params else None) or today_at(branch.facility),
+    )
     closed = next((_reason(fault, language) for fault in day_faults(facility, wanted, "")), None)
     asked = [() if closed else sessions_on(clinic, wanted) for clinic in facility.clinic]
     live = _live(request)
@@ -284,6 +298,16 @@ def _advice(standing: Standing) -> str:
     if standing.called:
         return "called"
     return "soon" if standing.before <= _SOON else "wait"
+
+
+def _day(written: str | None) -> date | None:
+    """None where it was left out. Raises BadRequest for what is no day of the calendar."""
+    if written is None:
+        return None
+    try:
+        return datetime.strptime(written, "%Y-%m-%d").date()  # noqa: DTZ007 -- a day has no zone
+    except ValueError:
+        raise BadRequest("parameter_invalid", errors=[FieldError("/query/date", "format")]) from None
 
 
 ROUTES = [list_facilities, list_clinics, watch_ticket, check_in, get_membership]
