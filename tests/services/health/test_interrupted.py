@@ -1,7 +1,7 @@
 """A ticket's request is cut off in the middle: its process killed, its citizen gone, its key sent again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from datetime import date
 from typing import Any
@@ -30,14 +30,23 @@ async def bench(sandboxes: Sandboxes) -> AsyncIterator[HttpWorkbench]:
         await held.heal()
 
 
-async def cut_off(citizen: Citizen, body: dict[str, Any], key: str, start: Callable[..., Running], issuer: str) -> None:
-    """Ask on a process that is killed a second later."""
+async def cut_off(
+    citizen: Citizen,
+    body: dict[str, Any],
+    key: str,
+    start: Callable[..., Running],
+    issuer: str,
+    reached: Callable[[], Awaitable[bool]],
+) -> None:
+    """Ask on a process that is killed as soon as the asking has `reached` its point."""
     port = free_port()
     running = start("serve", LOKET_PORT=str(port), LOKET_PUBLIC_URL=issuer)
     running.wait_for("startup complete")
     headers = {"Idempotency-Key": key}
     asking = asyncio.create_task(citizen.client.post(f"http://127.0.0.1:{port}/v1/cases", json=body, headers=headers))
-    await asyncio.sleep(1.5)
+    async with asyncio.timeout(30):
+        while not await reached():
+            await asyncio.sleep(0.05)
     running.kill()
     with suppress(httpx.TransportError):
         answer = await asking
@@ -50,7 +59,11 @@ async def test_killed_after_the_facility_gave_it(
     citizen, key = await people.make(), new_key()
     body = {"service": SERVICE, "form": ticket_form()}
     await bench.fault("slow_body", ["take"])
-    await cut_off(citizen, body, key, start_process, api.url)
+
+    async def given() -> bool:
+        return any(effect.operation == "take" for effect in await bench.ledger())
+
+    await cut_off(citizen, body, key, start_process, api.url, given)
     await bench.heal()
     again = await citizen.post("/v1/cases", body, key=key)
     assert again.status_code == 202
@@ -70,7 +83,11 @@ async def test_killed_before_the_facility_gave_anything(
         "form": ticket_form(facility="puskesmas-sukorame", doctor="145041", hours="07:30-12:30"),
     }
     await bench.fault("hang", ["take"])
-    await cut_off(citizen, body, key, start_process, api.url)
+
+    async def stored() -> bool:
+        return bool((await citizen.get("/v1/cases")).json()["items"])
+
+    await cut_off(citizen, body, key, start_process, api.url, stored)
     await bench.heal()
     again = await citizen.post("/v1/cases", body, key=key)
     case = await until(citizen, again.json()["id"], lambda shown: shown["status"] != "submitted", timeout_s=60)
