@@ -15,6 +15,10 @@ from app.settings import ROOT, Settings, SettingsError, settings
 if TYPE_CHECKING:
     from litestar import Litestar
 
+# Longer than clients and proxies keep a quiet connection themselves (mostly 15 to 60 s): who closes first while the
+# other one sends breaks a request that nobody is to blame for.
+KEEP_ALIVE_S = 75
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def loket() -> None:
@@ -46,6 +50,7 @@ def serve(workers: int) -> None:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=10,
     )
 
