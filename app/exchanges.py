@@ -13,8 +13,8 @@ import msgspec
 
 from app.database import utc_now
 
-# Of one try; a lookup of a lost answer may ask for many numbers one by one, and its last words tell most.
-MOST_KEPT = 12
+# Of one try, the last ones. A lookup asks for many numbers one by one: what was answered before is not kept again.
+MOST_KEPT = 16
 LONGEST_KEPT = 4096
 
 
@@ -54,7 +54,12 @@ class Exchanges:
     def note(self, exchange: Exchange) -> None:
         self.calls += 1
         self.last_status = exchange.status if exchange.status is not None else self.last_status
-        self._kept = [*self._kept[-(MOST_KEPT - 1) :], exchange]
+        if not any(_says_the_same(each, exchange) for each in self._kept):
+            self._kept = [*self._kept[-(MOST_KEPT - 1) :], exchange]
+
+
+def _says_the_same(one: Exchange, other: Exchange) -> bool:
+    return (one.operation, one.outcome, one.answered) == (other.operation, other.outcome, other.answered)
 
 
 _listening: ContextVar[Exchanges | None] = ContextVar("exchanges", default=None)

@@ -74,7 +74,8 @@ async def test_what_was_said_is_kept_sealed_and_masked(
     assert f"no_refer={case['number']}" in register.sent
     assert "K****** W********" in register.sent
     # The agency's own number stays readable: by it an officer finds the matter over there.
-    assert any(shown["delivery"]["reference"] in each.path + each.sent + each.answered for each in said)
+    words = [each.path + each.sent + each.answered for each in said]
+    assert any(shown["delivery"]["reference"] in each for each in words), words
     everything = "".join(f"{each.path} {each.sent} {each.answered}" for each in said)
     for private in ("Kartika", "WULANDARI", citizen.person.nik, citizen.person.phone[3:], "Dhoho"):
         assert private.casefold() not in everything.casefold()
