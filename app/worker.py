@@ -13,8 +13,9 @@ import asyncpg
 import uvloop
 
 from app.assembly import Product, build
+from app.backends.actions import QUEUE_PREFIX
 from app.cases.delivery import Deliverer
-from app.cases.handover import QUEUE_PREFIX, DeliveryJob
+from app.cases.handover import DeliveryJob
 from app.cases.refresh import Refresher
 from app.cases.sweep import purge_cases, sweep_deliveries
 from app.database import driver_url
