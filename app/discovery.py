@@ -152,10 +152,13 @@ def _branches(name: str, kind: type, reach: _Reach) -> dict[str, Branch[Any]]:
 
 
 def _further_ports(reach: _Reach) -> dict[str, Any]:
-    """The ports that modules have beside their own, by the name that integrations serve them under."""
+    """The ports of app's own rooms, and those that modules have beside their own, by the name they are served under."""
     served = {serves for manifest in reach.integrations.values() for serves in manifest.serves}
     found = {}
-    for name in sorted(each for each in served if place_of_port(each).name):
+    for name in sorted(served - {"inbox"}):  # its channels may be many
+        place = place_of_port(name)
+        if not place.name and not place.package.startswith("app."):
+            continue
         chosen = reach.chosen(name)
         found[name] = adapter_type(chosen, name, port_type(name))(reach.clients[chosen][""])
     return found

@@ -15,8 +15,9 @@ import uvloop
 from app.assembly import Product, build
 from app.audit.anchor_file import anchor_file
 from app.audit.keeping import keep_audit
+from app.backends.actions import QUEUE_PREFIX
 from app.cases.delivery import Deliverer
-from app.cases.handover import QUEUE_PREFIX, DeliveryJob
+from app.cases.handover import DeliveryJob
 from app.cases.refresh import Refresher
 from app.cases.sweep import purge_cases, sweep_deliveries
 from app.database import driver_url
