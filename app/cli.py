@@ -95,7 +95,7 @@ def demo() -> None:
 @demo.command()
 @click.argument("who")
 def token(who: str) -> None:
-    """Print an access token of a demo citizen, by NIK."""
+    """Print an access token of a demo citizen, by NIK, or of a demo officer, by name."""
     from app.demo import token as make_token
 
     click.echo(asyncio.run(make_token(_with_servers(), who)))
