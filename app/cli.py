@@ -127,6 +127,21 @@ def show(number: str, officer: str) -> None:
     click.echo(asyncio.run(show_case(_with_servers(), number, officer)))
 
 
+@loket.group()
+def audit() -> None:
+    """The record of who saw or sent whose data."""
+
+
+@audit.command()
+def verify() -> None:
+    """Prove the record whole: every row, the chain, and the anchors outside the database. Status 1 where it is not."""
+    from app.audit.checking import check
+
+    told, whole = asyncio.run(check(_with_servers()))
+    click.echo(told)
+    sys.exit(0 if whole else 1)
+
+
 @loket.command("check-agency")
 @click.argument("name")
 def check_agency(name: str) -> None:
