@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0007"
-down_revision: str | Sequence[str] | None = "0006"
+revision: str = "0009"
+down_revision: str | Sequence[str] | None = "0008"
 
 _OUTCOMES = "'delivered', 'rejected', 'needs_operator', 'unavailable', 'unknown', 'failed', 'waited'"
 
