@@ -24,6 +24,9 @@ P = TypeVar("P", bound=msgspec.Struct)
 # pgqueuer's own statement, rendered once: rendering it for every job costs more than running it.
 _ENQUEUE = QueryQueueBuilder().build_enqueue_query("skip")
 _OLD_NOTES = "DELETE FROM pgqueuer_log WHERE created < now() - interval '7 days'"
+_WAKE = """
+UPDATE pgqueuer SET execute_after = now() WHERE entrypoint LIKE $1 AND status = 'queued' AND execute_after > now()
+"""
 _ANYTHING = select(literal(1))
 
 # A worker that stops beating for this long has lost its job to another one.
@@ -80,6 +83,11 @@ def enqueue_part(queue: str, payload: str, source: str, *, dedupe: str = "NULL")
     INSERT INTO pgqueuer (priority, entrypoint, payload, dedupe_key, status)
     SELECT 0, {queue}, {payload}, {dedupe}, 'queued' FROM {source}
     """  # noqa: S608 - constants of ours
+
+
+async def wake_queue(connection: Connection, pattern: str) -> None:
+    """Have the jobs that were put off in the queues whose names are LIKE `pattern` run now."""
+    await connection.execute(_WAKE, pattern)
 
 
 async def purge_log(database: Database) -> None:
