@@ -24,6 +24,9 @@ P = TypeVar("P", bound=msgspec.Struct)
 # pgqueuer's own statement, rendered once: rendering it for every job costs more than running it.
 _ENQUEUE = QueryQueueBuilder().build_enqueue_query("skip")
 _OLD_NOTES = "DELETE FROM pgqueuer_log WHERE created < now() - interval '7 days'"
+_WAKE = """
+UPDATE pgqueuer SET execute_after = now() WHERE entrypoint LIKE $1 AND status = 'queued' AND execute_after > now()
+"""
 _ANYTHING = select(literal(1))
 
 # A worker that stops beating for this long has lost its job to another one.
@@ -70,14 +73,21 @@ async def enqueue_on(
     await connection.execute(_ENQUEUE, [0], [queue], [msgspec.json.encode(payload)], [after], [dedupe], ["null"])
 
 
-def enqueue_part(queue: str, payload: str, source: str) -> str:
+def enqueue_part(queue: str, payload: str, source: str, *, dedupe: str = "NULL") -> str:
     """SQL that adds a job for each row of `source`, as a part of a WITH, where pgqueuer's own statement cannot stand.
 
-    `payload` is the place of its bytes. Such a job is not noted in pgqueuer's log before it is taken.
+    `queue`, `payload` and `dedupe` are SQL: places of a text, its bytes and a text. Such a job is not noted in
+    pgqueuer's log before it is taken.
     """
     return f"""
-    INSERT INTO pgqueuer (priority, entrypoint, payload, status) SELECT 0, '{queue}', {payload}, 'queued' FROM {source}
+    INSERT INTO pgqueuer (priority, entrypoint, payload, dedupe_key, status)
+    SELECT 0, {queue}, {payload}, {dedupe}, 'queued' FROM {source}
     """  # noqa: S608 - constants of ours
+
+
+async def wake_queue(connection: Connection, pattern: str) -> None:
+    """Have the jobs that were put off in the queues whose names are LIKE `pattern` run now."""
+    await connection.execute(_WAKE, pattern)
 
 
 async def purge_log(database: Database) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from app.audit.actions import AuditEntry, record_on
+from app.backends.actions import QUEUE_PREFIX
 from app.cases.port import Applicant
 from app.cases.tools import CaseTools
 from app.cases.writes import DeliveryRow, insert_delivery
@@ -15,7 +16,6 @@ from app.ids import uuid7
 from app.jobs import enqueue_on
 
 PAYLOAD_CONTEXT = "deliveries.payload"
-QUEUE_PREFIX = "deliver."
 
 
 class DeliveryJob(msgspec.Struct):

@@ -4,7 +4,8 @@ import logging
 from datetime import timedelta
 from uuid import UUID
 
-from app.cases.handover import QUEUE_PREFIX, DeliveryJob
+from app.backends.actions import QUEUE_PREFIX
+from app.cases.handover import DeliveryJob
 from app.cases.idempotency import KEPT_DAYS
 from app.cases.tools import CaseTools
 from app.jobs import enqueue_on
