@@ -26,6 +26,7 @@ from app.jobs import LEASE_S, LOOK_EVERY_S, Queue, purge_log, run_queues
 from app.login import jobs as login
 from app.processes import freeze_heap
 from app.readiness.beats import beat
+from app.roles import warn_of_one_role
 from app.settings import settings
 
 log = logging.getLogger("loket.worker")
@@ -54,6 +55,8 @@ async def work(product: Product) -> None:
     connection = await asyncpg.connect(
         driver_url(product.settings.database_url), timeout=10, server_settings=_QUEUE_SETTINGS
     )
+    if not product.settings.is_demo:
+        await warn_of_one_role(product.database)
     jobs = await run_queues(connection, _queues(product))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, jobs.shutdown.set)

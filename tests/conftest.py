@@ -49,11 +49,12 @@ def valkey_url(servers: Servers) -> str:
 
 
 @pytest.fixture(scope="module")
-def environment(postgres_url: str, valkey_url: str) -> Iterator[dict[str, str]]:
+def environment(servers: Servers, postgres_url: str, valkey_url: str) -> Iterator[dict[str, str]]:
     """The LOKET_ variables of this module's product. A module's own fixture may change them before `api` starts."""
     data = Path(tempfile.mkdtemp(prefix="loket-data-"))
     yield {
-        "LOKET_DATABASE_URL": postgres_url,
+        "LOKET_DATABASE_URL": servers.serving_url(postgres_url),
+        "LOKET_MIGRATION_DATABASE_URL": postgres_url,
         "LOKET_VALKEY_URL": valkey_url,
         "LOKET_DATA_DIR": str(data),
         "LOKET_PORT": str(free_port()),
