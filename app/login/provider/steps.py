@@ -9,7 +9,6 @@ from litestar import Request, Response
 from litestar.response import Redirect
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.catalog.catalog import Catalog
 from app.errors import LoketError, NotFound
 from app.login.gate import Gate
 from app.login.provider import flow
@@ -125,9 +124,10 @@ async def _consent_page(visit: Visit) -> Page:
 
 def agency_name(http: Request[Any, Any, Any], agency: str, language: Language) -> str:
     """As the catalogue has it; as it was registered, where the city has no such agency."""
-    catalog: Catalog = http.app.state["catalog"]
+    # The catalogue stands on login, so its type is not named here.
+    catalog: Any = http.app.state["catalog"]
     try:
-        return catalog.agency(agency).name.into(language)
+        return str(catalog.agency(agency).name.into(language))
     except NotFound:
         return agency
 

@@ -9,7 +9,14 @@ import httpx
 import pytest
 
 from tests.app.login.journey import Journey
-from tests.app.login.provider.attacks import OPEN_REDIRECTS, REDIRECTS, REPEATED, REQUESTS, WRONG_PROOFS, WRONG_VERIFIERS
+from tests.app.login.provider.attacks import (
+    OPEN_REDIRECTS,
+    REDIRECTS,
+    REPEATED,
+    REQUESTS,
+    WRONG_PROOFS,
+    WRONG_VERIFIERS,
+)
 from tests.harness.people import Citizen
 from tests.harness.product import Api
 from tests.harness.provider import (
@@ -23,6 +30,7 @@ from tests.harness.provider import (
     register,
     returned,
 )
+
 
 @pytest.fixture(scope="module")
 async def thief(api: Api) -> Registered:
@@ -81,8 +89,6 @@ async def test_an_unknown_application_is_shown_the_door(known: Visitor, client: 
 async def test_a_scope_that_is_not_the_applications_is_refused(api: Api, known: Visitor) -> None:
     modest = await register(api, "modest", scopes=("openid", "profile"), legal_basis="")
     assert returned(await known.ask(question(modest, Pkce(), scope="openid nik")))["error"] == "invalid_scope"
-
-
 
 
 @pytest.mark.parametrize("wrong", WRONG_VERIFIERS.values(), ids=WRONG_VERIFIERS)
@@ -271,8 +277,6 @@ async def test_what_a_client_sends_is_shown_as_text(known: Visitor, client: Regi
     assert "<img" not in page.text
 
 
-
-
 @pytest.mark.parametrize("address", OPEN_REDIRECTS.values(), ids=OPEN_REDIRECTS)
 async def test_logging_out_leads_nowhere_unregistered(visitor: Visitor, client: Registered, address: str) -> None:
     asked = {"client_id": client.id, "post_logout_redirect_uri": address.replace("/callback", "/bye", 1)}
@@ -282,8 +286,6 @@ async def test_logging_out_leads_nowhere_unregistered(visitor: Visitor, client: 
         answer = await visitor.http.get(f"/oauth/end-session?{urlencode(sent)}")
         assert answer.status_code == 400
         assert "location" not in answer.headers
-
-
 
 
 @pytest.mark.parametrize("headers", WRONG_PROOFS.values(), ids=WRONG_PROOFS)
