@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from app.cases.claims import Claim, Outcome
+from app.cases.port import Status
 from app.cases.settle import hold, is_linked_elsewhere, settle_asked, tell
 from app.cases.states import FINAL, may_move
 from app.cases.timeline import Line
@@ -29,8 +30,10 @@ async def end_by_hand(
     reference: str | None,
     reason: str,
 ) -> None:
-    """In the caller's transaction, which holds the case and the delivery (`row`, all its columns). Raises Conflict where
-    the agency's number is another case's."""
+    """In the caller's transaction, which holds the case and the delivery (`row`, all its columns).
+
+    Raises Conflict where the agency's number is another case's.
+    """
     if reference and await is_linked_elsewhere(connection, row["backend"], reference, row["case_id"]):
         raise Conflict("reference_taken")
     fence = await connection.fetchval(_FENCE, row["id"])
@@ -81,7 +84,7 @@ async def _refuse(connection: Connection, row: Mapping[str, Any], reason: str) -
         await change_case(connection, case, Line(f"{row['operation']}_not_taken", case["status"], {"reason": reason}))
         return
     ends = may_move(case["status"], "rejected")
-    status = "rejected" if ends else case["status"]
+    status: Status = "rejected" if ends else case["status"]
     values: dict[str, Any] = {"status": status}
     if row["operation"] == "submit":
         values |= {"delivery_state": "rejected", "delivery_reason": "by_officer"}

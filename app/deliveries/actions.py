@@ -1,4 +1,4 @@
-"""What an officer does about a delivery: try it again, or say how it ended. Each in one transaction, with its reason."""
+"""What an officer does about a delivery: try it again, or say how it ended; each in one transaction, with a reason."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,8 +6,9 @@ from uuid import UUID
 
 import asyncpg
 
-from app.cases.handover import QUEUE_PREFIX, DeliveryJob
+from app.backends.actions import QUEUE_PREFIX
 from app.cases.by_hand import end_by_hand
+from app.cases.handover import DeliveryJob
 from app.cases.immediate import is_immediate
 from app.cases.settle import hold
 from app.cases.timeline import Line

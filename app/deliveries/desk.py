@@ -35,6 +35,7 @@ SELECT deliveries.id, case_id, cases.number AS case_number, cases.citizen_id, se
     reference, {_PAUSED}
 FROM deliveries JOIN cases ON cases.id = case_id
 """  # noqa: S608 - constants of ours
+_ONE = f"{_ITEM} WHERE deliveries.id = $1 AND ($2 = '' OR agency = $2)"
 _ATTEMPTS = f"""
 SELECT number, started_at, finished_at, outcome, unknown, reason, detail, calls, http_status, exchanges_enc
 FROM delivery_attempts WHERE delivery_id = $1 ORDER BY number DESC LIMIT {MOST_ATTEMPTS}
@@ -43,7 +44,7 @@ _ACTIONS = "SELECT at, officer, action, reference, reason_enc FROM delivery_acti
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """Which deliveries: those that wait, unless a state is named or a case. `after` is the last id of the page before."""
+    """Which deliveries: those that wait, unless a state or a case is named. `after`: the last id of the page before."""
 
     limit: int
     state: str | None = None
@@ -58,9 +59,7 @@ def page_of(wanted: Wanted, limit: int, after: UUID | None) -> Wanted:
     return msgspec.structs.replace(wanted, limit=limit, after=after)
 
 
-async def list_deliveries(
-    connection: Connection, acting: Acting, wanted: Wanted, language: Language
-) -> DeliveryPage:
+async def list_deliveries(connection: Connection, acting: Acting, wanted: Wanted, language: Language) -> DeliveryPage:
     """One page, longest waiting first."""
     statement, given = _list_statement(acting, wanted)
     rows: Sequence[Mapping[str, Any]] = await connection.fetch(statement, *given)
@@ -73,7 +72,7 @@ async def read_delivery(
     connection: Connection, acting: Acting, delivery_id: UUID, tools: CaseTools, language: Language
 ) -> DeliveryDetail:
     """One with its tries, as a look at a person's matter: audited. Raises NotFound, for another agency's too."""
-    row = await connection.fetchrow(f"{_ITEM} WHERE deliveries.id = $1 AND ($2 = '' OR agency = $2)", delivery_id, acting.agency)
+    row = await connection.fetchrow(_ONE, delivery_id, acting.agency)
     if row is None:
         raise NotFound("delivery_not_found")
     await audit(connection, acting, row, ("delivery.read", row["service"]), ("attempts", "actions"))

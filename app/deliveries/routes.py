@@ -14,15 +14,14 @@ from app.cursor import decode_cursor
 from app.database import Database
 from app.deliveries import actions, desk, parked
 from app.deliveries.acting import acting_of
-from app.deliveries.backend_routes import BACKEND_ROUTES
 from app.deliveries.schemas import (
     DeliveryDetail,
     DeliveryPage,
     ManyRetried,
     ParkedJobs,
     Resolution,
-    Retry,
     RetriedMany,
+    Retry,
 )
 from app.login.guards import OfficerRequest, officer
 from app.parameters import Cursor, Limit
@@ -39,6 +38,7 @@ CANNOT = ("delivery_settled", "delivery_under_way", "delivery_lane_busy")
 StateFilter = Annotated[
     str | None,
     QueryParameter(
+        name="state",
         pattern=f"^({'|'.join(get_args(DeliveryState))})$",
         description="Only those in this state; without it, all that wait.",
         schema_extra={"enum": list(get_args(DeliveryState))},
@@ -61,13 +61,13 @@ JobId = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
 
 
 def provide_wanted(
-    state: StateFilter = None,
+    standing: StateFilter = None,
     backend: BackendFilter = None,
     service: ServiceFilter = None,
     reason: ReasonFilter = None,
     case: CaseFilter = None,
 ) -> desk.Wanted:
-    return desk.Wanted(0, state, backend, service, reason, case)
+    return desk.Wanted(0, standing, backend, service, reason, case)
 
 
 @get(
@@ -145,11 +145,9 @@ async def retry_delivery(
     opt=ACTS,
     operation_id="resolve_delivery",
     summary="Say how a delivery ended, as you have found out",
-    description="The agency has it (with its number), the agency will not take it, or it has nothing and it is to be sent again.",
+    description="The agency has it, and under which number; it will not take it; or it has nothing: send it again.",
     tags=TAGS,
-    responses=problems(
-        "delivery_not_found", "forbidden", *CANNOT, "delivery_not_sent_later", "reference_taken", *BODY
-    ),
+    responses=problems("delivery_not_found", "forbidden", *CANNOT, "delivery_not_sent_later", "reference_taken", *BODY),
 )
 async def resolve_delivery(
     delivery_id: FromPath[UUID],
@@ -223,5 +221,4 @@ ROUTES: list[Any] = [
     retry_deliveries,
     list_parked_jobs,
     retry_parked_job,
-    *BACKEND_ROUTES,
 ]
