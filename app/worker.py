@@ -52,6 +52,8 @@ async def work(product: Product) -> None:
     connection = await asyncpg.connect(
         driver_url(product.settings.database_url), timeout=10, server_settings=_QUEUE_SETTINGS
     )
+    await product.valkey.start()
+    await product.backends.controls.open()
     jobs = await run_queues(connection, _queues(product))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, jobs.shutdown.set)

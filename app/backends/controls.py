@@ -66,6 +66,11 @@ class Controls:
         self._task: asyncio.Task[None] | None = None
         valkey.listen(CHANNEL, lambda _: self._news.set())
 
+    @property
+    def holds_any(self) -> bool:
+        """Whether any breaker is held by hand."""
+        return bool(self._overrides)
+
     def held(self, backend: str, operation: str) -> Literal["open", "closed"] | None:
         """How an operation's breaker is held by hand; its own word goes before the backend's."""
         if not self._overrides:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from app.backends.tools import Backends
 from app.cases.files import FileStore
 from app.cases.gates import Gates
 from app.cases.port import CaseHandler
@@ -23,7 +24,7 @@ class ModuleTools(msgspec.Struct, frozen=True):
 
 class CaseTools(msgspec.Struct, frozen=True):
     """Everything the actions need beside their own transaction. By backend: `late_effects_s`, how long after a lost
-    answer it may still act on what it was sent, and `gates`, this process's door to it."""
+    answer it may still act on what it was sent, and `gates`, where this process's deliveries to it wait."""
 
     database: Database
     vault: Vault
@@ -34,3 +35,4 @@ class CaseTools(msgspec.Struct, frozen=True):
     modules: Mapping[str, ModuleTools]
     late_effects_s: Mapping[str, float]
     gates: Gates
+    backends: Backends
