@@ -95,7 +95,7 @@ def demo() -> None:
 @demo.command()
 @click.argument("who")
 def token(who: str) -> None:
-    """Print an access token of a demo citizen, by NIK."""
+    """Print an access token of a demo citizen, by NIK, or of a demo officer, by name."""
     from app.demo import token as make_token
 
     click.echo(asyncio.run(make_token(_with_servers(), who)))
@@ -125,6 +125,21 @@ def show(number: str, officer: str) -> None:
     from app.casework import show as show_case
 
     click.echo(asyncio.run(show_case(_with_servers(), number, officer)))
+
+
+@loket.group()
+def audit() -> None:
+    """The record of who saw or sent whose data."""
+
+
+@audit.command()
+def verify() -> None:
+    """Prove the record whole: every row, the chain, and the anchors outside the database. Status 1 where it is not."""
+    from app.audit.checking import check
+
+    told, whole = asyncio.run(check(_with_servers()))
+    click.echo(told)
+    sys.exit(0 if whole else 1)
 
 
 @loket.command("check-agency")

@@ -87,11 +87,12 @@ def sandbox_classes() -> dict[str, type[Sandbox]]:
 
 
 def route_handlers() -> list[Any]:
-    """ROUTES of every routes.py under app/ and services/."""
+    """ROUTES of every routes.py under app/ and services/, however deep."""
     found: list[Any] = []
     for package in ("app", "services"):
-        for path in sorted((ROOT / package).glob("*/routes.py")):
-            found.extend(importlib.import_module(f"{package}.{path.parent.name}.routes").ROUTES)
+        for path in sorted((ROOT / package).rglob("routes.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            found.extend(importlib.import_module(name).ROUTES)
     return found
 
 
@@ -152,10 +153,13 @@ def _branches(name: str, kind: type, reach: _Reach) -> dict[str, Branch[Any]]:
 
 
 def _further_ports(reach: _Reach) -> dict[str, Any]:
-    """The ports that modules have beside their own, by the name that integrations serve them under."""
+    """The ports of app's own rooms, and those that modules have beside their own, by the name they are served under."""
     served = {serves for manifest in reach.integrations.values() for serves in manifest.serves}
     found = {}
-    for name in sorted(each for each in served if place_of_port(each).name):
+    for name in sorted(served - {"inbox"}):  # its channels may be many
+        place = place_of_port(name)
+        if not place.name and not place.package.startswith("app."):
+            continue
         chosen = reach.chosen(name)
         found[name] = adapter_type(chosen, name, port_type(name))(reach.clients[chosen][""])
     return found
