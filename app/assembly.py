@@ -5,7 +5,6 @@ import msgspec
 from app.agency_client import Observe, Shared
 from app.backends.tools import Backends
 from app.cases.files import FileStore
-from app.cases.gates import Gates
 from app.cases.tools import CaseTools, ModuleTools
 from app.cases.wakeups import Wakeups
 from app.catalog.catalog import Catalog
@@ -70,7 +69,6 @@ def build(settings: Settings, name: str) -> Product:
         wakeups=Wakeups(valkey),
         modules={name: ModuleTools(module.handler, module.backends) for name, module in found.modules.items()},
         late_effects_s={name: client.manifest.late_effect_s for name, client in found.clients.items()},
-        gates=Gates(),
         backends=backends,
     )
     gate = Gate(Parts(settings, database, vault, valkey, limiter, InboxCourier(vault)))

@@ -82,6 +82,10 @@ class Controls:
         found = [each for each in self._windows if each.is_on and each.concerns(backend, service)]
         return max(found, key=lambda each: each.ends, default=None)
 
+    def concerns(self, backend: str) -> bool:
+        """Whether a window is on for any of the backend's services."""
+        return any(each.is_on and each.backend in ("", backend) for each in self._windows)
+
     def planned(self, backends: Sequence[str], service: str) -> Maintenance | None:
         """The next window of a service that lives on all of `backends` together; one that is on comes first."""
         soon = time.monotonic() + TOLD_BEFORE_S
