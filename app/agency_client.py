@@ -21,10 +21,12 @@ import msgspec
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
+from app import exchanges
 from app.agency_wire import AddressRefused, Attempt, Connections, TooLarge, read_body
 from app.backends.breaker import Breaker, Breakers, Pass, Shut
 from app.backends.pace import NoTurn, Pace
 from app.errors import AgencyUnavailable, OutcomeUnknown
+from app.exchanges import Exchange
 from app.ids import uuid7
 from app.manifest import IntegrationManifest, OperationPolicy
 from app.settings import BackendSettings
@@ -122,11 +124,14 @@ class AgencyClient:
             outcome = "unknown"
             raise
         finally:
+            seconds = time.perf_counter() - started
             breaker = self._breakers.get(call.operation)
             if breaker is not None and trial.passed:
                 await _learn(breaker, trial, outcome)
             if self._shared.observe is not None:
-                self._shared.observe(self.backend.name, call.operation, outcome, time.perf_counter() - started)
+                self._shared.observe(self.backend.name, call.operation, outcome, seconds)
+            if exchanges.is_noted() and trial.passed:
+                exchanges.note(_exchange_of(trial, outcome, seconds))
 
     async def close(self) -> None:
         """Close every connection. A later call opens them again."""
@@ -141,7 +146,7 @@ class AgencyClient:
         try:
             async with asyncio.timeout(policy.budget_s), self._slots:
                 await self._enter(trial)
-                reply = await self._tried(trial)
+                trial.reply = reply = await self._tried(trial)
         except TimeoutError:
             self._fail(trial, f"no whole answer within {policy.budget_s:g} s")
         except TooLarge:
@@ -250,9 +255,10 @@ class AgencyClient:
 
 
 class _Trial:
-    """One call on its way. `passed` is "" until the breaker lets it through; `asked_s`: how long to be left alone."""
+    """One call on its way. `passed` is "" until the breaker lets it through; `asked_s`: how long to be left alone;
+    `reply`: the whole answer, where one came."""
 
-    __slots__ = ("asked_s", "attempt", "call", "passed", "policy")
+    __slots__ = ("asked_s", "attempt", "call", "passed", "policy", "reply")
 
     def __init__(self, call: Call, policy: OperationPolicy) -> None:
         self.call = call
@@ -260,6 +266,7 @@ class _Trial:
         self.attempt = Attempt()
         self.passed: Pass | Literal[""] = ""
         self.asked_s: float | None = None
+        self.reply: Reply | None = None
 
 
 def _breakers(manifest: IntegrationManifest, backend: str, all_of_them: Breakers | None) -> dict[str, Breaker]:
@@ -301,6 +308,27 @@ def _encode(call: Call) -> tuple[dict[str, str], bytes | io.BytesIO | None]:
         data = urlencode(call.form).encode()
     headers.update(call.headers)
     return headers, data
+
+
+def _exchange_of(trial: _Trial, outcome: str, seconds: float) -> Exchange:
+    """A call as a record of tries keeps it: no header, which may be a credential, and of files only what they are."""
+    call, reply = trial.call, trial.reply
+    if call.json is not None:
+        told = msgspec.json.encode(call.json)
+    else:
+        pairs = [*call.query, *call.form, *((each.field, f"[{len(each.content)} bytes]") for each in call.files)]
+        told = call.body or "\n".join(f"{name}={value}" for name, value in pairs).encode()
+    return Exchange(
+        at=exchanges.now(),
+        operation=call.operation,
+        method=call.method,
+        path=call.path,
+        outcome=outcome,
+        status=reply.status if reply else None,
+        seconds=round(seconds, 4),
+        sent=exchanges.cut(told),
+        answered=exchanges.cut(reply.body) if reply else "",
+    )
 
 
 def _multipart(call: Call, boundary: str) -> bytes:

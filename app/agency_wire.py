@@ -16,6 +16,7 @@ import aiohttp
 from aiohttp import AddrInfoType, ClientHandlerType, ClientMiddlewareType, ClientRequest, ClientResponse
 from aiohttp.abc import AbstractResolver
 
+from app import exchanges
 from app.manifest import IntegrationManifest, OperationPolicy
 from app.settings import BackendSettings, Reach, SettingsError
 
@@ -214,12 +215,18 @@ class _Unpacker:
         self._zlib = zlib.decompressobj(self._kind)
 
 
+class _TooLate(aiohttp.ClientError):
+    """The process was stopped so long that another may have taken the matter over: an unsafe call does not leave."""
+
+
 class _Cut(aiohttp.ClientError):
     """A connection broke under an unsafe call. No subclass of what aiohttp sends again by itself."""
 
 
 async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
     """aiohttp sends GET, PUT and DELETE again on a broken connection; an unsafe operation may be any of them."""
+    if exchanges.is_over():
+        raise _TooLate
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:

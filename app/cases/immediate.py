@@ -13,6 +13,7 @@ import msgspec
 from litestar import Response
 
 from app.cases import claims
+from app.cases.attempts import sealed
 from app.cases.casedata import case_data, load_files
 from app.cases.claims import Busy, Claim, Outcome, Stale, delivered
 from app.cases.handover import PAYLOAD_CONTEXT, enqueue_delivery
@@ -24,6 +25,7 @@ from app.cases.tools import CaseTools
 from app.cases.writes import DeliveryRow
 from app.database import Connection
 from app.errors import AgencyRejected, AgencyUnavailable, Conflict, LoketError, NotOffered, OutcomeUnknown, Unavailable
+from app.exchanges import noted_in
 from app.problems import PROBLEM_JSON, problem_of
 from app.texts import has_text, text
 
@@ -86,6 +88,8 @@ async def answer_now(write: Once, begin: Begin, done: int) -> Response[Any]:
     if isinstance(begun, Response):
         return begun
     outcome = await _ask(begun.held, write.tools)
+    said = sealed(begun.held.said, begun.held.row, (outcome.reference, begun.held.row["agency_reference"]), write.tools)
+    outcome = msgspec.structs.replace(outcome, said=said)
     try:
         answer = await _settle(write, begun, outcome, done)
     except Stale:
@@ -128,9 +132,10 @@ async def _ask(held: Claim, tools: CaseTools) -> Outcome:
     """The agency's answer, within the budget."""
     try:
         async with asyncio.timeout(BUDGET_S):
-            return await _hand_over(held, tools)
+            with noted_in(held.said):
+                return await _hand_over(held, tools)
     except AgencyUnavailable as error:
-        return Outcome(state="rejected", reason=NOT_REACHED, detail=error.detail)
+        return Outcome(state="rejected", reason=NOT_REACHED, detail=error.detail, attempt="unavailable")
     except (OutcomeUnknown, TimeoutError) as error:
         detail = error.detail if isinstance(error, OutcomeUnknown) else f"no end within {BUDGET_S:g} s"
         return Outcome(state="delivering", unknown=True, detail=detail, retry_in_s=LOOK_AGAIN_S)
@@ -140,7 +145,7 @@ async def _ask(held: Claim, tools: CaseTools) -> Outcome:
         return Outcome(state="rejected", reason="not_offered", detail=error.detail)
     except Exception:
         log.exception("delivery failed in a way nobody foresaw: %s", held.id)
-        return Outcome(state="delivering", unknown=True, retry_in_s=LOOK_AGAIN_S)
+        return Outcome(state="delivering", unknown=True, retry_in_s=LOOK_AGAIN_S, attempt="failed")
 
 
 async def _hand_over(held: Claim, tools: CaseTools) -> Outcome:

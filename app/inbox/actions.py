@@ -55,7 +55,7 @@ message AS (
 ), outgoing AS (
     INSERT INTO outgoing_messages (id, message_id, expires_at)
     SELECT {outgoing}, {message}, now() + interval '{NOTICE_LIFE_H} hours' FROM {source}
-), sending AS ({enqueue_part(NOTICES, payload, source)})
+), sending AS ({enqueue_part(f"'{NOTICES}'", payload, source)})
 """  # noqa: S608 - constants of ours
 
 
@@ -107,6 +107,9 @@ class InboxCourier(Courier):
             expires_at=note.expires_at,
         )
         await _send(session, outgoing)
+
+    async def tell(self, session: AsyncSession, citizen_id: UUID, key: str, params: Mapping[str, str]) -> None:
+        await notify(session, citizen_id, key, params)
 
 
 def rendered(key: str, params: Mapping[str, object], language: Language) -> str:
