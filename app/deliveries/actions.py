@@ -131,7 +131,9 @@ async def _again(connection: Connection, row: Mapping[str, Any], *, unknown: boo
     except asyncpg.UniqueViolationError:
         # Another delivery of the lane is under way: what is found over there now could be that one's.
         raise Conflict("delivery_lane_busy", retry_after_s=30) from None
-    await enqueue_now(connection, QUEUE_PREFIX + row["backend"], DeliveryJob(row["id"]), dedupe=str(row["id"]))
+    await enqueue_now(
+        connection, QUEUE_PREFIX + row["backend"], DeliveryJob(row["id"], row["operation"]), dedupe=str(row["id"])
+    )
     if row["operation"] != "submit":
         return
     case = await hold(connection, row["case_id"])

@@ -14,6 +14,7 @@ from app.cursor import decode_cursor
 from app.database import Database
 from app.deliveries import actions, desk, parked
 from app.deliveries.acting import acting_of
+from app.deliveries.backend_routes import BACKEND_ROUTES
 from app.deliveries.schemas import (
     DeliveryDetail,
     DeliveryPage,
@@ -221,4 +222,5 @@ ROUTES: list[Any] = [
     retry_deliveries,
     list_parked_jobs,
     retry_parked_job,
+    *BACKEND_ROUTES,
 ]
