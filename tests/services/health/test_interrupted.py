@@ -44,8 +44,9 @@ async def cut_off(
     running.wait_for("startup complete")
     headers = {"Idempotency-Key": key}
     asking = asyncio.create_task(citizen.client.post(f"http://127.0.0.1:{port}/v1/cases", json=body, headers=headers))
-    async with asyncio.timeout(30):
-        while not await reached():  # noqa: ASYNC110 -- another process gets there, without an event
+    async with asyncio.timeout(90):
+        while not await reached():
+            assert not asking.done(), f"answered before it got there: {asking.result().text}"
             await asyncio.sleep(0.05)
     running.kill()
     with suppress(httpx.TransportError):
