@@ -41,7 +41,7 @@ async def cut_off(
     """Ask on a process that is killed as soon as the asking has `reached` its point."""
     port = free_port()
     running = start("serve", LOKET_PORT=str(port), LOKET_PUBLIC_URL=issuer)
-    running.wait_for("startup complete")
+    running.wait_for("Uvicorn running")
     headers = {"Idempotency-Key": key}
     asking = asyncio.create_task(citizen.client.post(f"http://127.0.0.1:{port}/v1/cases", json=body, headers=headers))
     async with asyncio.timeout(90):
