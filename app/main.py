@@ -141,6 +141,7 @@ def _lifespan(product: Product) -> Any:
             await warn_of_one_role(product.database)
         await product.gate.open()
         await product.valkey.start()
+        await product.backends.controls.open()
         try:
             yield
         finally:

@@ -43,8 +43,13 @@ class PageOf(msgspec.Struct, frozen=True):
 async def list_cases(citizen_id: UUID, page: PageOf, tools: CaseTools, language: Language) -> CasePage:
     """One page of the citizen's cases, newest first."""
     statement, given = _list_statement(citizen_id, page)
+<<<<<<< HEAD
     rows = await tools.database.fetch_said(statement, *given)
     shown = [case_view(row, tools.catalog, language) for row in rows[: page.limit]]
+=======
+    rows = await tools.database.fetch(statement, *given)
+    shown = [case_view(row, tools, language) for row in rows[: page.limit]]
+>>>>>>> main
     more = len(rows) > page.limit
     return CasePage(shown, encode_cursor((shown[-1].id,)) if more else None)
 
@@ -59,7 +64,7 @@ async def read_case(case_id: UUID, citizen_id: UUID, tools: CaseTools, language:
     if row["has_files"]:
         async with tools.database.connection() as connection:
             files = await attachments.of_case(connection, case_id)
-    view = case_view(row, tools.catalog, language)
+    view = case_view(row, tools, language)
     detail = CaseDetail(
         **{name: getattr(view, name) for name in view.__struct_fields__},
         form_version=row["form_version"],
