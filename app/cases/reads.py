@@ -43,13 +43,8 @@ class PageOf(msgspec.Struct, frozen=True):
 async def list_cases(citizen_id: UUID, page: PageOf, tools: CaseTools, language: Language) -> CasePage:
     """One page of the citizen's cases, newest first."""
     statement, given = _list_statement(citizen_id, page)
-<<<<<<< HEAD
     rows = await tools.database.fetch_said(statement, *given)
-    shown = [case_view(row, tools.catalog, language) for row in rows[: page.limit]]
-=======
-    rows = await tools.database.fetch(statement, *given)
     shown = [case_view(row, tools, language) for row in rows[: page.limit]]
->>>>>>> main
     more = len(rows) > page.limit
     return CasePage(shown, encode_cursor((shown[-1].id,)) if more else None)
 
