@@ -15,7 +15,7 @@ PER_ACCOUNT_AND_ADDRESS = 10
 # From all addresses together. Past it only those are heard that the account has lately logged in from, so that
 # nobody is kept out by strangers who try.
 PER_ACCOUNT = 50
-_KNOWN_FOR = timedelta(days=30)
+KNOWN_FOR = timedelta(days=30)
 
 
 async def count_passwords(gate: Gate, name: str, address: str) -> None:
@@ -43,7 +43,7 @@ async def _is_known(gate: Gate, name: str, address: str) -> bool:
             OfficerSession.officer_id == OfficerAccount.id,
             OfficerAccount.name == name,
             OfficerSession.address_index == gate.vault.index("address", address),
-            OfficerSession.created_at > func.now() - _KNOWN_FOR,
+            OfficerSession.created_at > func.now() - KNOWN_FOR,
         )
     )
     async with gate.database.transaction() as session:
