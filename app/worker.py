@@ -21,6 +21,7 @@ from app.cases.sweep import purge_cases, sweep_deliveries
 from app.database import driver_url
 from app.inbox import jobs as inbox
 from app.jobs import LEASE_S, LOOK_EVERY_S, Queue, purge_log, run_queues
+from app.login import identity_checks
 from app.login import jobs as login
 from app.processes import freeze_heap
 from app.readiness.beats import beat
@@ -74,7 +75,8 @@ def _queues(product: Product) -> Sequence[Queue[Any]]:
         Queue(QUEUE_PREFIX + backend, DeliveryJob, functools.partial(deliverer.run, backend), count * TAKEN_AHEAD)
         for backend, count in places.items()
     ]
-    return [*deliveries, *inbox.queues(product.database, product.vault, product.found.channels)]
+    notices = inbox.queues(product.database, product.vault, product.found.channels)
+    return [*deliveries, *notices, *identity_checks.queues(product.gate)]
 
 
 def _recurring(product: Product) -> dict[str, Coroutine[Any, Any, None]]:
@@ -124,4 +126,5 @@ async def _purge(product: Product) -> None:
     await purge_cases(product.cases)
     await inbox.purge(product.database)
     await login.purge(product.database)
+    await identity_checks.sweep(product.database)
     await purge_log(product.database)

@@ -108,6 +108,9 @@ class InboxCourier(Courier):
         )
         await _send(session, outgoing)
 
+    async def tell(self, session: AsyncSession, citizen_id: UUID, key: str, params: Mapping[str, str]) -> None:
+        await notify(session, citizen_id, key, params)
+
 
 def rendered(key: str, params: Mapping[str, object], language: Language) -> str:
     """A message's words."""

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
+from uuid import UUID
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,7 +25,11 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Courier(ABC):
-    """Hands notes to whatever reaches phones, in the caller's transaction."""
+    """Hands notes to whatever reaches phones, and messages to inboxes, in the caller's transaction."""
 
     @abstractmethod
     async def send(self, session: AsyncSession, note: Note) -> None: ...
+
+    @abstractmethod
+    async def tell(self, session: AsyncSession, citizen_id: UUID, key: str, params: Mapping[str, str]) -> None:
+        """A message of the inbox, which also goes to the confirmed phone."""
