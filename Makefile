@@ -11,7 +11,7 @@ BIN := .venv/bin
 TESTS ?= tests
 WORKERS ?= logical
 
-.PHONY: run test test-clients test-external fuzz check bench clean requirements install-% has-python
+.PHONY: run test test-clients test-external fuzz kill-storm soak check bench clean requirements install-% has-python
 
 run: install-runtime ## PostgreSQL, Valkey, sandboxes, worker and API on this machine; Ctrl-C ends it all
 	@exec $(BIN)/loket run
@@ -27,6 +27,12 @@ test-external: install-test ## much of the suite on servers as a city has them: 
 
 fuzz: install-test ## schemathesis at length: a hundred examples an operation, other ones every time
 	@LOKET_FUZZ_EXAMPLES=$${LOKET_FUZZ_EXAMPLES:-100} $(BIN)/python -m pytest -q tests/contract/test_schemathesis.py
+
+kill-storm: install-test ## 20,000 cases while PostgreSQL, Valkey, workers and APIs are killed every 1 to 5 s; SEED=n
+	@$(BIN)/python -m tests.chaos --cases $${CASES:-20000} --seed $${SEED:-1}
+
+soak: install-test ## 45 minutes of kills, pauses, bad networks and a failing agency; SEED=n
+	@$(BIN)/python -m tests.chaos --cases 60000 --minutes $${MINUTES:-45} --wild --at-once 8 --seed $${SEED:-1}
 
 check: install-test ## format, lint, types, imports, dependencies, and what must never be committed
 	@$(BIN)/python tests/checks.py

@@ -21,7 +21,9 @@ import msgspec
 from aiohttp import ClientHandlerType, ClientMiddlewareType, ClientRequest, ClientResponse
 from yarl import URL
 
+from app import exchanges
 from app.errors import AgencyUnavailable, OutcomeUnknown
+from app.exchanges import Exchange
 from app.ids import uuid7
 from app.manifest import IntegrationManifest, OperationPolicy
 from app.settings import BackendSettings
@@ -103,8 +105,11 @@ class AgencyClient:
             outcome = "unknown"
             raise
         finally:
+            seconds = time.perf_counter() - started
             if self._observe is not None:
-                self._observe(self.backend.name, call.operation, outcome, time.perf_counter() - started)
+                self._observe(self.backend.name, call.operation, outcome, seconds)
+            if exchanges.is_noted():
+                exchanges.note(_exchange_of(call, attempt, outcome, seconds))
 
     async def close(self) -> None:
         """Close every connection. A later call opens them again."""
@@ -117,7 +122,7 @@ class AgencyClient:
         """One deadline around everything: waiting for a slot, DNS, connecting, sending, reading."""
         try:
             async with asyncio.timeout(policy.budget_s), self._slots:
-                reply = await self._exchange(call, policy, attempt)
+                attempt.reply = reply = await self._exchange(call, policy, attempt)
         except TimeoutError:
             self._fail(call, policy, attempt, f"no whole answer within {policy.budget_s:g} s")
         except _TooLarge:
@@ -185,12 +190,13 @@ class AgencyClient:
 
 
 class _Attempt:
-    """Whether a byte of an unsafe call may have left."""
+    """Whether a byte of an unsafe call may have left, and the whole answer, where one came."""
 
-    __slots__ = ("sent",)
+    __slots__ = ("reply", "sent")
 
     def __init__(self) -> None:
         self.sent = False
+        self.reply: Reply | None = None
 
 
 class _TooLarge(Exception):
@@ -199,6 +205,10 @@ class _TooLarge(Exception):
 
 class _Cut(aiohttp.ClientError):
     """A connection broke under an unsafe call. No subclass of what aiohttp sends again by itself."""
+
+
+class _TooLate(aiohttp.ClientError):
+    """The process was stopped so long that another may have taken the matter over: an unsafe call does not leave."""
 
 
 def _open(
@@ -219,6 +229,8 @@ def _open(
 
 async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
     """aiohttp sends GET, PUT and DELETE again on a broken connection; an unsafe operation may be any of them."""
+    if exchanges.is_over():
+        raise _TooLate
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:
@@ -252,6 +264,27 @@ def _encode(call: Call) -> tuple[dict[str, str], bytes | io.BytesIO | None]:
         data = urlencode(call.form).encode()
     headers.update(call.headers)
     return headers, data
+
+
+def _exchange_of(call: Call, attempt: _Attempt, outcome: str, seconds: float) -> Exchange:
+    """A call as a record of tries keeps it: no header, which may be a credential, and of files only what they are."""
+    if call.json is not None:
+        told = msgspec.json.encode(call.json)
+    else:
+        pairs = [*call.query, *call.form, *((each.field, f"[{len(each.content)} bytes]") for each in call.files)]
+        told = call.body or "\n".join(f"{name}={value}" for name, value in pairs).encode()
+    reply = attempt.reply
+    return Exchange(
+        at=exchanges.now(),
+        operation=call.operation,
+        method=call.method,
+        path=call.path,
+        outcome=outcome,
+        status=reply.status if reply else None,
+        seconds=round(seconds, 4),
+        sent=exchanges.cut(told),
+        answered=exchanges.cut(reply.body) if reply else "",
+    )
 
 
 def _multipart(call: Call, boundary: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from app.database import Database
 from app.login.demo import demo_token, seed_demo
+from app.login.officers.demo import demo_officer_token, is_demo_officer, seed_demo_officers
 from app.privacy import open_vault
 from app.settings import Settings, SettingsError
 
@@ -11,16 +12,18 @@ async def seed(settings: Settings) -> int:
     database = Database(settings.database_url, pool_size=1, name="seed")
     try:
         async with database.transaction() as session:
-            return await seed_demo(session, open_vault(settings), settings)
+            vault = open_vault(settings)
+            return await seed_demo(session, vault, settings) + await seed_demo_officers(session, vault, settings)
     finally:
         await database.close()
 
 
 async def token(settings: Settings, who: str) -> str:
-    """An access token of a new session of a demo citizen, by NIK. Raises SettingsError for anybody else."""
+    """An access token of a new session of a demo citizen, by NIK, or officer, by name. Raises SettingsError else."""
     database = Database(settings.database_url, pool_size=1, name="demo")
     try:
-        return await demo_token(database, open_vault(settings), settings, who)
+        make = demo_officer_token if is_demo_officer(who) else demo_token
+        return await make(database, open_vault(settings), settings, who)
     except KeyError:
         raise SettingsError("not one of the demo's people: README.md names them, `loket seed` makes them") from None
     finally:

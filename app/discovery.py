@@ -87,11 +87,12 @@ def sandbox_classes() -> dict[str, type[Sandbox]]:
 
 
 def route_handlers() -> list[Any]:
-    """ROUTES of every routes.py under app/ and services/."""
+    """ROUTES of every routes.py under app/ and services/, however deep."""
     found: list[Any] = []
     for package in ("app", "services"):
-        for path in sorted((ROOT / package).glob("*/routes.py")):
-            found.extend(importlib.import_module(f"{package}.{path.parent.name}.routes").ROUTES)
+        for path in sorted((ROOT / package).rglob("routes.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            found.extend(importlib.import_module(name).ROUTES)
     return found
 
 

@@ -102,6 +102,15 @@ class Form:
         """The fields that hold an attachment."""
         return {name for name, spec in self._schema["properties"].items() if "x-file" in spec}
 
+    def free_texts(self, data: Mapping[str, object]) -> list[str]:
+        """What was filled in as words of one's own, not chosen from a list."""
+        chosen = {"enum", "format", "x-options"}
+        return [
+            value
+            for name, spec in self._schema["properties"].items()
+            if isinstance(value := data.get(name), str) and not chosen & spec.keys()
+        ]
+
     def consents(self, data: Mapping[str, object]) -> list[str]:
         """What a filled-in form agrees to, by the purposes that its x-consent fields name."""
         return [

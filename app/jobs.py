@@ -73,13 +73,15 @@ async def enqueue_on(
     await connection.execute(_ENQUEUE, [0], [queue], [msgspec.json.encode(payload)], [after], [dedupe], ["null"])
 
 
-def enqueue_part(queue: str, payload: str, source: str) -> str:
+def enqueue_part(queue: str, payload: str, source: str, *, dedupe: str = "NULL") -> str:
     """SQL that adds a job for each row of `source`, as a part of a WITH, where pgqueuer's own statement cannot stand.
 
-    `payload` is the place of its bytes. Such a job is not noted in pgqueuer's log before it is taken.
+    `queue`, `payload` and `dedupe` are SQL: places of a text, its bytes and a text. Such a job is not noted in
+    pgqueuer's log before it is taken.
     """
     return f"""
-    INSERT INTO pgqueuer (priority, entrypoint, payload, status) SELECT 0, '{queue}', {payload}, 'queued' FROM {source}
+    INSERT INTO pgqueuer (priority, entrypoint, payload, dedupe_key, status)
+    SELECT 0, {queue}, {payload}, {dedupe}, 'queued' FROM {source}
     """  # noqa: S608 - constants of ours
 
 

@@ -16,7 +16,8 @@ from app.discovery import route_handlers
 from app.docs.contract import openapi_config
 from app.errors import TooManyRequests
 from app.limits import Allowance
-from app.login.guards import DEPENDENCIES, Caller, guard
+from app.login.guards import DEPENDENCIES, Caller, Officer, guard
+from app.login.officers.door import Door
 from app.problems import StrictRequest, on_error
 from app.settings import Settings
 from app.telemetry import Telemetry, client_network, trusted_networks
@@ -46,6 +47,7 @@ def create_app(settings: Settings) -> Litestar:
         logging_config=None,
     )
     app.state["gate"] = product.gate
+    app.state["officer_door"] = Door(product.gate)
     app.state["catalog"] = product.catalog
     app.state["cases"] = product.cases
     app.state["modules"] = product.found.modules
@@ -68,7 +70,7 @@ async def admit(connection: Request[Any, Any, Any]) -> Response[None] | None:
     if not asks_methods:
         await guard(connection, connection.route_handler)
     caller = connection.scope.get("user")
-    if isinstance(caller, Caller):
+    if isinstance(caller, Caller | Officer):
         key, limit = f"session:{caller.session_id}", PER_SESSION
     else:
         key, limit = f"address:{client_network(connection)}", PER_ADDRESS

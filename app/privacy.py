@@ -72,10 +72,39 @@ def open_vault(settings: Settings) -> Vault:
     LOKET_DATA_KEY may name several, separated by commas: the first writes, the others still read. A demo without keys
     makes its own once, in data_dir/secrets. Raises SettingsError for a key that cannot be used.
     """
-    data_keys = settings.data_key or _own_key(settings.data_dir / "secrets" / "data.key")
-    index_key = settings.index_key or _own_key(settings.data_dir / "secrets" / "index.key")
-    first, *former = [_decoded("LOKET_DATA_KEY", part) for part in data_keys.split(",")]
-    return Vault(first, _decoded("LOKET_INDEX_KEY", index_key), former)
+    data_keys = settings.data_key or own_key(settings.data_dir / "secrets" / "data.key")
+    index_key = settings.index_key or own_key(settings.data_dir / "secrets" / "index.key")
+    first, *former = [read_key("LOKET_DATA_KEY", part) for part in data_keys.split(",")]
+    return Vault(first, read_key("LOKET_INDEX_KEY", index_key), former)
+
+
+def read_key(variable: str, value: str) -> bytes:
+    """A key of 32 bytes from base64. Raises SettingsError naming the variable."""
+    try:
+        key = base64.b64decode(value.strip().replace("-", "+").replace("_", "/"), validate=True)
+    except (binascii.Error, ValueError):
+        raise SettingsError(f"{variable} is not base64") from None
+    if len(key) != KEY_BYTES:
+        raise SettingsError(f"{variable} must be {KEY_BYTES} bytes in base64, it has {len(key)}")
+    return key
+
+
+def own_key(path: Path) -> str:
+    """The key in `path`, made if there is none. Several processes start at once: the first whole file wins."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        descriptor, draft = tempfile.mkstemp(dir=path.parent)  # mode 0600
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            Path(draft).unlink()
+    return path.read_text("ascii").strip()
 
 
 def mask_nik(nik: str) -> str:
@@ -104,31 +133,3 @@ def _key_id(key: bytes) -> bytes:
 
 def _bound(head: bytes, context: str) -> bytes:
     return head + context.encode()
-
-
-def _decoded(variable: str, value: str) -> bytes:
-    try:
-        key = base64.b64decode(value.strip().replace("-", "+").replace("_", "/"), validate=True)
-    except (binascii.Error, ValueError):
-        raise SettingsError(f"{variable} is not base64") from None
-    if len(key) != KEY_BYTES:
-        raise SettingsError(f"{variable} must be {KEY_BYTES} bytes in base64, it has {len(key)}")
-    return key
-
-
-def _own_key(path: Path) -> str:
-    """The key in `path`, made if there is none. Several processes start at once: the first whole file wins."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
-        descriptor, draft = tempfile.mkstemp(dir=path.parent)  # mode 0600
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            Path(draft).unlink()
-    return path.read_text("ascii").strip()

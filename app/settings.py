@@ -32,6 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     trusted_proxies: str = ""
     data_key: str = ""
     index_key: str = ""
+    anchor_key: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     otlp_url: str = ""
     files_url: str = ""

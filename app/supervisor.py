@@ -23,7 +23,8 @@ from app.settings import ROOT, Settings
 
 FIRST_DELAY_S = 0.2
 LONGEST_DELAY_S = 10.0
-STEADY_S = 30.0
+# It had started well: the next time it dies, it is started again at once.
+STEADY_S = 5.0
 _READY_S = 60.0
 _TRIES = 3
 _LOG_BYTES = 20 * 1024 * 1024

@@ -13,6 +13,8 @@ import asyncpg
 import uvloop
 
 from app.assembly import Product, build
+from app.audit.anchor_file import anchor_file
+from app.audit.keeping import keep_audit
 from app.backends.actions import QUEUE_PREFIX
 from app.cases.delivery import Deliverer
 from app.cases.handover import DeliveryJob
@@ -83,6 +85,7 @@ def _recurring(product: Product) -> dict[str, Coroutine[Any, Any, None]]:
     demo = product.settings.is_demo
     return {
         "beat": beat(product.database),
+        "audit": keep_audit(product.database, [anchor_file(product.settings)]),
         "sweep": _every(SWEEP_EVERY_S, _sweep, product),
         "purge": _every(PURGE_EVERY_S, _purge, product),
         **{

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.officers import Officers
 from tests.harness.people import Citizen, People
 from tests.harness.product import (
     Api,
@@ -106,6 +107,13 @@ def worker(start_process: Callable[..., Running], sandboxes: Sandboxes) -> Runni
 async def people(api: Api) -> AsyncIterator[People]:
     """`await people.make()` gives one more citizen who is logged in."""
     async with People(api) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+async def officers(api: Api) -> AsyncIterator[Officers]:
+    """`await officers.make("operator", "dinkes")` gives one more officer who is logged in."""
+    async with Officers(api) as made:
         yield made
 
 

@@ -1,23 +1,23 @@
-"""The audit record: who saw or sent which personal data, when and why. Rows are added, never changed."""
+"""The audit record: who saw or sent which personal data, when and why; and the chain of its rows. Both only grow."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Identity, Index, LargeBinary, text
+from sqlalchemy import BigInteger, Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
 
 
 class AuditRow(Base):
-    """One fact. `position`, `previous` and `digest` are the hash chain's, filled in order after commit by the chainer
-    (issue: delivery); a row without them is not chained yet."""
+    """One fact. `transaction_id` is the writing transaction's: rows are chained in its order, once every transaction
+    that began before it has ended."""
 
     __tablename__ = "audit_rows"
     __table_args__ = (
         Index(None, "subject_id", "id"),
-        Index("ix_audit_rows_unchained", "id", postgresql_where=text("position IS NULL")),
+        Index("ix_audit_rows_transaction_id_id", "transaction_id", "id"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
@@ -32,6 +32,16 @@ class AuditRow(Base):
     legal_basis: Mapped[str]
     fields: Mapped[list[Any]] = mapped_column(server_default=text("'[]'::jsonb"))
     request_id: Mapped[str] = mapped_column(server_default="")
-    position: Mapped[int | None] = mapped_column(BigInteger, unique=True)
-    previous: Mapped[bytes | None] = mapped_column(LargeBinary)
-    digest: Mapped[bytes | None] = mapped_column(LargeBinary)
+    transaction_id: Mapped[int] = mapped_column(
+        BigInteger, server_default=text("((pg_current_xact_id())::text)::bigint")
+    )
+
+
+class AuditLink(Base):
+    """One link of the hash chain, in a table of its own: so nobody needs to change a row of the record to chain it."""
+
+    __tablename__ = "audit_links"
+
+    position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    row_id: Mapped[int] = mapped_column(BigInteger, unique=True)
+    digest: Mapped[bytes]

@@ -1,7 +1,7 @@
 """What a citizen does with a case: open, change, submit, withdraw, answer, rate; each in the caller's transaction."""
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,18 +9,28 @@ import msgspec
 
 from app.cases.applicants import load_applicant, load_applicant_numbered
 from app.cases.casedata import FORM_CONTEXT
-from app.cases.due import due_on, today
-from app.cases.handover import Handover, enqueue_delivery, hand_over, prepared, store_delivery
+from app.cases.filled import (
+    Filled,
+    attachments_of,
+    backend_of,
+    check_files,
+    check_rules,
+    check_schema,
+    due_for,
+    files_of,
+    filled_in,
+    form_for,
+    new_row,
+    service_for,
+)
+from app.cases.handover import Handover, hand_over, prepared, store_delivery
 from app.cases.models import NUMBERS
-from app.cases.numbers import case_number
-from app.cases.port import Applicant, Status
 from app.cases.schemas import NewCase, Rating
 from app.cases.states import FINAL, WITHDRAWABLE
 from app.cases.submission import Submission, store_submission
 from app.cases.timeline import Line, add_line
 from app.cases.tools import CaseTools
 from app.cases.writes import (
-    CaseRow,
     DeliveryRow,
     change_case,
     insert_case,
@@ -28,12 +38,9 @@ from app.cases.writes import (
     release_attachments,
     take_attachments,
 )
-from app.catalog.catalog import CatalogService
 from app.consents.actions import keep_given
 from app.database import Connection
-from app.errors import Conflict, FieldError, Forbidden, PreconditionFailed, Unprocessable
-from app.forms import Form
-from app.ids import uuid7
+from app.errors import Conflict, PreconditionFailed
 from app.login.guards import Caller
 
 _NEXT_NUMBER = f"SELECT nextval('{NUMBERS.name}')"
@@ -48,44 +55,31 @@ WHERE lane = $1 AND deliveries.id <> $2 AND operation = 'submit' AND state IN ('
     AND status NOT IN ('rejected', 'completed', 'withdrawn', 'expired') LIMIT 1
 """
 IN_PROGRESS_RETRY_S = 2
-# What a half-filled form may still lack: a field, a tick, the statement's consent.
-_NOT_YET = {"required", "choice_missing", "min_items", "not_accepted"}
 
 
-class Filled(msgspec.Struct, frozen=True):
-    """A form as a citizen filled it in, and attachments beside those it names."""
-
-    service: CatalogService
-    form: Form
-    data: Mapping[str, Any]
-    loose: Sequence[UUID] = ()
-
-
-async def open_case(connection: Connection, caller: Caller, new: NewCase, tools: CaseTools) -> Mapping[str, Any]:
-    """A new case, handed in or as a draft. Returns its row.
-
-    Raises Unprocessable for a form that does not fit, Forbidden below the service's assurance level.
-    """
-    if new.draft:
-        return await _store_draft(connection, caller, _filled(caller, new, tools), tools)
-    row, delivery = await store_case(connection, caller, new, tools)
-    await enqueue_delivery(connection, delivery)
+async def store_draft(connection: Connection, caller: Caller, new: NewCase, tools: CaseTools) -> Mapping[str, Any]:
+    """A new case that is not handed in yet; its row. Raises as `filled_in`."""
+    filled = filled_in(caller, new, tools)
+    case = new_row(caller, filled, await connection.fetchval(_NEXT_NUMBER), "draft", tools)
+    row = await insert_case(connection, case)
+    await add_line(connection, case.id, 0, Line("created", "draft"))
+    await _take_files(connection, case.id, caller, filled)
     return row
 
 
 async def store_case(
     connection: Connection, caller: Caller, new: NewCase, tools: CaseTools
 ) -> tuple[Mapping[str, Any], DeliveryRow]:
-    """A new case and its delivery, without a job. Raises as `open_case`; Conflict where its lane takes one only."""
-    filled = _filled(caller, new, tools)
+    """A new case and its delivery, without a job. Raises as `filled_in`; Conflict where its lane takes one only."""
+    filled = filled_in(caller, new, tools)
     applicant, running = await load_applicant_numbered(connection, caller.id, tools)
-    _check_rules(filled, applicant, tools)
-    case = _new_row(caller, filled, running, "submitted", tools)
+    check_rules(filled, applicant, tools)
+    case = new_row(caller, filled, running, "submitted", tools)
     told = {"id": case.id, "module": case.module, "service": case.service, "backend": case.backend}
     delivery, entry = prepared(told, applicant, Handover("submit", caller.id, filled.data), tools)
-    await _check_lane(connection, (case.module, case.citizen_id), delivery, tools)
-    row, taken = await store_submission(connection, Submission(case, delivery, entry, _attachments_of(filled)))
-    _check_files(filled, taken)
+    await check_lane(connection, (case.module, case.citizen_id), delivery, tools)
+    row, taken = await store_submission(connection, Submission(case, delivery, entry, attachments_of(filled)))
+    check_files(filled, taken)
     await keep_given(connection, caller.id, case.id, filled.form.consents(filled.data), tools.catalog)
     return row, delivery
 
@@ -94,12 +88,12 @@ async def change_draft(
     connection: Connection, caller: Caller, held: Mapping[str, Any], data: Mapping[str, Any], tools: CaseTools
 ) -> Mapping[str, Any]:
     """Put a whole new form into a draft whose row is held (`held_draft`). A file it does not name any more is loose."""
-    service = _service_for(held["service"], caller, tools)
-    filled = Filled(service, _form_for(service, held["form_version"], tools), data)
-    _check_schema(filled, draft=True)
+    service = service_for(held["service"], caller, tools)
+    filled = Filled(service, form_for(service, held["form_version"], tools), data)
+    check_schema(filled, draft=True)
     await _take_files(connection, held["id"], caller, filled)
     before = msgspec.json.decode(tools.vault.decrypt(held["form_enc"], FORM_CONTEXT))
-    await release_attachments(connection, held["id"], _files_of(filled.form, before) - _files_of(filled.form, data))
+    await release_attachments(connection, held["id"], files_of(filled.form, before) - files_of(filled.form, data))
     sealed = tools.vault.encrypt(msgspec.json.encode(data), FORM_CONTEXT)
     return await change_case(connection, held, None, form_enc=sealed)
 
@@ -122,27 +116,27 @@ async def submit_draft(
     held = await lock_own_case(connection, case_id, caller.id)
     if held["status"] != "draft":
         raise Conflict("case_not_a_draft", params={"status": held["status"]})
-    service = _service_for(held["service"], caller, tools)
-    form = _form_for(service, held["form_version"], tools)
+    service = service_for(held["service"], caller, tools)
+    form = form_for(service, held["form_version"], tools)
     data = msgspec.json.decode(tools.vault.decrypt(held["form_enc"], FORM_CONTEXT))
     filled = Filled(service, form, data)
-    _check_schema(filled, draft=False)
+    check_schema(filled, draft=False)
     applicant = await load_applicant(connection, caller.id, tools)
-    _check_rules(filled, applicant, tools)
+    check_rules(filled, applicant, tools)
     await _take_files(connection, case_id, caller, filled)
     changed = await change_case(
         connection,
         held,
         Line("submitted", "submitted"),
         status="submitted",
-        backend=_backend_of(filled, tools),
+        backend=backend_of(filled, tools),
         submitted_at=datetime.now(UTC),
-        due_on=_due_on(service, tools),
+        due_on=due_for(service, tools),
         delivery_state="queued",
     )
     await keep_given(connection, caller.id, case_id, form.consents(data), tools.catalog)
     delivery = await store_delivery(connection, changed, applicant, Handover("submit", caller.id, data), tools)
-    await _check_lane(connection, (changed["module"], caller.id), delivery, tools)
+    await check_lane(connection, (changed["module"], caller.id), delivery, tools)
     return changed, delivery
 
 
@@ -219,27 +213,7 @@ async def rate(connection: Connection, caller: Caller, case_id: UUID, rating: Ra
     return await change_case(connection, held, line, rating=rating.score)
 
 
-def _filled(caller: Caller, new: NewCase, tools: CaseTools) -> Filled:
-    service = _service_for(new.service, caller, tools)
-    filled = Filled(service, _form_for(service, new.form_version, tools), new.form, new.attachments)
-    _check_schema(filled, draft=new.draft)
-    return filled
-
-
-def _form_data(held: Mapping[str, Any], tools: CaseTools) -> dict[str, Any]:
-    data: dict[str, Any] = msgspec.json.decode(tools.vault.decrypt(held["form_enc"], FORM_CONTEXT))
-    return data
-
-
-def _backend_of(filled: Filled, tools: CaseTools) -> str:
-    """ "" for a draft that does not say yet which facility it is for."""
-    module = tools.modules[filled.service.module]
-    return module.backends.get(module.handler.facility(filled.data), "")
-
-
-async def _check_lane(
-    connection: Connection, asking: tuple[str, UUID], delivery: DeliveryRow, tools: CaseTools
-) -> None:
+async def check_lane(connection: Connection, asking: tuple[str, UUID], delivery: DeliveryRow, tools: CaseTools) -> None:
     """Raises Conflict where the lane of a module's case takes one only, and one stands. Another's is not named."""
     module, citizen_id = asking
     if not tools.modules[module].handler.one_per_lane:
@@ -251,89 +225,11 @@ async def _check_lane(
         raise Conflict("case_exists_elsewhere")
 
 
-def _service_for(slug: str, caller: Caller, tools: CaseTools) -> CatalogService:
-    service = tools.catalog.find(slug)
-    if service is None:
-        raise Unprocessable(errors=[FieldError("/service", "service_unknown")])
-    if service.module not in tools.modules or service.manifest.mode != "api":
-        raise Unprocessable("service_elsewhere", params={"url": service.manifest.url})
-    if caller.assurance_level < service.manifest.assurance_level:
-        raise Forbidden("assurance_level_too_low", params={"level": service.manifest.assurance_level})
-    return service
-
-
-def _form_for(service: CatalogService, version: int | None, tools: CaseTools) -> Form:
-    form = tools.catalog.form(service.slug, version)
-    if form is None:
-        raise Unprocessable(errors=[FieldError("/form_version", "form_version_unknown")])
-    return form
-
-
-def _check_schema(filled: Filled, *, draft: bool) -> None:
-    # A draft may lack what is not filled in yet; what is there must already fit.
-    if faults := filled.form.errors(filled.data, "/form", forgiven=_NOT_YET if draft else ()):
-        raise Unprocessable(errors=faults)
-
-
-def _check_rules(filled: Filled, applicant: Applicant, tools: CaseTools) -> None:
-    handler = tools.modules[filled.service.module].handler
-    if faults := handler.check(filled.service.slug, filled.data, applicant):
-        raise Unprocessable(errors=faults)
-
-
-def _files_of(form: Form, data: Mapping[str, Any]) -> set[UUID]:
-    return {field.attachment_id for field in form.file_fields(data)}
-
-
-def _attachments_of(filled: Filled) -> list[UUID]:
-    return [*filled.loose, *_files_of(filled.form, filled.data)]
+def _form_data(held: Mapping[str, Any], tools: CaseTools) -> dict[str, Any]:
+    data: dict[str, Any] = msgspec.json.decode(tools.vault.decrypt(held["form_enc"], FORM_CONTEXT))
+    return data
 
 
 async def _take_files(connection: Connection, case_id: UUID, caller: Caller, filled: Filled) -> None:
     """Bind the form's files and the loose ones to the case. Raises Unprocessable for a file its field does not take."""
-    _check_files(filled, await take_attachments(connection, case_id, caller.id, _attachments_of(filled)))
-
-
-def _check_files(filled: Filled, taken: Mapping[UUID, Mapping[str, Any]]) -> None:
-    faults = []
-    for field in filled.form.file_fields(filled.data):
-        row = taken[field.attachment_id]
-        if row["media_type"] not in field.accept:
-            faults.append(FieldError(f"/form/{field.name}", "file_type", {"accept": ", ".join(field.accept)}))
-        elif row["size"] > field.max_bytes:
-            faults.append(FieldError(f"/form/{field.name}", "file_size", {"limit": field.max_bytes // 1000}))
-    if faults:
-        raise Unprocessable(errors=faults)
-
-
-async def _store_draft(connection: Connection, caller: Caller, filled: Filled, tools: CaseTools) -> Mapping[str, Any]:
-    case = _new_row(caller, filled, await connection.fetchval(_NEXT_NUMBER), "draft", tools)
-    row = await insert_case(connection, case)
-    await add_line(connection, case.id, 0, Line("created", "draft"))
-    await _take_files(connection, case.id, caller, filled)
-    return row
-
-
-def _new_row(caller: Caller, filled: Filled, running: int, status: Status, tools: CaseTools) -> CaseRow:
-    handed_in = status == "submitted"
-    service = filled.service
-    return CaseRow(
-        id=uuid7(),
-        number=case_number(tools.catalog.region, today(tools.catalog.timezone), running),
-        citizen_id=caller.id,
-        module=service.module,
-        service=service.slug,
-        agency=service.agency_id,
-        backend=_backend_of(filled, tools),
-        status=status,
-        form_version=filled.form.version,
-        form_enc=tools.vault.encrypt(msgspec.json.encode(filled.data), FORM_CONTEXT),
-        delivery_state="queued" if handed_in else None,
-        due_on=_due_on(service, tools) if handed_in else None,
-        submitted_at=datetime.now(UTC) if handed_in else None,
-    )
-
-
-def _due_on(service: CatalogService, tools: CaseTools) -> date | None:
-    days = service.manifest.working_days
-    return due_on(today(tools.catalog.timezone), days) if days is not None else None
+    check_files(filled, await take_attachments(connection, case_id, caller.id, attachments_of(filled)))

@@ -10,13 +10,15 @@ from app.cases.tools import CaseTools
 from app.database import Connection
 from app.errors import Unauthenticated
 
-_APPLICANT = """
-SELECT id AS citizen_id, CASE WHEN $2 THEN nextval('case_numbers') END AS running,
-    nik_enc, name_enc, birth_date_enc, assurance_level,
-    (SELECT value_enc FROM contacts WHERE citizen_id = citizens.id AND kind = 'phone' AND confirmed_at IS NOT NULL
-     ORDER BY confirmed_at DESC LIMIT 1) AS phone_enc
-FROM citizens WHERE id = $1
+# What `casedata.applicant` reads, of the table citizens.
+APPLICANT_COLUMNS = """
+    citizens.id AS citizen_id, nik_enc, name_enc, birth_date_enc, assurance_level,
+    (SELECT value_enc FROM contacts WHERE contacts.citizen_id = citizens.id AND kind = 'phone'
+        AND confirmed_at IS NOT NULL ORDER BY confirmed_at DESC LIMIT 1) AS phone_enc
 """
+_APPLICANT = f"""
+SELECT {APPLICANT_COLUMNS}, CASE WHEN $2 THEN nextval('case_numbers') END AS running FROM citizens WHERE id = $1
+"""  # noqa: S608 - constants of ours
 
 
 async def load_applicant(connection: Connection, citizen_id: UUID, tools: CaseTools) -> Applicant:

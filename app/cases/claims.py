@@ -1,22 +1,28 @@
 """Claiming a delivery for one try, and writing what came of it; the claim's fence makes it the only one."""
 
+import time
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
+from app.cases.attempts import NOTHING, Said
 from app.cases.casedata import CASE_DATA_COLUMNS, FILES_COLUMN
 from app.cases.port import Receipt, Status
 from app.database import Connection
+from app.exchanges import Exchanges
 
 # Longer than any operation's budget: while a worker lives, nobody else takes its delivery.
 LEASE_S = 30
+# A worker stops sending so long before its lease ends: its clock and PostgreSQL's need not run alike.
+MARGIN_S = 1.0
 
-# One statement, so one round trip and one commit: the delivery is taken, the case says so, the audit record has who is
-# about to be told to whom, and the worker gets all it needs. The case is locked before the delivery, as everywhere.
+# One statement, so one round trip and one commit: the delivery is taken, the case says so, the try is on record, the
+# audit record has who is about to be told to whom, and the worker gets all it needs. The case is locked before the
+# delivery, as everywhere. `surprises`: earlier tries, since anybody looked into it, that ended in no foreseen way.
 _CLAIM = f"""
 WITH standing AS (
     SELECT cases.id AS standing_id FROM cases JOIN deliveries ON deliveries.case_id = cases.id WHERE deliveries.id = $1
@@ -34,6 +40,9 @@ WITH standing AS (
 ), told AS (
     UPDATE cases SET delivery_state = 'delivering' FROM taken
     WHERE cases.id = taken.case_id AND taken.operation = 'submit'
+), intended AS (
+    INSERT INTO delivery_attempts (delivery_id, number, operation, backend, unknown)
+    SELECT id, fence, operation, backend, unknown FROM taken
 ), audited AS (
     INSERT INTO audit_rows
         (actor_kind, actor_id, action, subject_id, object_kind, object_id, purpose, legal_basis, fields)
@@ -41,16 +50,36 @@ WITH standing AS (
         'uu-25-2009', '["name", "phone", "form", "attachments"]'::jsonb
     FROM taken JOIN cases ON cases.id = taken.case_id
 )
-SELECT taken.*, {CASE_DATA_COLUMNS}, {FILES_COLUMN}
+SELECT taken.*, (
+    SELECT count(*) FROM delivery_attempts AS earlier WHERE earlier.delivery_id = taken.id
+        AND earlier.number > taken.fence - taken.attempts AND (earlier.outcome IS NULL OR earlier.outcome = 'failed')
+) AS surprises, {CASE_DATA_COLUMNS}, {FILES_COLUMN}
 FROM taken JOIN cases ON cases.id = taken.case_id JOIN citizens ON citizens.id = cases.citizen_id
 """  # noqa: S608 - constants of ours
 _STATE = "SELECT state, extract(epoch FROM lease_until - now())::float AS lease_s FROM deliveries WHERE id = $1"
-_SETTLE = """
-UPDATE deliveries SET state = $3::text, unknown = $4, reference = coalesce($5, reference), reason = $6, detail = $7,
-    lease_until = NULL, next_try_at = CASE WHEN $8::float IS NULL THEN NULL ELSE now() + make_interval(secs => $8) END,
-    attempts = attempts - $9, finished_at = CASE WHEN $3::text IN ('queued', 'delivering') THEN NULL ELSE now() END
-WHERE id = $1 AND fence = $2 RETURNING 1
-"""
+
+
+def noted_part(outcome: str, first: int) -> str:
+    """SQL that completes the try of a delivery just settled, as a part of a WITH after `settled`, which has id, fence,
+    reason and detail. `said_values` go from place `first` on."""
+    calls, status, exchanges = (f"${place}" for place in range(first, first + 3))
+    return f"""
+    UPDATE delivery_attempts SET finished_at = clock_timestamp(), outcome = {outcome}, reason = settled.reason,
+        detail = settled.detail, calls = {calls}, http_status = {status}, exchanges_enc = {exchanges}
+    FROM settled WHERE delivery_id = settled.id AND number = settled.fence
+    """  # noqa: S608 - constants of ours
+
+
+_SETTLE = f"""
+WITH settled AS (
+    UPDATE deliveries SET state = $3::text, unknown = $4, reference = coalesce($5, reference), reason = $6, detail = $7,
+        lease_until = NULL,
+        next_try_at = CASE WHEN $8::float IS NULL THEN NULL ELSE now() + make_interval(secs => $8) END,
+        attempts = attempts - $9, finished_at = CASE WHEN $3::text IN ('queued', 'delivering') THEN NULL ELSE now() END
+    WHERE id = $1 AND fence = $2 RETURNING id, fence, reason, detail
+), noted AS ({noted_part("$10", 11)})
+SELECT 1 FROM settled
+"""  # noqa: S608 - constants of ours
 _SENDING_AGAIN = "UPDATE deliveries SET sent_at = now() WHERE id = $1 AND fence = $2 RETURNING 1"
 _OTHERS_UNRESOLVED = """
 SELECT EXISTS (
@@ -65,7 +94,7 @@ ORDER BY submitted_at DESC LIMIT 5000
 
 class Claim(msgspec.Struct, frozen=True):
     """One try of one delivery. `unknown`: an earlier try's outcome is not known, look before sending. `row` has
-    CASE_DATA_COLUMNS and FILES_COLUMN of the case beside."""
+    CASE_DATA_COLUMNS and FILES_COLUMN of the case beside. `said` fills with what is said to the backend."""
 
     id: UUID
     case_id: UUID
@@ -78,14 +107,17 @@ class Claim(msgspec.Struct, frozen=True):
     fence: int
     first_tried_at: datetime
     sent_s_ago: float
+    surprises: int
     row: Mapping[str, Any]
+    said: Exchanges
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a try. `product` and `status` as in a Receipt; `retry_in_s` for what is to be tried again;
-    `uncounted` where the backend was not asked."""
+    `uncounted` where the backend was not asked; `attempt` what the record calls a try that is not the last."""
 
     state: str
+    attempt: Literal["", "unavailable", "failed", "waited"] = ""
     unknown: bool = False
     reference: str | None = None
     reason: str | None = None
@@ -94,6 +126,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     status: Status | None = None
     retry_in_s: float | None = None
     uncounted: bool = False
+    said: Said = NOTHING
+
+    @property
+    def of_attempt(self) -> str:
+        """The outcome as the record of tries has it."""
+        return self.attempt or ("unknown" if self.state in ("queued", "delivering") else self.state)
 
 
 def delivered(receipt: Receipt) -> Outcome:
@@ -122,13 +160,14 @@ class Stale(Exception):
 
 async def claim(connection: Connection, delivery_id: UUID, lease_s: float = LEASE_S) -> Claim | None:
     """Take the delivery for one try; None where it is settled. Raises Busy while it or its lane is taken."""
+    ends_at_s = time.monotonic() + lease_s - MARGIN_S
     try:
         row = await connection.fetchrow(_CLAIM, delivery_id, lease_s)
     except (asyncpg.UniqueViolationError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
         # Another delivery of the lane is under way, or somebody holds the case for long.
         raise Busy(0.5) from None
     if row is not None:
-        return Claim(**{name: row[name] for name in Claim.__struct_fields__[:-1]}, row=row)
+        return Claim(**{name: row[name] for name in Claim.__struct_fields__[:-2]}, row=row, said=Exchanges(ends_at_s))
     standing = await connection.fetchrow(_STATE, delivery_id)
     if standing is None or standing["state"] not in ("queued", "delivering"):
         return None
@@ -148,9 +187,16 @@ async def settle(connection: Connection, held: Claim, outcome: Outcome) -> None:
         outcome.detail,
         outcome.retry_in_s,
         1 if outcome.uncounted else 0,
+        outcome.of_attempt,
+        *said_values(outcome),
     )
     if written is None:
         raise Stale
+
+
+def said_values(outcome: Outcome) -> tuple[int, int | None, bytes | None]:
+    """What `noted_part` is given."""
+    return outcome.said.calls, outcome.said.http_status, outcome.said.exchanges_enc
 
 
 async def send_again(connection: Connection, held: Claim) -> None:

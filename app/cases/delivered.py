@@ -5,7 +5,7 @@ The same rows that settle writes one by one for the rarer outcomes; every case c
 
 import asyncpg
 
-from app.cases.claims import Claim, Outcome
+from app.cases.claims import Claim, Outcome, noted_part, said_values
 from app.cases.states import FINAL
 from app.database import Connection
 from app.inbox.actions import notice_parts, notice_values
@@ -27,13 +27,14 @@ WITH standing AS (
         SELECT 1 FROM cases
         WHERE cases.backend = deliveries.backend AND agency_reference = $4::text AND cases.id <> standing_id
     )
-    RETURNING case_id
+    RETURNING id, fence, case_id, reason, detail
+), noted AS ({noted_part("'delivered'", 9)}
 ), delivered AS (
     UPDATE cases SET delivery_state = 'delivered', agency_reference = $4::text, last_event = last_event + 1,
         next_refresh_at = CASE WHEN status NOT IN ({_FINAL}) THEN now() + interval '{FIRST_REFRESH_S} seconds' END,
         revision = revision + 1, updated_at = now()
-    FROM settled WHERE id = case_id
-    RETURNING id, citizen_id, number, service, status, last_event
+    FROM settled WHERE cases.id = case_id
+    RETURNING cases.id, citizen_id, number, service, status, last_event
 ), line AS (
     INSERT INTO case_events (case_id, seq, kind, status, data)
     SELECT id, last_event, 'delivered', status, jsonb_build_object('reference', $4::text) FROM delivered
@@ -50,7 +51,14 @@ async def settle_delivered(connection: Connection, held: Claim, outcome: Outcome
     """Write it. False, with nothing written, where the claim is not the newest or the reference is another case's."""
     try:
         written = await connection.fetchval(
-            _DELIVERED, held.case_id, held.id, held.fence, outcome.reference, outcome.detail, *notice_values()
+            _DELIVERED,
+            held.case_id,
+            held.id,
+            held.fence,
+            outcome.reference,
+            outcome.detail,
+            *notice_values(),
+            *said_values(outcome),
         )
     except asyncpg.UniqueViolationError:
         # Another case got the reference at this very moment.

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from app.cases import claims
+from app.cases.attempts import sealed
 from app.cases.casedata import case_data, load_files
 from app.cases.claims import Busy, Claim, Outcome, Stale, delivered
 from app.cases.gates import Gate, Pass
@@ -17,12 +18,17 @@ from app.cases.settle import NOT_REACHED, settle_case
 from app.cases.timeline import CHANNEL
 from app.cases.tools import CaseTools
 from app.errors import AgencyRejected, AgencyUnavailable, NotOffered, OutcomeUnknown
+from app.exchanges import noted_in
 from app.jobs import RetryLater
 
 log = logging.getLogger("loket.delivery")
 
 GIVE_UP_AFTER = timedelta(hours=72)
+# Tries of one delivery that ended in a way nobody foresaw, or with the death of the worker that made them.
 MOST_SURPRISES = 5
+# What its backend cannot take waits a quarter as long as it has waited already: soon at first, minutes in the end, and
+# the longer an outage, the fewer calls to each hour of it.
+SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.25, 300.0
 PATIENCE_S = 20.0
 # A lost answer is looked up soon, but not before the agency's own transaction had time to end.
 LOOK_AGAIN_S = 1.0
@@ -75,12 +81,19 @@ class Deliverer:
 
     async def _try(self, held: Claim, gate: Gate, entered: Pass) -> Outcome:
         """Ask the agency, and put whatever comes back into an Outcome."""
+        if held.surprises >= MOST_SURPRISES:
+            gate.step_back(entered)
+            return self._parked()
         started = asyncio.get_running_loop().time()
         try:
-            outcome = await self._hand_over(held)
+            with noted_in(held.said):
+                outcome = await self._hand_over(held)
             gate.answered()
         except AgencyUnavailable as error:
-            gate.failed(entered, error.retry_after_s)
+            if held.said.is_over:
+                gate.step_back(entered)
+            else:
+                gate.failed(entered, error.retry_after_s)
             return self._again(held, error)
         except OutcomeUnknown as error:
             gate.step_back(entered)
@@ -112,7 +125,7 @@ class Deliverer:
                 return found
             if (wait_s := self._late_effect_s(held) - held.sent_s_ago) > 0:
                 # Nothing there, yet: what was sent may still be at work over there, so it is not sent again so soon.
-                return Outcome(state="delivering", unknown=True, retry_in_s=wait_s)
+                return Outcome(state="delivering", unknown=True, detail=_NOTHING_YET, retry_in_s=wait_s)
             if self._is_immediate(held):
                 # Nobody waits for it any more: what did not happen then must not happen now, unasked.
                 return Outcome(state="rejected", reason=NOT_REACHED)
@@ -164,23 +177,32 @@ class Deliverer:
         async with self._tools.database.connection() as connection:
             standing = await connection.fetchval(_SUBMISSION, held.case_id)
         if standing in ("queued", "delivering"):
-            return Outcome(state="queued", retry_in_s=2.0, uncounted=True)
+            return Outcome(state="queued", retry_in_s=2.0, uncounted=True, attempt="waited")
         return Outcome(state="needs_operator", reason="not_registered", detail=f"the submission is {standing}")
 
     def _again(self, held: Claim, error: AgencyUnavailable) -> Outcome:
-        if datetime.now(UTC) - held.first_tried_at > GIVE_UP_AFTER:
+        waited = datetime.now(UTC) - held.first_tried_at
+        if waited > GIVE_UP_AFTER:
             return Outcome(state="needs_operator", unknown=held.unknown, reason="gave_up", detail=error.detail)
-        # The gate holds everybody back while the backend is down; this only spreads those it lets through.
-        retry_in_s = random.uniform(0.05, 0.5)  # noqa: S311 - jitter
         state = "delivering" if held.unknown else "queued"
-        return Outcome(state=state, unknown=held.unknown, detail=error.detail, retry_in_s=retry_in_s)
+        retry_in_s = patience_s(waited.total_seconds())
+        return Outcome(
+            state=state, unknown=held.unknown, detail=error.detail, retry_in_s=retry_in_s, attempt="unavailable"
+        )
 
     def _surprised(self, held: Claim) -> Outcome:
-        if held.attempts >= MOST_SURPRISES:
-            return Outcome(state="needs_operator", unknown=True, reason="failed")
-        return Outcome(state="delivering", unknown=True, retry_in_s=2.0**held.attempts)
+        if held.surprises + 1 >= MOST_SURPRISES:
+            return self._parked()
+        return Outcome(state="delivering", unknown=True, retry_in_s=2.0 ** (held.surprises + 1), attempt="failed")
+
+    def _parked(self) -> Outcome:
+        """Out of its neighbours' way, before an officer: perhaps sent, and what becomes of it is nowhere foreseen."""
+        return Outcome(state="needs_operator", unknown=True, reason="failed")
 
     async def _settle(self, held: Claim, outcome: Outcome) -> None:
+        numbers = (outcome.reference, held.row["agency_reference"])
+        said = sealed(held.said, held.row, numbers, self._tools)
+        outcome = msgspec.structs.replace(outcome, said=said)
         try:
             async with self._tools.database.connection() as connection:
                 await settle_case(connection, held, outcome)
@@ -190,4 +212,11 @@ class Deliverer:
         self._tools.valkey.announce(CHANNEL, str(held.case_id).encode())
 
 
+def patience_s(waited_s: float) -> float:
+    """How long to wait after a call in vain, for what was first tried so long ago."""
+    usual_s = min(max(waited_s / 4, SHORTEST_WAIT_S), LONGEST_WAIT_S)
+    return usual_s * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
+
+
+_NOTHING_YET = "nothing found yet; it is looked up once more when nothing can be at work over there any more"
 _SUBMISSION = "SELECT state FROM deliveries WHERE case_id = $1 AND operation = 'submit' ORDER BY id DESC LIMIT 1"

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -70,9 +71,18 @@ async def first_answer(connection: Connection, request: KeyedRequest, vault: Vau
     """
     if not await connection.fetchval(_CLAIM, f"{request.citizen_id}:{request.key}"):
         raise Conflict("idempotency_key_in_use", retry_after_s=1)
+    return await stored_answer(connection, request, vault)
+
+
+async def stored_answer(connection: Connection, request: KeyedRequest, vault: Vault) -> FirstAnswer | None:
+    """The answer the key has, if any. Raises Unprocessable where the key was used for something else."""
     row = await connection.fetchrow(_FIND, request.citizen_id, request.key)
-    if row is None:
-        return None
+    return None if row is None else answer_of(row, request, vault)
+
+
+def answer_of(row: Mapping[str, Any], request: KeyedRequest, vault: Vault) -> FirstAnswer:
+    """A row with fingerprint, status, headers and body_enc of the request's key. Raises Unprocessable as
+    `stored_answer`."""
     if row["fingerprint"] != request.fingerprint:
         raise Unprocessable("idempotency_key_reused")
     return FirstAnswer(row["status"], vault.decrypt(row["body_enc"], _CONTEXT), row["headers"])
@@ -91,10 +101,11 @@ async def forget_answer(connection: Connection, request: KeyedRequest) -> None:
 
 async def keep_answer(connection: Connection, request: KeyedRequest, answer: FirstAnswer, vault: Vault) -> None:
     """Store the answer in the transaction of what it tells. Raises Conflict where another request was quicker."""
-    sealed = vault.encrypt(answer.body, _CONTEXT)
-    headers = json.dumps(dict(answer.headers))
-    kept = await connection.fetchval(
-        _KEEP, request.citizen_id, request.key, request.fingerprint, answer.status, headers, sealed
-    )
-    if kept is None:
+    if await connection.fetchval(_KEEP, request.citizen_id, *key_values(request, answer, vault)) is None:
         raise Conflict("idempotency_key_in_use", retry_after_s=1)
+
+
+def key_values(request: KeyedRequest, answer: FirstAnswer, vault: Vault) -> tuple[object, ...]:
+    """What `key, fingerprint, status, headers, body_enc` are given."""
+    headers = json.dumps(dict(answer.headers))
+    return request.key, request.fingerprint, answer.status, headers, vault.encrypt(answer.body, _CONTEXT)

@@ -14,6 +14,7 @@ import msgspec
 from litestar import Response
 
 from app.cases import claims
+from app.cases.attempts import sealed
 from app.cases.casedata import case_data, load_files
 from app.cases.claims import Busy, Claim, Outcome, Stale, delivered
 from app.cases.gates import Gate, Pass
@@ -26,6 +27,7 @@ from app.cases.tools import CaseTools
 from app.cases.writes import DeliveryRow
 from app.database import Connection
 from app.errors import AgencyRejected, AgencyUnavailable, Conflict, LoketError, NotOffered, OutcomeUnknown, Unavailable
+from app.exchanges import noted_in
 from app.problems import PROBLEM_JSON, problem_of
 from app.texts import has_text, text
 
@@ -81,6 +83,8 @@ async def answer_now(write: Once, begin: Begin, done: int) -> Response[Any]:
     if isinstance(begun, Response):
         return begun
     outcome = await _ask(begun.held, write.tools)
+    said = sealed(begun.held.said, begun.held.row, (outcome.reference, begun.held.row["agency_reference"]), write.tools)
+    outcome = msgspec.structs.replace(outcome, said=said)
     try:
         answer = await _settle(write, begun, outcome, done)
     except Stale:
@@ -127,10 +131,11 @@ async def _ask(held: Claim, tools: CaseTools) -> Outcome:
     started = time.monotonic()
     try:
         async with asyncio.timeout(BUDGET_S):
-            outcome = await _hand_over(held, tools)
+            with noted_in(held.said):
+                outcome = await _hand_over(held, tools)
     except AgencyUnavailable as error:
         gate.failed(entered, error.retry_after_s)
-        return Outcome(state="rejected", reason=NOT_REACHED, detail=error.detail)
+        return Outcome(state="rejected", reason=NOT_REACHED, detail=error.detail, attempt="unavailable")
     except (OutcomeUnknown, TimeoutError) as error:
         _after_silence(gate, entered, time.monotonic() - started)
         detail = error.detail if isinstance(error, OutcomeUnknown) else f"no end within {BUDGET_S:g} s"
@@ -144,7 +149,7 @@ async def _ask(held: Claim, tools: CaseTools) -> Outcome:
     except Exception:
         gate.step_back(entered)
         log.exception("delivery failed in a way nobody foresaw: %s", held.id)
-        return Outcome(state="delivering", unknown=True, retry_in_s=LOOK_AGAIN_S)
+        return Outcome(state="delivering", unknown=True, retry_in_s=LOOK_AGAIN_S, attempt="failed")
     except BaseException:
         gate.step_back(entered)
         raise

@@ -22,7 +22,13 @@ from app.database import Base
 
 NUMBERS = Sequence("case_numbers", metadata=Base.metadata)
 DELIVERY_STATES = ("queued", "delivering", "delivered", "rejected", "needs_operator")
-OPERATIONS = ("submit", "answer", "withdraw")
+# `follow`: nothing to hand over, but asking after the case has come to an end that only a person gets past.
+OPERATIONS = ("submit", "answer", "withdraw", "follow")
+# Vault context.
+EXCHANGES_CONTEXT = "delivery_attempts.exchanges"
+ACTION_REASON_CONTEXT = "delivery_actions.reason"
+ATTEMPT_OUTCOMES = ("delivered", "rejected", "needs_operator", "unavailable", "unknown", "failed", "waited")
+DELIVERY_ACTIONS = ("retry", "send_again", "delivered", "rejected")
 
 
 def _one_of(column: str, values: tuple[str, ...]) -> str:
@@ -132,6 +138,18 @@ class Delivery(Base):
             postgresql_where=text("operation = 'submit' AND state IN ('delivered', 'needs_operator')"),
         ),
         Index("ix_deliveries_operator", "lane", postgresql_where=text("state = 'needs_operator'")),
+        Index(
+            "ix_deliveries_waiting",
+            "backend",
+            "id",
+            postgresql_where=text("state IN ('queued', 'delivering', 'needs_operator')"),
+        ),
+        Index(
+            "uq_deliveries_follow",
+            "case_id",
+            unique=True,
+            postgresql_where=text("operation = 'follow' AND state = 'needs_operator'"),
+        ),
         Index(None, "case_id"),
     )
 
@@ -154,6 +172,50 @@ class Delivery(Base):
     reference: Mapped[str | None]
     reason: Mapped[str | None]
     detail: Mapped[str | None]
+
+
+class DeliveryAttempt(Base):
+    """One try of a delivery, written before the backend is asked and completed after it.
+
+    `number` is the fence it was made under; without an outcome, where there is a newer one, its worker died or came too
+    late. `unknown`: an earlier try's outcome was not known, so the backend was asked before anything was sent again.
+    """
+
+    __tablename__ = "delivery_attempts"
+    __table_args__ = (
+        PrimaryKeyConstraint("delivery_id", "number"),
+        CheckConstraint(_one_of("outcome", ATTEMPT_OUTCOMES), name="outcome"),
+        Index("ix_delivery_attempts_exchanges", "started_at", postgresql_where=text("exchanges_enc IS NOT NULL")),
+    )
+
+    delivery_id: Mapped[UUID] = mapped_column(ForeignKey("deliveries.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    operation: Mapped[str]
+    backend: Mapped[str]
+    unknown: Mapped[bool]
+    started_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+    finished_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]
+    reason: Mapped[str | None]
+    detail: Mapped[str | None]
+    calls: Mapped[int] = mapped_column(server_default="0")
+    http_status: Mapped[int | None] = mapped_column(SmallInteger)
+    exchanges_enc: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class DeliveryAction(Base):
+    """What an officer did about a delivery, and why. `reason` is in their own words, so it is encrypted."""
+
+    __tablename__ = "delivery_actions"
+    __table_args__ = (CheckConstraint(_one_of("action", DELIVERY_ACTIONS), name="action"), Index(None, "delivery_id"))
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    delivery_id: Mapped[UUID] = mapped_column(ForeignKey("deliveries.id", ondelete="CASCADE"))
+    at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    officer: Mapped[str]
+    action: Mapped[str]
+    reference: Mapped[str | None]
+    reason_enc: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class Attachment(Base):

@@ -60,9 +60,13 @@ class Once(msgspec.Struct, frozen=True):
         key = read_key(self.request.headers.get(KEY_HEADER), required=False)
         if key is None:
             return None, None
-        same = await self.request.body() if content is None else content
-        keyed = KeyedRequest(self.caller.id, key, fingerprint(self.request.method, self.request.url.path, same))
+        keyed = await self.under(key, content)
         return keyed, await first_answer(connection, keyed, self.tools.vault)
+
+    async def under(self, key: str, content: bytes | None = None) -> KeyedRequest:
+        """The request under this key of its citizen."""
+        same = await self.request.body() if content is None else content
+        return KeyedRequest(self.caller.id, key, fingerprint(self.request.method, self.request.url.path, same))
 
     def told(self, row: Mapping[str, Any], status: int) -> FirstAnswer:
         """A changed case as its citizen sees it."""

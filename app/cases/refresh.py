@@ -5,10 +5,12 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
 from app.cases.casedata import CASE_DATA_COLUMNS, case_data
+from app.cases.follow import is_for_officers, put_before_officer, take_back
 from app.cases.settle import apply_progress
 from app.cases.timeline import CHANNEL
 from app.cases.tools import CaseTools
@@ -70,6 +72,8 @@ class Refresher:
                 await self.refresh(row)
             except AgencyError as error:
                 log.info("asking after a case failed: %s", error)
+                if is_for_officers(error):
+                    await self._before_officer(row["case_id"], error)
             except Exception:
                 # One case that cannot be asked after must not end the asking after all others.
                 log.exception("asking after case %s failed in a way nobody foresaw", row["case_id"])
@@ -81,8 +85,16 @@ class Refresher:
         progress = await handler.progress(case_data(row, self._tools))
         async with self._tools.database.begin() as connection:
             changed = await apply_progress(connection, row["case_id"], progress, self._interval_s)
+            await take_back(connection, row["case_id"])
         if changed:
             await self._tools.valkey.publish(CHANNEL, str(row["case_id"]).encode())
+
+    async def _before_officer(self, case_id: UUID, error: AgencyError) -> None:
+        async with self._tools.database.begin() as connection:
+            is_new = await put_before_officer(connection, case_id, error)
+        if is_new:
+            log.warning("case %s needs an officer: %s", case_id, error.code)
+            await self._tools.valkey.publish(CHANNEL, str(case_id).encode())
 
 
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('refresh.' || $1, 11))"

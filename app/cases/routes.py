@@ -18,6 +18,7 @@ from app.cases.handover import enqueue_delivery
 from app.cases.idempotency import FirstAnswer, read_key
 from app.cases.immediate import answer_now, ends_at_agency, is_immediate, own_is_immediate
 from app.cases.once import answered, language_asked, once
+from app.cases.opening import hand_in
 from app.cases.port import Status
 from app.cases.schemas import Answer, CaseDetail, CasePage, CaseView, DraftChange, NewCase, Rating, Withdrawal
 from app.cases.tools import CaseTools
@@ -105,16 +106,16 @@ async def open_case(
     request: CitizenRequest,
     idempotency_key: NeededKey,
 ) -> Response[CaseView]:
-    read_key(idempotency_key, required=True)
-
+    key = read_key(idempotency_key, required=True)
     write = once(request)
     if not data.draft and is_immediate(data.service, write.tools):
         begin = partial(actions.store_case, caller=write.caller, new=data, tools=write.tools)
         return await answer_now(write, begin, 201)
+    if not data.draft:
+        return await hand_in(write, data, key or "")
 
     async def work(connection: Connection) -> FirstAnswer:
-        row = await actions.open_case(connection, write.caller, data, write.tools)
-        return write.told(row, 201 if data.draft else 202)
+        return write.told(await actions.store_draft(connection, write.caller, data, write.tools), 201)
 
     return await write.answer(work)
 

@@ -1,7 +1,5 @@
-"""Storing a case that is handed in at once: case, first line, delivery, audit row and attachments in one statement.
-
-The same rows that actions writes one by one for a draft; here every citizen waits for them, and each statement costs.
-"""
+"""What a case is stored with when it is handed in: case, first line, delivery, audit row and attachments as parts of
+one statement, for every citizen waits for them, and each statement costs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,32 +13,6 @@ from app.cases.writes import CASE_COLUMNS, DELIVERY_COLUMNS, CaseRow, DeliveryRo
 from app.database import Connection
 
 
-def _places(first: int, count: int) -> str:
-    return ", ".join(f"${place}" for place in range(first, first + count))
-
-
-_CASE = len(CaseRow.__struct_fields__)
-_DELIVERY = len(DeliveryRow.__struct_fields__)
-_AUDIT = len(AuditEntry.__struct_fields__) + 1
-_FILES = _CASE + _DELIVERY + _AUDIT + 1
-# Foreign keys are checked when the whole statement ends, so the parts may name each other's rows.
-_STORE = f"""
-WITH stored AS (
-    INSERT INTO cases ({CASE_COLUMNS}) VALUES ({_places(1, _CASE)}) RETURNING {VIEW_COLUMNS}
-), line AS (
-    INSERT INTO case_events (case_id, seq, kind, status) VALUES ($1, 1, 'submitted', 'submitted')
-), delivery AS (
-    INSERT INTO deliveries ({DELIVERY_COLUMNS}) VALUES ({_places(_CASE + 1, _DELIVERY)})
-), audited AS (
-    INSERT INTO audit_rows ({AUDIT_COLUMNS}) VALUES ({_places(_CASE + _DELIVERY + 1, _AUDIT)})
-), taken AS (
-    UPDATE attachments SET case_id = $1
-    WHERE id = ANY(${_FILES}::uuid[]) AND citizen_id = $3 AND case_id IS NULL RETURNING id, media_type, size
-)
-SELECT stored.*, (SELECT jsonb_agg(to_jsonb(taken)) FROM taken) AS taken FROM stored
-"""  # noqa: S608 - constants of ours
-
-
 class Submission(msgspec.Struct, frozen=True):
     """All that a case brings with it when it is handed in."""
 
@@ -49,19 +21,63 @@ class Submission(msgspec.Struct, frozen=True):
     audit: AuditEntry
     attachments: Sequence[UUID]
 
+    @property
+    def wanted(self) -> set[UUID]:
+        return set(self.attachments)
+
+    def values(self) -> tuple[object, ...]:
+        """What the parts are given, in the order of their places."""
+        rows = (*msgspec.structs.astuple(self.case), *msgspec.structs.astuple(self.delivery), *values_of(self.audit))
+        return *rows, list(self.wanted)
+
+
+def places(first: int, count: int) -> str:
+    return ", ".join(f"${place}" for place in range(first, first + count))
+
+
+_CASE = len(CaseRow.__struct_fields__)
+_DELIVERY = len(DeliveryRow.__struct_fields__)
+_AUDIT = len(AuditEntry.__struct_fields__) + 1
+# The place after which others may put their own.
+LAST_PLACE = _CASE + _DELIVERY + _AUDIT + 1
+
+
+def submission_parts(times: str, source: str) -> str:
+    """Parts of a WITH that store a submission for the row of `source` (a FROM, or nothing), created at `times`.
+
+    Foreign keys are checked when the whole statement ends, so the parts may name each other's rows.
+    """
+    return f"""stored AS (
+    INSERT INTO cases ({CASE_COLUMNS}, created_at, updated_at)
+    SELECT {places(1, _CASE)}, {times} {source} RETURNING {VIEW_COLUMNS}
+), line AS (
+    INSERT INTO case_events (case_id, seq, kind, status) SELECT id, 1, 'submitted', 'submitted' FROM stored
+), delivery AS (
+    INSERT INTO deliveries ({DELIVERY_COLUMNS}) SELECT {places(_CASE + 1, _DELIVERY)} {source}
+), audited AS (
+    INSERT INTO audit_rows ({AUDIT_COLUMNS}) SELECT {places(_CASE + _DELIVERY + 1, _AUDIT)} {source}
+), taken AS (
+    UPDATE attachments SET case_id = stored.id FROM stored
+    WHERE attachments.id = ANY(${LAST_PLACE}::uuid[]) AND attachments.citizen_id = $3 AND case_id IS NULL
+    RETURNING attachments.id, media_type, size
+)"""  # noqa: S608 - constants of ours
+
+
+_STORE = f"""
+WITH {submission_parts("now(), now()", "")}
+SELECT stored.*, (SELECT jsonb_agg(to_jsonb(taken)) FROM taken) AS taken FROM stored
+"""  # noqa: S608 - constants of ours
+
 
 async def store_submission(
     connection: Connection, submission: Submission
 ) -> tuple[Mapping[str, Any], Mapping[UUID, Mapping[str, Any]]]:
     """The case's row (VIEW_COLUMNS), and the rows of its attachments by id. Raises Unprocessable for an attachment that
     is not the citizen's, or is another case's."""
-    wanted = set(submission.attachments)
-    row = await fetch_one(
-        connection,
-        _STORE,
-        *msgspec.structs.astuple(submission.case),
-        *msgspec.structs.astuple(submission.delivery),
-        *values_of(submission.audit),
-        list(wanted),
-    )
-    return row, usable(wanted, {UUID(each["id"]): each for each in row["taken"] or ()})
+    row = await fetch_one(connection, _STORE, *submission.values())
+    return row, taken_files(row, submission)
+
+
+def taken_files(row: Mapping[str, Any], submission: Submission) -> Mapping[UUID, Mapping[str, Any]]:
+    """The attachments that a statement with the parts took. Raises Unprocessable where one is missing."""
+    return usable(submission.wanted, {UUID(each["id"]): each for each in row["taken"] or ()})

@@ -55,7 +55,7 @@ message AS (
 ), outgoing AS (
     INSERT INTO outgoing_messages (id, message_id, expires_at)
     SELECT {outgoing}, {message}, now() + interval '{NOTICE_LIFE_H} hours' FROM {source}
-), sending AS ({enqueue_part(NOTICES, payload, source)})
+), sending AS ({enqueue_part(f"'{NOTICES}'", payload, source)})
 """  # noqa: S608 - constants of ours
 
 

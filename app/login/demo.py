@@ -38,7 +38,7 @@ DEMO_CITIZENS: Sequence[DemoCitizen] = (
 
 async def seed_demo(session: AsyncSession, vault: Vault, settings: Settings) -> int:
     """Make the demo citizens that are not there yet; how many were made. Raises SettingsError in production."""
-    _refuse_production(settings)
+    refuse_production(settings)
     indexes = {vault.index("nik", demo.person.nik): demo for demo in DEMO_CITIZENS}
     known = set(await session.scalars(select(Citizen.nik_index).where(Citizen.nik_index.in_(indexes))))
     missing = [demo for index, demo in indexes.items() if index not in known]
@@ -56,7 +56,7 @@ async def seed_demo(session: AsyncSession, vault: Vault, settings: Settings) -> 
 
 async def demo_token(database: Database, vault: Vault, settings: Settings, nik: str) -> str:
     """An access token of a real new session. Raises SettingsError in production, KeyError for anybody else."""
-    _refuse_production(settings)
+    refuse_production(settings)
     if not any(demo.person.nik == nik for demo in DEMO_CITIZENS):
         raise KeyError(nik)
     keys = KeyRing(database, vault)
@@ -70,6 +70,6 @@ async def demo_token(database: Database, vault: Vault, settings: Settings, nik: 
     return AccessTokens(keys, settings.issuer).issue(opened.citizen_id, opened.session_id, opened.assurance_level)
 
 
-def _refuse_production(settings: Settings) -> None:
+def refuse_production(settings: Settings) -> None:
     if not settings.is_demo:
         raise SettingsError("demo accounts exist only with LOKET_ENV=demo")

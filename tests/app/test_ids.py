@@ -15,11 +15,8 @@ def test_an_id_is_version_7_with_the_time_in_front() -> None:
     assert before <= made.int >> 80 <= after
 
 
-def test_ids_grow_with_time() -> None:
-    made = []
-    for _ in range(5):
-        made.append(uuid7())
-        time.sleep(0.002)
+def test_each_id_is_greater_than_the_one_before() -> None:
+    made = [uuid7() for _ in range(20_000)]
     assert made == sorted(made)
 
 
@@ -32,5 +29,5 @@ def test_every_random_bit_is_used() -> None:
     for _ in range(200):
         ones |= uuid7().int
         zeros |= ~uuid7().int
-    random_bits = (1 << 80) - 1 & ~(0xF << 76) & ~(0b11 << 62)
+    random_bits = (1 << 62) - 1
     assert ones & zeros & random_bits == random_bits

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.tree
 HANDLERS: list[HTTPRouteHandler] = route_handlers()
 # Pages and their files are no part of the contract.
 TOLD = [handler for handler in HANDLERS if handler.include_in_schema is not False]
-PERMISSIONS = {"public", "citizen"}
+PERMISSIONS = {"public", "citizen", "officer"}
 # Whatever the route: the client, the rate limit, we and our database can each be at fault.
 ALWAYS = {400, 406, 429, 500, 503}
 
@@ -49,7 +49,7 @@ def test_says_what_it_is_for(handler: HTTPRouteHandler) -> None:
 @pytest.mark.parametrize("handler", TOLD, ids=name_of)
 def test_tells_of_every_problem(handler: HTTPRouteHandler) -> None:
     told = handler.responses or {}
-    expected = ALWAYS | ({401} if handler.opt["permission"] == "citizen" else set())
+    expected = ALWAYS | {"public": set(), "citizen": {401}, "officer": {401, 403}}[handler.opt["permission"]]
     assert expected <= told.keys()
     # Readiness tells each part's state in its 503, which is an answer and no problem.
     own = {503} if "/readyz" in handler.paths else set()

@@ -16,6 +16,7 @@ import httpx
 import uvicorn
 
 from app import processes
+from app.cli import KEEP_ALIVE_S
 from app.discovery import sandbox_classes
 from app.sandbox.client import HttpWorkbench
 from app.sandbox.server import serve as serve_sandboxes
@@ -139,7 +140,12 @@ def running_api(environment: Mapping[str, str]) -> Iterator[Api]:
     listening.bind((settings.host, settings.port))
     server = Server(
         uvicorn.Config(
-            create_app(settings), log_config=None, proxy_headers=False, timeout_graceful_shutdown=3, lifespan="on"
+            create_app(settings),
+            log_config=None,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=3,
+            lifespan="on",
         )
     )
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])), name="api", daemon=True)

@@ -15,7 +15,7 @@ from tests.harness.people import Citizen
 from tests.harness.product import Api
 from tests.harness.tables import Tables, grown
 
-PARTS = ["cases", "case_events", "audit_rows", "deliveries", "pgqueuer", "pgqueuer_log", "idempotency_keys"]
+PARTS = ["cases", "case_events", "audit_rows", "deliveries", "pgqueuer", "idempotency_keys"]
 
 
 @asynccontextmanager

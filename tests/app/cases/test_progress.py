@@ -161,7 +161,7 @@ async def test_a_case_that_cannot_be_asked_after_holds_up_no_other(
 
 async def test_rated_once_and_only_at_the_end(people: People, tables: Tables) -> None:
     citizen = await people.make()
-    case = await hand_in(citizen)
+    case = await delivered(citizen)
     rating = f"{case['links']['self']}/rating"
     early = await citizen.post(rating, {"score": 5})
     assert (early.status_code, early.json()["code"]) == (409, "case_not_ended")

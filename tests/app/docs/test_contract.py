@@ -89,7 +89,7 @@ def test_every_problem_shows_its_real_codes(document: Document) -> None:
             assert {statuses[code] for code in codes} <= {int(status)}, (name, status)
             shown |= codes
     # What no operation can answer: another method or host, and what the terminal is told.
-    unshown = {"method_not_allowed", "host_not_allowed", "conflict", "forbidden", "case_past_asking", "unavailable"}
+    unshown = {"method_not_allowed", "host_not_allowed", "conflict", "case_past_asking", "unavailable"}
     assert set(statuses) - shown == unshown
 
 

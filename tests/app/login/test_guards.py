@@ -31,7 +31,7 @@ def _handler(opt: Mapping[str, object]) -> Any:
         {"permission": ""},
         {"permission": None},
         {"permission": "Public"},
-        {"permission": "officer"},
+        {"permission": "officers"},
         {"public": True},
     ],
 )

@@ -1,0 +1,76 @@
+"""Officers of the agencies, what they prove themselves with, and where they are logged in."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base
+from app.ids import uuid7
+
+# Vault contexts: what is encrypted is bound to its column.
+FULL_NAME = "officers.full_name"
+PHONE = "officers.phone"
+TOTP = "officers.totp"
+
+State = Literal["invited", "active", "disabled"]
+SessionKind = Literal["page", "token"]
+
+# The city's own roles have no agency, all others have one.
+_CITY_WIDE = "(role in ('city_admin', 'auditor')) = (agency = '')"
+
+
+class OfficerAccount(Base):
+    """One officer. `totp_step` is the last step whose code was used: none is used twice."""
+
+    __tablename__ = "officers"
+    __table_args__ = (
+        CheckConstraint("role in ('operator', 'supervisor', 'agency_head', 'city_admin', 'auditor')", name="role"),
+        CheckConstraint("state in ('invited', 'active', 'disabled')", name="state"),
+        CheckConstraint("language in ('id', 'en')", name="language"),
+        CheckConstraint(_CITY_WIDE, name="agency"),
+        CheckConstraint("state <> 'active' or (password_hash <> '' and totp_enc is not null)", name="two_factors"),
+        Index("ix_officers_agency_name", "agency", "name"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    name: Mapped[str] = mapped_column(unique=True)
+    full_name_enc: Mapped[bytes]
+    phone_enc: Mapped[bytes | None]
+    agency: Mapped[str]
+    role: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="invited")
+    language: Mapped[str] = mapped_column(server_default="id")
+    password_hash: Mapped[str] = mapped_column(server_default="")
+    totp_enc: Mapped[bytes | None]
+    totp_step: Mapped[int] = mapped_column(server_default="0")
+    failed_codes: Mapped[int] = mapped_column(server_default="0")
+    locked_until: Mapped[datetime | None]
+    invitation_hash: Mapped[bytes | None] = mapped_column(unique=True)
+    invited_until: Mapped[datetime | None]
+    created_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class OfficerSession(Base):
+    """One place an officer is logged in: pages by a cookie, whose hash stands here, or the API by tokens."""
+
+    __tablename__ = "officer_sessions"
+    __table_args__ = (
+        CheckConstraint("kind in ('page', 'token')", name="kind"),
+        CheckConstraint("(kind = 'page') = (cookie_hash is not null)", name="cookie"),
+        Index("ix_officer_sessions_officer_id_id", "officer_id", "id", postgresql_where=text("revoked_at is null")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    officer_id: Mapped[UUID] = mapped_column(ForeignKey("officers.id", ondelete="CASCADE"))
+    kind: Mapped[str]
+    cookie_hash: Mapped[bytes | None] = mapped_column(unique=True)
+    device_name: Mapped[str] = mapped_column(server_default="")
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    last_used_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    revoked_at: Mapped[datetime | None]
+    revoked_because: Mapped[str] = mapped_column(server_default="")

@@ -1,0 +1,247 @@
+"""Citizens who hand in cases while everything around them dies: each asks under one key until there is an answer."""
+
+import asyncio
+import hashlib
+import itertools
+import random
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import date
+from uuid import UUID, uuid4
+
+import aiohttp
+import msgspec
+
+from app.assembly import Product, build
+from app.login.identity import Person
+from app.login.registrations import NewAccount, create_account
+from app.login.sessions import open_session
+from app.settings import Settings
+from bench.forms import SERVICE, body
+from bench.seed import documents
+from tests.chaos.history import Asked, History, Intent, Seen, Told, Withdrawn, now
+from tests.harness.people import PASSWORD
+
+ANSWER_S = 12.0
+MOST_TRIES = 100
+AGAIN_S = 0.25
+# Tokens live five minutes: each is made anew before that.
+TOKEN_S = 200.0
+LEVEL = 2
+BORN = date(1990, 5, 17)
+# Of a thousand requests: whose phone dies after the first silence, whose form is impossible, which are sent twice at
+# once as a phone does on a bad line, how many accepted ones are looked at at once, and how many taken back.
+GIVEN_UP, REFUSED, DOUBLED, LOOKED_AT, TAKEN_BACK = 20, 20, 50, 200, 20
+_HEADERS = {"Content-Type": "application/json", "Accept-Language": "id"}
+
+
+class Account(msgspec.Struct):
+    """A citizen of the run. The token is made anew by `Crowd.token`."""
+
+    id: UUID
+    session_id: UUID
+    token: str = ""
+    made_at: float = float("-inf")
+
+
+class Crowd:
+    """Accounts and their tokens, made by the harness: nobody logs in, so nothing but handing in is under load."""
+
+    def __init__(self, product: Product, accounts: Sequence[Account]) -> None:
+        self._product = product
+        self.accounts = accounts
+
+    @classmethod
+    async def gather(cls, settings: Settings, size: int) -> "Crowd":
+        product = build(settings, "chaos")
+        await product.gate.keys.open()
+        secret = await product.gate.passwords.hash(PASSWORD)
+        accounts = [await _account(product, secret, number) for number in range(size)]
+        return cls(product, accounts)
+
+    def token(self, account: Account) -> str:
+        if time.monotonic() - account.made_at > TOKEN_S:
+            account.token = self._product.gate.tokens.issue(account.id, account.session_id, LEVEL)
+            account.made_at = time.monotonic()
+        return account.token
+
+    async def files(self, count: int) -> list[UUID]:
+        """One uploaded document for each of `count` cases, by the citizens in turn."""
+        owners = [self.accounts[at % len(self.accounts)].id for at in range(count)]
+        product = self._product
+        return await documents(product.settings.database_url, product.cases.files, product.vault, owners)
+
+    async def disperse(self) -> None:
+        await self._product.gate.close()
+        await self._product.close()
+
+
+class Load:
+    """Hands in cases over all APIs in turn, as fast as they are answered."""
+
+    def __init__(self, crowd: Crowd, history: History, urls: Sequence[str], seed: int) -> None:
+        self._crowd = crowd
+        self._history = history
+        self._urls = itertools.cycle(urls)
+        self._dice = random.Random(f"{seed}.load")
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> "Load":
+        connector = aiohttp.TCPConnector(limit=0)
+        self._session = aiohttp.ClientSession(connector=connector, trust_env=False, headers=_HEADERS)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._session is not None
+        await self._session.close()
+
+    async def hand_in(self, files: Sequence[UUID], at_once: int, until: float = float("inf")) -> None:
+        """One case for each file, in turn; stops early at `until` (monotonic)."""
+        waiting = iter(enumerate(files))
+
+        async def one_after_another() -> None:
+            for number, file in waiting:
+                if time.monotonic() >= until:
+                    return
+                await self._one(number, str(file))
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(at_once):
+                group.create_task(one_after_another())
+
+    async def ask_again(self, asked: Sequence[Asked], at_once: int, *, at_most_s: float = 60.0) -> None:
+        """Every one of them once more, until it is answered: what was unknown is then known, what was known the same.
+
+        Raises TimeoutError where one of them never is.
+        """
+        waiting = iter(asked)
+
+        async def one_after_another() -> None:
+            for one in waiting:
+                async with asyncio.timeout(at_most_s):
+                    await self._until_answered(one)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(at_once):
+                group.create_task(one_after_another())
+
+    async def ask_otherwise(self, asked: Asked) -> int:
+        """The same key with another body; the status."""
+        changed = body(SERVICE, asked.documents).replace(b'"team_size":4', b'"team_size":5')
+        told = await self._post(asked, changed)
+        return told.status
+
+    async def take_back(self, asked: Asked, told: Told) -> None:
+        """Withdraw an accepted case, until it is withdrawn."""
+        assert self._session is not None
+        for _ in range(MOST_TRIES):
+            with suppress(aiohttp.ClientError, OSError, TimeoutError):
+                url = f"{next(self._urls)}/v1/cases/{told.case_id}/withdraw"
+                headers = self._headers(asked)
+                async with self._session.post(url, data=b"{}", headers=headers, timeout=_PATIENCE) as answer:
+                    if answer.status == 200:
+                        self._history.take_back(Withdrawn(told.case_id))
+                        return
+            await asyncio.sleep(AGAIN_S)
+
+    async def _one(self, number: int, file: str) -> None:
+        intent = self._drawn()
+        asked = Asked(str(uuid4()), number % len(self._crowd.accounts), intent, file, now())
+        if self._happens(DOUBLED):
+            await asyncio.gather(self._ask(asked), self._ask(asked))
+        told = await self._ask(asked)
+        if intent == "given_up" and told.status == 0:
+            return
+        if not _answers(told):
+            told = await self._until_answered(asked)
+        if 200 <= told.status < 300 and self._happens(LOOKED_AT):
+            await self._look(asked, told)
+        if 200 <= told.status < 300 and self._happens(TAKEN_BACK):
+            await self.take_back(asked, told)
+
+    def _drawn(self) -> Intent:
+        if self._happens(GIVEN_UP):
+            return "given_up"
+        return "refused" if self._happens(REFUSED) else "wanted"
+
+    def _happens(self, of_a_thousand: int) -> bool:
+        return self._dice.randrange(1000) < of_a_thousand
+
+    async def _until_answered(self, asked: Asked) -> Told:
+        told = await self._ask(asked)
+        while not _answers(told):
+            await asyncio.sleep(AGAIN_S)
+            told = await self._ask(asked)
+        return told
+
+    async def _ask(self, asked: Asked) -> Told:
+        asked = msgspec.structs.replace(asked, at=now())
+        self._history.ask(asked)
+        content = body(SERVICE, asked.documents)
+        if asked.intent == "refused":
+            content = content.replace(b'"team_size":4', b'"team_size":0')
+        told = await self._post(asked, content)
+        self._history.tell(told)
+        return told
+
+    async def _post(self, asked: Asked, content: bytes) -> Told:
+        assert self._session is not None
+        headers = self._headers(asked) | {"Idempotency-Key": asked.key}
+        try:
+            async with self._session.post(
+                f"{next(self._urls)}/v1/cases", data=content, headers=headers, timeout=_PATIENCE
+            ) as answer:
+                return _told(asked, answer.status, await answer.read())
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return Told(asked.key, 0, asked.at, now())
+
+    async def _look(self, asked: Asked, told: Told) -> None:
+        """Read your writes: whichever API answers."""
+        assert self._session is not None
+        try:
+            async with self._session.get(
+                f"{next(self._urls)}/v1/cases/{told.case_id}", headers=self._headers(asked), timeout=_PATIENCE
+            ) as answer:
+                number = (await answer.json())["number"] if answer.status == 200 else ""
+                self._history.see(Seen(asked.key, answer.status, number))
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            self._history.see(Seen(asked.key, 0, ""))
+
+    def _headers(self, asked: Asked) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._crowd.token(self._crowd.accounts[asked.citizen])}"}
+
+
+_PATIENCE = aiohttp.ClientTimeout(total=ANSWER_S)
+
+
+def _answers(told: Told) -> bool:
+    """Yes or no; neither silence, nor "not now", nor "another request with this key runs"."""
+    return 0 < told.status < 500 and told.status not in (409, 429)
+
+
+def _told(asked: Asked, status: int, content: bytes) -> Told:
+    digest = hashlib.sha256(b"%d " % status + content).hexdigest()
+    if not 200 <= status < 300:
+        return Told(asked.key, status, asked.at, now(), digest)
+    case = msgspec.json.decode(content)
+    return Told(asked.key, status, asked.at, now(), digest, case["number"], case["id"])
+
+
+async def _account(product: Product, secret: str, number: int) -> Account:
+    person = Person(
+        f"3571{1 + number // 9000:02d}{BORN:%d%m%y}{1001 + number % 9000}",
+        f"Warga {_letters(number)}",
+        BORN,
+        f"+6281290{number:06d}",
+    )
+    async with product.database.transaction() as session:
+        citizen_id = await create_account(session, product.vault, NewAccount(person, secret, "id", LEVEL))
+        assert citizen_id is not None
+        opened = await open_session(session, citizen_id, LEVEL, "chaos")
+    return Account(opened.citizen_id, opened.session_id)
+
+
+def _letters(number: int) -> str:
+    """A name of its own, without digits."""
+    return "".join(chr(ord("a") + number // 26**place % 26) for place in range(3)).capitalize()

@@ -1,0 +1,212 @@
+"""One run: citizens hand in while the product is ill-treated; it is healed, and every invariant asked."""
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from uuid import UUID
+
+import msgspec
+import uvloop
+
+from app.sandbox.client import HttpWorkbench
+from tests.chaos import witness
+from tests.chaos.checker import Verdict, check
+from tests.chaos.ground import LINKS, Ground, Shape, standing
+from tests.chaos.history import Asked, History
+from tests.chaos.load import Crowd, Load
+from tests.chaos.schedule import Action, Wildness, schedule
+from tests.harness.tables import Tables
+
+BACKEND = "sicantik"
+MOST_CITIZENS = 1_000
+CASES_EACH = 10
+# The share of registrations whose answer is lost all along, beside what the schedule does.
+LOST_ANSWERS = 0.01
+QUIESCE_S = 300.0
+OTHERWISE = 100
+_OPEN = "SELECT count(*) FROM deliveries WHERE state IN ('queued', 'delivering')"
+_STATES = """
+SELECT operation || ' ' || state || coalesce(': ' || reason, '') AS standing, count(*) FROM deliveries GROUP BY 1
+"""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """`cases` are handed in by `at_once` citizens at a time, or for `seconds` where that is over sooner. `wild`:
+    pauses, bad networks and a failing agency beside the kills. `replayed`: at most so many keys are asked again."""
+
+    cases: int
+    seed: int
+    seconds: float = float("inf")
+    at_once: int = 24
+    wild: bool = False
+    longest_pause_s: float = 4.0
+    replayed: int = 1_000_000
+    shape: Shape = Shape()
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened. `drained_s`: from the healing until nothing was open; None where that never came."""
+
+    plan: Plan
+    verdicts: Sequence[Verdict]
+    storm_s: float
+    drained_s: float | None
+    asked: int
+    accepted: int
+    statuses: dict[int, int]
+    deliveries: dict[str, int]
+    misfortunes: dict[str, int]
+    back_s: dict[str, float]
+
+    @property
+    def holds(self) -> bool:
+        return self.drained_s is not None and not any(verdict.broken for verdict in self.verdicts)
+
+
+def run(plan: Plan) -> Report:
+    """Everything, in this process and those it starts. Not to be called where an event loop runs."""
+    with standing(plan.shape) as ground, History(ground.folder / "history.jsonl") as history:
+        return uvloop.run(_Run(plan, ground, history).go())
+
+
+class _Run:
+    def __init__(self, plan: Plan, ground: Ground, history: History) -> None:
+        self.plan = plan
+        self.ground = ground
+        self.history = history
+
+    async def go(self) -> Report:
+        ground, plan = self.ground, self.plan
+        await witness.install(ground.settings.database_url)
+        crowd = await Crowd.gather(ground.settings, min(MOST_CITIZENS, max(1, plan.cases // CASES_EACH)))
+        try:
+            return await self._with(crowd, await crowd.files(plan.cases))
+        finally:
+            await crowd.disperse()
+
+    async def _with(self, crowd: Crowd, files: Sequence[UUID]) -> Report:
+        ground, plan = self.ground, self.plan
+        async with (
+            HttpWorkbench(f"{ground.settings.sandbox_url}/{BACKEND}") as bench,
+            Load(crowd, self.history, ground.urls, plan.seed) as load,
+        ):
+            await bench.fault("lost_answer", ["register"], rate=LOST_ANSWERS)
+            begun = time.monotonic()
+            with _ill_treated(ground, plan):
+                await load.hand_in(files, plan.at_once, begun + plan.seconds)
+            storm_s = time.monotonic() - begun
+            await bench.heal()
+            # What nobody knows yet, asked again and once more: the same answer both times.
+            unknown = list(self.history.unknown())
+            await load.ask_again(unknown, plan.at_once)
+            drained_s = await until_drained(ground.settings.database_url)
+            await load.ask_again(unknown + self._some_known(), plan.at_once)
+            otherwise = [await load.ask_otherwise(asked) for asked in self._some_known()[:OTHERWISE]]
+            return await self._report(storm_s, drained_s, otherwise)
+
+    def _some_known(self) -> list[Asked]:
+        accepted = list(self.history.accepted())
+        step = max(1, len(accepted) // self.plan.replayed)
+        return [self.history.asked[key][0] for key in accepted[::step]]
+
+    async def _report(self, storm_s: float, drained_s: float | None, otherwise: Sequence[int]) -> Report:
+        ground, history = self.ground, self.history
+        ledger = ground.ledgers / f"{BACKEND}.jsonl"
+        async with Tables(ground.settings.database_url) as tables:
+            states = await tables.rows(_STATES)
+        return Report(
+            plan=self.plan,
+            verdicts=await check(ground.settings, ledger, history, otherwise),
+            storm_s=storm_s,
+            drained_s=drained_s,
+            asked=sum(map(len, history.asked.values())),
+            accepted=len(history.accepted()),
+            statuses=dict(Counter(told.status for all_told in history.told.values() for told in all_told)),
+            deliveries={row["standing"]: row["count"] for row in states},
+            misfortunes=dict(Counter(_name_of(action) for _, action in ground.done)),
+            back_s=_back_s(ground, history),
+        )
+
+
+async def until_drained(database_url: str) -> float | None:
+    """How long until no delivery is open; None where that never comes."""
+    begun = time.monotonic()
+    async with Tables(database_url) as tables:
+        while time.monotonic() - begun < QUIESCE_S:
+            if await tables.value(_OPEN) == 0:
+                return time.monotonic() - begun
+            await asyncio.sleep(0.5)
+    return None
+
+
+def wildness(plan: Plan) -> Wildness:
+    """Everybody is killed; with `wild` everything else befalls them too."""
+    # PostgreSQL twice: it is what most can be lost with.
+    kills = ["postgres", "postgres", "valkey"]
+    kills += [f"api-{number}" for number in range(plan.shape.apis)]
+    kills += [f"worker-{number}" for number in range(plan.shape.workers)]
+    if not plan.wild:
+        return Wildness(kills=kills)
+    return Wildness(
+        kills=kills,
+        pauses=kills,
+        links=LINKS if plan.shape.proxied else (),
+        backends=[BACKEND],
+        longest_pause_s=plan.longest_pause_s,
+    )
+
+
+@contextmanager
+def _ill_treated(ground: Ground, plan: Plan) -> Iterator[None]:
+    """The schedule runs in a thread of its own, so that a busy load does not put it off; the end heals everything."""
+    over = threading.Event()
+
+    def go() -> None:
+        begun = time.monotonic()
+        for action in schedule(plan.seed, wildness(plan)):
+            if over.wait(max(0.0, begun + action.at_s - time.monotonic())):
+                return
+            if action.kind == "agency":
+                asyncio.run(_agency_fails(ground, action, over))
+            else:
+                ground.act(action)
+
+    thread = threading.Thread(target=go, name="schedule")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        ground.heal()
+
+
+async def _agency_fails(ground: Ground, action: Action, over: threading.Event) -> None:
+    ground.done.append((time.monotonic(), action))
+    async with HttpWorkbench(f"{ground.settings.sandbox_url}/{action.target}") as bench:
+        await bench.fault(action.mode, rate=0.5)
+        await asyncio.to_thread(over.wait, action.for_s)
+        await bench.fault("lost_answer", ["register"], rate=LOST_ANSWERS)
+
+
+def _name_of(action: Action) -> str:
+    target = action.target.partition("-")[0]
+    return f"{action.kind} {target}{' ' + action.mode if action.mode else ''}"
+
+
+def _back_s(ground: Ground, history: History) -> dict[str, float]:
+    """After the kills of each kind: how long, at most, until some case was accepted that was asked for after it."""
+    answers = sorted(
+        (told.at, told.asked_at) for all_told in history.told.values() for told in all_told if 200 <= told.status < 300
+    )
+    longest: dict[str, float] = {}
+    for at, action in ground.done:
+        if action.kind != "kill":
+            continue
+        back = next((told - at for told, asked in answers if asked >= at), None)
+        if back is not None:
+            longest[_name_of(action)] = max(longest.get(_name_of(action), 0.0), back)
+    return longest
