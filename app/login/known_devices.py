@@ -14,8 +14,10 @@ from app.privacy import Vault
 
 LIFE_S = 400 * 86_400
 _ID_BYTES = 16
-_TIME_BYTES = 5
+_TIME_BYTES = 6
 _MAC_BYTES = 32
+# Of whole groups of three bytes, so that one token is written in one way only.
+_LENGTH = (_ID_BYTES + _TIME_BYTES + _MAC_BYTES) // 3 * 4
 
 
 def device_token(vault: Vault, nik_index: bytes) -> str:
@@ -26,6 +28,8 @@ def device_token(vault: Vault, nik_index: bytes) -> str:
 
 def known_device(vault: Vault, nik_index: bytes, token: str) -> bytes | None:
     """The device's id, None where the token is not ours, not this account's or too old. Takes as long for any NIK."""
+    if len(token) != _LENGTH:
+        return None
     try:
         raw = base64.urlsafe_b64decode(token)
     except (binascii.Error, ValueError):

@@ -93,7 +93,7 @@ async def confirm(gate: Gate, registration_id: UUID, given: Confirmation) -> Ope
         raise refusal_error(outcome)
     citizen_id = uuid7()
     standing = await _ask_register(gate, person, citizen_id)
-    if standing in _UNUSABLE:
+    if standing is not None and standing in _UNUSABLE:
         raise Unprocessable(_UNUSABLE[standing])
     level = PROVEN_LEVEL if standing == "matched" else 1
     account = NewAccount(person, secret, registration.language, level, citizen_id)
