@@ -148,9 +148,7 @@ async def test_asked_again_later_and_raised_at_the_next_refresh(
     await check_again(product.gate, job)
     assert await tables.value("SELECT tries FROM identity_checks WHERE citizen_id = $1", citizen_id) == 1
     asked = "SELECT count(*) FROM audit_rows WHERE subject_id = $1 AND action = $2"
-    assert await tables.value(asked, citizen_id, "identity.compare") == 3, (
-        "the second job had nothing to ask"
-    )
+    assert await tables.value(asked, citizen_id, "identity.compare") == 3, "the second job had nothing to ask"
     assert await tables.value(asked, citizen_id, "identity.prove") == 1
     assert (await journey.me(tokens["access_token"])).status_code == 200, "nobody is logged out"
     async with journey.api.client() as client:
