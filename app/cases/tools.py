@@ -4,12 +4,13 @@ from collections.abc import Mapping
 
 import msgspec
 
+from app.backends.tools import Backends
 from app.cases.files import FileStore
-from app.cases.gates import Gates
 from app.cases.port import CaseHandler
 from app.cases.wakeups import Wakeups
 from app.catalog.catalog import Catalog
 from app.database import Database
+from app.manifest import IntegrationManifest
 from app.privacy import Vault
 from app.valkey import Valkey
 
@@ -23,7 +24,7 @@ class ModuleTools(msgspec.Struct, frozen=True):
 
 class CaseTools(msgspec.Struct, frozen=True):
     """Everything the actions need beside their own transaction. By backend: `late_effects_s`, how long after a lost
-    answer it may still act on what it was sent, and `gates`, this process's door to it."""
+    answer it may still act on what it was sent, and `systems`, what its integration says of it."""
 
     database: Database
     vault: Vault
@@ -33,4 +34,5 @@ class CaseTools(msgspec.Struct, frozen=True):
     wakeups: Wakeups
     modules: Mapping[str, ModuleTools]
     late_effects_s: Mapping[str, float]
-    gates: Gates
+    backends: Backends
+    systems: Mapping[str, IntegrationManifest]

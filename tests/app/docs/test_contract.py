@@ -38,7 +38,7 @@ def resolved(document: Document, node: Document) -> Document:
 
 def test_is_openapi_3_1(document: Document) -> None:
     assert document["openapi"].startswith("3.1")
-    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+    assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
 
 
 def test_every_operation_is_named_told_and_tagged(document: Document) -> None:
