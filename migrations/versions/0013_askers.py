@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from alembic import op
 
-revision: str = "0011"
-down_revision: str | Sequence[str] | None = "0010"
+revision: str = "0013"
+down_revision: str | Sequence[str] | None = "0012"
 
 _ASKS = "current_setting('loket.asks', true)"
 _CASE = f"{_ASKS} IN ('service', 'city', 'citizen:' || citizen_id, 'agency:' || agency)"
