@@ -5,9 +5,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from uuid import UUID
 
+import asyncpg
 import msgspec
 import uvloop
 
@@ -26,8 +27,11 @@ CASES_EACH = 10
 # The share of registrations whose answer is lost all along, beside what the schedule does.
 LOST_ANSWERS = 0.01
 QUIESCE_S = 300.0
+MOST_OPEN = 400
+LOOK_EVERY_S, LOOK_BUDGET_S = 0.5, 5.0
 OTHERWISE = 100
 _OPEN = "SELECT count(*) FROM deliveries WHERE state IN ('queued', 'delivering')"
+_UNLINKED = "SELECT count(*) FROM audit_rows WHERE NOT EXISTS (SELECT FROM audit_links WHERE row_id = audit_rows.id)"
 _STATES = """
 SELECT operation || ' ' || state || coalesce(': ' || reason, '') AS standing, count(*) FROM deliveries GROUP BY 1
 """
@@ -96,7 +100,9 @@ class _Run:
             await bench.fault("lost_answer", ["register"], rate=LOST_ANSWERS)
             begun = time.monotonic()
             with _ill_treated(ground, plan):
+                watching = asyncio.create_task(self._hold_back(load))
                 await load.hand_in(files, plan.at_once, begun + plan.seconds)
+                watching.cancel()
             storm_s = time.monotonic() - begun
             await bench.heal()
             # What nobody knows yet, asked again and once more: the same answer both times.
@@ -105,7 +111,19 @@ class _Run:
             drained_s = await until_drained(ground.settings.database_url)
             await load.ask_again(unknown + self._some_known(), plan.at_once)
             otherwise = [await load.ask_otherwise(asked) for asked in self._some_known()[:OTHERWISE]]
+            await until_linked(ground.settings.database_url)
             return await self._report(storm_s, drained_s, otherwise)
+
+    async def _hold_back(self, load: Load) -> None:
+        """Nobody hands in while much is open: what is delivered is delivered in the storm, not in the calm after it."""
+        while True:
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                async with asyncio.timeout(LOOK_BUDGET_S), Tables(self.ground.settings.database_url) as tables:
+                    if await tables.value(_OPEN) > MOST_OPEN:
+                        load.room.clear()
+                    else:
+                        load.room.set()
+            await asyncio.sleep(LOOK_EVERY_S)
 
     def _some_known(self) -> list[Asked]:
         accepted = list(self.history.accepted())
@@ -133,10 +151,19 @@ class _Run:
 
 async def until_drained(database_url: str) -> float | None:
     """How long until no delivery is open; None where that never comes."""
+    return await _until_none(database_url, _OPEN)
+
+
+async def until_linked(database_url: str) -> float | None:
+    """How long until every audit row stands in the chain."""
+    return await _until_none(database_url, _UNLINKED)
+
+
+async def _until_none(database_url: str, counting: str) -> float | None:
     begun = time.monotonic()
     async with Tables(database_url) as tables:
         while time.monotonic() - begun < QUIESCE_S:
-            if await tables.value(_OPEN) == 0:
+            if await tables.value(counting) == 0:
                 return time.monotonic() - begun
             await asyncio.sleep(0.5)
     return None
