@@ -16,7 +16,7 @@ from app.assembly import Product, build
 from app.audit.anchor_file import anchor_file
 from app.audit.keeping import keep_audit
 from app.backends.actions import QUEUE_PREFIX
-from app.cases.delivery import Deliverer
+from app.cases.delivery import Deliverer, Share
 from app.cases.handover import DeliveryJob
 from app.cases.refresh import Refresher
 from app.cases.sweep import purge_cases, sweep_deliveries
@@ -24,6 +24,7 @@ from app.database import driver_url
 from app.inbox import jobs as inbox
 from app.jobs import LEASE_S, LOOK_EVERY_S, Queue, purge_log, run_queues
 from app.login import jobs as login
+from app.login.provider import backchannel
 from app.processes import freeze_heap
 from app.readiness.beats import beat
 from app.settings import settings
@@ -31,6 +32,7 @@ from app.settings import settings
 log = logging.getLogger("loket.worker")
 
 SWEEP_EVERY_S = 15.0
+LOGOUTS_EVERY_S = 5.0
 # Jobs taken from a backend's queue for each place at it, over all workers: enough that nobody waits for the queue's
 # next look, few enough that an agency that hangs holds no more than these.
 TAKEN_AHEAD = 16
@@ -54,6 +56,8 @@ async def work(product: Product) -> None:
     connection = await asyncpg.connect(
         driver_url(product.settings.database_url), timeout=10, server_settings=_QUEUE_SETTINGS
     )
+    await product.valkey.start()
+    await product.backends.controls.open()
     jobs = await run_queues(connection, _queues(product))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, jobs.shutdown.set)
@@ -70,13 +74,18 @@ async def work(product: Product) -> None:
 
 def _queues(product: Product) -> Sequence[Queue[Any]]:
     clients = product.found.clients
-    places = {backend: clients[backend].manifest.concurrency for backend in _backends(product)}
-    deliverer = Deliverer(product.cases, places)
+    manifests = {backend: clients[backend].manifest for backend in _backends(product)}
+    shares = {name: Share(manifest.concurrency, manifest.submits_per_second) for name, manifest in manifests.items()}
+    deliverer = Deliverer(product.cases, shares)
     deliveries = [
-        Queue(QUEUE_PREFIX + backend, DeliveryJob, functools.partial(deliverer.run, backend), count * TAKEN_AHEAD)
-        for backend, count in places.items()
+        Queue(QUEUE_PREFIX + backend, DeliveryJob, functools.partial(deliverer.run, backend), own.places * TAKEN_AHEAD)
+        for backend, own in shares.items()
     ]
-    return [*deliveries, *inbox.queues(product.database, product.vault, product.found.channels)]
+    return [
+        *deliveries,
+        *inbox.queues(product.database, product.vault, product.found.channels),
+        *backchannel.queues(product.gate),
+    ]
 
 
 def _recurring(product: Product) -> dict[str, Coroutine[Any, Any, None]]:
@@ -85,6 +94,7 @@ def _recurring(product: Product) -> dict[str, Coroutine[Any, Any, None]]:
         "beat": beat(product.database),
         "audit": keep_audit(product.database, [anchor_file(product.settings)]),
         "sweep": _every(SWEEP_EVERY_S, _sweep, product),
+        "logouts": _every(LOGOUTS_EVERY_S, _tell_logouts, product),
         "purge": _every(PURGE_EVERY_S, _purge, product),
         **{
             f"refresh.{backend}": Refresher(backend, policy, product.cases, demo=demo).run()
@@ -121,6 +131,10 @@ async def _every(seconds: float, task: Callable[[Product], Awaitable[None]], pro
 
 async def _sweep(product: Product) -> None:
     await sweep_deliveries(product.cases)
+
+
+async def _tell_logouts(product: Product) -> None:
+    await backchannel.sweep(product.database)
 
 
 async def _purge(product: Product) -> None:
