@@ -39,7 +39,8 @@ SELECT operation || ' ' || state || coalesce(': ' || reason, '') AS standing, co
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """`cases` are handed in by `at_once` citizens at a time, or for `seconds` where that is over sooner. `wild`:
-    pauses, bad networks and a failing agency beside the kills. `replayed`: at most so many keys are asked again."""
+    pauses, bad networks and a failing agency beside the kills. `replayed`: at most so many keys are asked again;
+    `kills`: whom, where not everybody."""
 
     cases: int
     seed: int
@@ -48,6 +49,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     wild: bool = False
     longest_pause_s: float = 4.0
     replayed: int = 1_000_000
+    kills: Sequence[str] = ()
     shape: Shape = Shape()
 
 
@@ -72,7 +74,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 def run(plan: Plan) -> Report:
     """Everything, in this process and those it starts. Not to be called where an event loop runs."""
-    with standing(plan.shape) as ground, History(ground.folder / "history.jsonl") as history:
+    with standing(plan.shape) as ground:
+        return run_on(ground, plan)
+
+
+def run_on(ground: Ground, plan: Plan) -> Report:
+    """The same on ground that stands already, and on which nothing was handed in."""
+    with History(ground.folder / "history.jsonl") as history:
         return uvloop.run(_Run(plan, ground, history).go())
 
 
@@ -170,11 +178,11 @@ async def _until_none(database_url: str, counting: str) -> float | None:
 
 
 def wildness(plan: Plan) -> Wildness:
-    """Everybody is killed; with `wild` everything else befalls them too."""
+    """Everybody is killed, unless the plan says whom; with `wild` everything else befalls them too."""
+    everybody = [f"api-{number}" for number in range(plan.shape.apis)]
+    everybody += [f"worker-{number}" for number in range(plan.shape.workers)]
     # PostgreSQL twice: it is what most can be lost with.
-    kills = ["postgres", "postgres", "valkey"]
-    kills += [f"api-{number}" for number in range(plan.shape.apis)]
-    kills += [f"worker-{number}" for number in range(plan.shape.workers)]
+    kills = plan.kills or ["postgres", "postgres", "valkey", *everybody]
     if not plan.wild:
         return Wildness(kills=kills)
     return Wildness(
