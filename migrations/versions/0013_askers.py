@@ -33,6 +33,7 @@ _POLICIES = {
     "client_grants": (_OWN, _OWN),
     "client_authorizations": (_OWN, _OWN),
     "logout_notices": (_OWN, "true"),
+    "identity_checks": (_OWN, _OWN),
     "sessions": (_OWN, _OWN),
     "credentials": (_OWN, _OWN),
     "contacts": (f"{_OWN} OR {_APPLICANT.format('contacts.citizen_id')}", _OWN),
