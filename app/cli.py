@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from app.desk import deliveries_group
 from app.settings import ROOT, Settings, SettingsError, settings
 
 if TYPE_CHECKING:
@@ -304,6 +305,9 @@ def _tell_written(make: Callable[[], list[Path]]) -> None:
             click.echo(path.relative_to(ROOT))
     except ScaffoldError as error:
         raise click.ClickException(str(error)) from None
+
+
+loket.add_command(deliveries_group(_with_servers))
 
 
 if __name__ == "__main__":
