@@ -3,6 +3,7 @@
 Callers check what elements stand where; a signed document is read only as a whole, from its root.
 """
 
+from typing import NoReturn
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 from xml.parsers import expat
 
@@ -70,5 +71,5 @@ class _Reader:
         return self._names[name]
 
 
-def _refuse(*_: object) -> None:
+def _refuse(*_: object) -> NoReturn:
     raise UnsafeXml("a document type, an entity or an instruction")
