@@ -70,8 +70,10 @@ def build(settings: Settings, name: str) -> Product:
         modules={name: ModuleTools(module.handler, module.backends) for name, module in found.modules.items()},
         late_effects_s={name: client.manifest.late_effect_s for name, client in found.clients.items()},
         backends=backends,
+        systems={name: client.manifest for name, client in found.clients.items()},
     )
-    gate = Gate(Parts(settings, database, vault, valkey, limiter, InboxCourier(vault)))
+    register = found.ports.get("login")
+    gate = Gate(Parts(settings, database, vault, valkey, limiter, InboxCourier(vault), register))
     return Product(settings, found, database, vault, valkey, limiter, catalog, gate, cases, health, backends)
 
 
