@@ -59,5 +59,15 @@ def test_tells_of_every_problem(handler: HTTPRouteHandler) -> None:
 @pytest.mark.parametrize("handler", HANDLERS, ids=name_of)
 def test_lives_where_its_kind_lives(handler: HTTPRouteHandler) -> None:
     """The API below /v1; elsewhere only what is fixed by others or made for a browser."""
-    outside = ("/healthz", "/readyz", "/openapi.json", "/docs", "/.well-known/", "/metrics", "/oauth/", "/check")
+    outside = (
+        "/healthz",
+        "/readyz",
+        "/openapi.json",
+        "/docs",
+        "/.well-known/",
+        "/metrics",
+        "/oauth/",
+        "/callbacks/",
+        "/check",
+    )
     assert all(path.startswith(("/v1/", *outside)) or path == "/" for path in handler.paths), handler.paths
