@@ -72,7 +72,8 @@ def build(settings: Settings, name: str) -> Product:
         backends=backends,
         systems={name: client.manifest for name, client in found.clients.items()},
     )
-    gate = Gate(Parts(settings, database, vault, valkey, limiter, InboxCourier(vault)))
+    register = found.ports.get("login")
+    gate = Gate(Parts(settings, database, vault, valkey, limiter, InboxCourier(vault), register))
     return Product(settings, found, database, vault, valkey, limiter, catalog, gate, cases, health, backends)
 
 

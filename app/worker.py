@@ -24,6 +24,7 @@ from app.cases.sweep import purge_cases, sweep_deliveries
 from app.database import driver_url
 from app.inbox import jobs as inbox
 from app.jobs import LEASE_S, LOOK_EVERY_S, Queue, purge_log, run_queues
+from app.login import identity_checks
 from app.login import jobs as login
 from app.login.provider import backchannel
 from app.processes import freeze_heap
@@ -86,6 +87,7 @@ def _queues(product: Product) -> Sequence[Queue[Any]]:
         *deliveries,
         *inbox.queues(product.database, product.vault, product.found.channels),
         *backchannel.queues(product.gate),
+        *identity_checks.queues(product.gate),
     ]
 
 
@@ -143,4 +145,5 @@ async def _purge(product: Product) -> None:
     await inbox.purge(product.database)
     await callbacks.purge(product.database)
     await login.purge(product.database)
+    await identity_checks.sweep(product.database)
     await purge_log(product.database)

@@ -1,4 +1,8 @@
-"""One-time codes: six digits, five tries counted in one atomic step, five minutes, used once."""
+"""One-time codes: six digits, five tries counted in one atomic step, five minutes, used once.
+
+Beyond one code, the tries of an account are counted until a right one: after LOCK_TRIES no code is right any more until
+its citizen lifts that. Fifty guesses at one of a million codes: a chance of 1 in 20,000.
+"""
 
 import hmac
 import secrets
@@ -7,29 +11,36 @@ from typing import Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import utc_now
 from app.errors import FieldError, LoketError, NotFound, Unprocessable
 from app.ids import uuid7
-from app.login.models import Challenge, Purpose
+from app.login.models import Challenge, CodeTries, Purpose
 from app.privacy import Vault
 
 CODE_S = 300
 TRIES = 5
+LOCK_TRIES = 50
 _DIGITS = 6
 
 Refusal = Literal["unknown", "used", "expired", "exhausted", "wrong"]
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """A code to be made. Without `citizen_id`, a login challenge can never be met."""
+    """A code to be made. Without `citizen_id`, a login challenge can never be met.
+
+    `account` is the key under which tries are counted over all codes; without one they are counted for this code alone.
+    """
 
     purpose: Purpose
     genuine: bool
     citizen_id: UUID | None = None
     device_name: str = ""
+    account: bytes = b""
+    known_device: bool = False
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -45,6 +56,7 @@ class Met(msgspec.Struct, frozen=True):
 
     citizen_id: UUID | None
     device_name: str
+    known_device: bool = False
 
 
 def make_code(session: AsyncSession, vault: Vault, ask: Ask) -> Made:
@@ -59,6 +71,8 @@ def make_code(session: AsyncSession, vault: Vault, ask: Ask) -> Made:
             purpose=ask.purpose,
             citizen_id=ask.citizen_id,
             device_name=ask.device_name,
+            account=ask.account,
+            known_device=ask.known_device,
             code_mac=mac if ask.genuine else secrets.token_bytes(len(mac)),
             expires_at=expires_at,
         )
@@ -84,13 +98,22 @@ async def try_code(
                 Challenge.expires_at > func.now(),
             )
             .values(tries=Challenge.tries + 1)
-            .returning(Challenge.code_mac, Challenge.citizen_id, Challenge.device_name)
+            .returning(
+                Challenge.code_mac,
+                Challenge.citizen_id,
+                Challenge.device_name,
+                Challenge.account,
+                Challenge.known_device,
+            )
             .execution_options(synchronize_session=False)
         )
     ).one_or_none()
     if counted is None:
         return await _why_not(session, purpose, challenge_id)
-    if not hmac.compare_digest(counted.code_mac, _mac(vault, challenge_id, code)):
+    # Counted before it is compared, as the code's own tries are; a wrong one leaves the same behind whoever's it was.
+    tried = await _count_for_account(session, counted.account, purpose)
+    # A lock says nothing of itself here: "wrong" for a right code too, or the next guess would know that it was.
+    if not hmac.compare_digest(counted.code_mac, _mac(vault, challenge_id, code)) or tried > LOCK_TRIES:
         return "wrong"
     await session.execute(
         update(Challenge)
@@ -98,7 +121,19 @@ async def try_code(
         .values(used_at=func.now())
         .execution_options(synchronize_session=False)
     )
-    return Met(counted.citizen_id, counted.device_name)
+    await lift_lock(session, counted.account, purpose)
+    return Met(counted.citizen_id, counted.device_name, counted.known_device)
+
+
+async def is_locked(session: AsyncSession, account: bytes, purpose: Purpose) -> bool:
+    """Whether no code of this account can be right until its lock is lifted."""
+    tries = select(CodeTries.tries).where(CodeTries.account == account, CodeTries.purpose == purpose)
+    return (await session.scalar(tries) or 0) >= LOCK_TRIES
+
+
+async def lift_lock(session: AsyncSession, account: bytes, purpose: Purpose) -> None:
+    """Begin to count anew: its citizen has shown to be who they are."""
+    await session.execute(delete(CodeTries).where(CodeTries.account == account, CodeTries.purpose == purpose))
 
 
 def refusal_error(refusal: Refusal) -> LoketError:
@@ -121,6 +156,15 @@ async def _why_not(session: AsyncSession, purpose: Purpose, challenge_id: UUID) 
     if found.used_at:
         return "used"
     return "exhausted" if found.tries >= TRIES else "expired"
+
+
+async def _count_for_account(session: AsyncSession, account: bytes, purpose: Purpose) -> int:
+    if not account:
+        return 1
+    first = insert(CodeTries).values(account=account, purpose=purpose, tries=1)
+    one_more = {"tries": CodeTries.tries + 1, "last_at": func.now()}
+    counted = first.on_conflict_do_update(index_elements=[CodeTries.account, CodeTries.purpose], set_=one_more)
+    return int(await session.scalar(counted.returning(CodeTries.tries)) or 1)
 
 
 def _mac(vault: Vault, challenge_id: UUID, code: str) -> bytes:

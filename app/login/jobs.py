@@ -9,12 +9,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import Base, Database
 from app.login.keys import RETIRED_KEPT_S
-from app.login.models import Challenge, RefreshToken, Registration, Session, SigningKey
+from app.login.models import Challenge, CodeTries, RefreshToken, Registration, Session, SigningKey
+from app.login.officers.limits import KNOWN_FOR
+from app.login.officers.models import OfficerChallenge, OfficerSession
 from app.login.provider.models import BrowserLogin, ClientAssertion, ClientToken, LogoutNotice
 from app.login.sessions import RETRY_WINDOW_S
 
 # Ended codes and sessions stay for a day, so that a late client is told "expired" or "ended" and not "unknown".
 KEEP = timedelta(days=1)
+# A count of tries nobody added to for so long.
+KEEP_TRIES = timedelta(days=30)
 # Rows a statement may take, so that no purge holds locks for long.
 BATCH = 5_000
 
@@ -29,6 +33,7 @@ async def purge(database: Database) -> int:
         .values(successor_enc=None),
         _oldest(Registration, Registration.expires_at < ended),
         _oldest(Challenge, Challenge.expires_at < ended),
+        delete(CodeTries).where(CodeTries.last_at < func.now() - KEEP_TRIES),
         _oldest(RefreshToken, RefreshToken.expires_at < ended),
         _oldest(ClientToken, ClientToken.expires_at < ended),
         _oldest(BrowserLogin, BrowserLogin.expires_at < ended),
@@ -39,6 +44,9 @@ async def purge(database: Database) -> int:
             SigningKey.retired_at < func.now() - timedelta(seconds=RETIRED_KEPT_S),
             SigningKey.__table__.c.kid,
         ),
+        _oldest(OfficerChallenge, OfficerChallenge.expires_at < ended),
+        # Until then they say where an officer is known to log in from.
+        _oldest(OfficerSession, OfficerSession.created_at < func.now() - KNOWN_FOR),
         _oldest(Session, (Session.expires_at < ended) | (Session.revoked_at < ended)),
     )
     touched = 0

@@ -6,6 +6,7 @@ from uuid import UUID
 from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
+from msgspec import UNSET
 
 from app.database import utc_now
 from app.errors import Unauthenticated
@@ -14,6 +15,7 @@ from app.login.devices import end_device
 from app.login.gate import Gate
 from app.login.guards import CITIZEN, PUBLIC, Caller
 from app.login.identity import checked_person, today_in_indonesia
+from app.login.known_devices import known_device
 from app.login.limits import count
 from app.login.me import ME_ROUTES
 from app.login.metadata import METADATA_ROUTES
@@ -31,7 +33,7 @@ from app.login.schemas import (
 from app.login.sessions import Opened, Refused, continue_session
 from app.login.tokens import ACCESS_TOKEN_S
 from app.problems import problems
-from app.telemetry import client_address
+from app.telemetry import client_network
 from app.texts import Language
 
 
@@ -52,11 +54,8 @@ async def start_registration(
     language: NamedDependency[Language],
 ) -> RegistrationStarted:
     person = checked_person(data.nik, data.name, data.birth_date, data.phone, today=today_in_indonesia())
-    keys = {
-        "account": gate.vault.index("nik", person.nik).hex(),
-        "phone": gate.vault.index("phone", person.phone).hex(),
-    }
-    await count(gate.limiter, "registrations", {"address": client_address(request), **keys})
+    keys = {"address": client_network(request), "phone": gate.vault.index("phone", person.phone).hex()}
+    await count(gate.limiter, "registrations", keys)
     started = await registrations.start(gate, person, language)
     return RegistrationStarted(started.registration_id, started.expires_at)
 
@@ -77,7 +76,12 @@ async def start_registration(
         "code_expired",
         "code_used",
         "code_exhausted",
+        "identity_deceased",
+        "identity_double",
+        "identity_inactive",
+        "identity_unproven",
         "login_busy",
+        "register_unavailable",
         public=True,
     ),
 )
@@ -87,7 +91,7 @@ async def confirm_registration(
     request: Request[Any, Any, Any],
     gate: NamedDependency[Gate],
 ) -> Tokens:
-    keys = {"address": client_address(request), "account": str(registration_id)}
+    keys = {"address": client_network(request), "account": str(registration_id)}
     await count(gate.limiter, "challenges", keys)
     given = Confirmation(data.code, data.password, data.device_name)
     return _tokens(gate, await registrations.confirm(gate, registration_id, given))
@@ -109,9 +113,13 @@ async def start_login(
     gate: NamedDependency[Gate],
     language: NamedDependency[Language],
 ) -> ChallengeAnswer:
-    keys = {"address": client_address(request), "account": gate.vault.index("nik", data.nik).hex()}
-    await count(gate.limiter, "sessions", keys)
-    asked = await entry.ask_code(gate, entry.Attempt(data.nik, data.password, data.device_name), language)
+    nik_index = gate.vault.index("nik", data.nik)
+    device_id = known_device(gate.vault, nik_index, data.device_token)
+    strangers = {"address": client_network(request), "account": nik_index.hex()}
+    known = {"device": entry.tried_under(gate.vault, nik_index, device_id).hex()}
+    await count(gate.limiter, "sessions", known if device_id else strangers)
+    attempt = entry.Attempt(data.nik, data.password, data.device_name, device_id)
+    asked = await entry.ask_code(gate, attempt, language)
     return ChallengeAnswer(asked.challenge_id, ["otp"], asked.expires_at)
 
 
@@ -132,7 +140,7 @@ async def answer_challenge(
     request: Request[Any, Any, Any],
     gate: NamedDependency[Gate],
 ) -> Tokens:
-    await count(gate.limiter, "challenges", {"address": client_address(request), "account": str(challenge_id)})
+    await count(gate.limiter, "challenges", {"address": client_network(request), "account": str(challenge_id)})
     return _tokens(gate, await entry.answer_code(gate, challenge_id, data.code))
 
 
@@ -150,7 +158,7 @@ async def answer_challenge(
 async def refresh(
     data: JSONBody[RefreshRequest], request: Request[Any, Any, Any], gate: NamedDependency[Gate]
 ) -> Tokens:
-    keys = {"address": client_address(request), "account": gate.vault.index("refresh", data.refresh_token).hex()}
+    keys = {"address": client_network(request), "account": gate.vault.index("refresh", data.refresh_token).hex()}
     await count(gate.limiter, "refresh", keys)
     async with gate.database.transaction() as session:
         outcome = await continue_session(session, gate.vault, data.refresh_token)
@@ -183,6 +191,7 @@ def _tokens(gate: Gate, opened: Opened) -> Tokens:
         refresh_token=opened.refresh_token,
         refresh_expires_in=max(0, int(left.total_seconds())),
         assurance_level=opened.assurance_level,
+        device_token=opened.device_token or UNSET,
     )
 
 

@@ -51,6 +51,16 @@ class SessionRequest(msgspec.Struct, forbid_unknown_fields=True):
     nik: Nik
     password: Annotated[str, Meta(min_length=1, max_length=256, examples=["Loket-Demo-2026"])]
     device_name: DeviceName = ""
+    device_token: Annotated[
+        str,
+        Meta(
+            max_length=128,
+            pattern="^[A-Za-z0-9_=-]*$",
+            examples=[""],
+            description="Shows that this device has been used before: it is then counted apart from everybody else's "
+            "tries, and works on while strangers' wrong tries keep new devices out.",
+        ),
+    ] = ""
 
 
 class ChallengeAnswer(msgspec.Struct):
@@ -75,7 +85,8 @@ class RefreshRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Tokens(msgspec.Struct):
-    """`expires_in` and `refresh_expires_in` are seconds."""
+    """`expires_in` and `refresh_expires_in` are seconds. After a login, not a refresh, there is a `device_token`: keep
+    it beyond the session and send it with the next login of this person on this device."""
 
     access_token: str
     token_type: Literal["Bearer"]
@@ -83,6 +94,7 @@ class Tokens(msgspec.Struct):
     refresh_token: str
     refresh_expires_in: int
     assurance_level: int
+    device_token: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class ProfileChange(msgspec.Struct, forbid_unknown_fields=True):
