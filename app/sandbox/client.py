@@ -52,11 +52,11 @@ class HttpWorkbench(Workbench):
         await self.control("POST", "work", {"reference": reference, "step": step})
 
     async def call_back(
-        self, reference: str, status: str, *, to: str = "", repeat: int = 1, delay_ms: int = 0, backend: str = ""
+        self, reference: str, status: str, *, to: str = "", repeat: int = 1, delay_ms: int = 0
     ) -> Sequence[int]:
         """Have it tell the product at `to`; the statuses of the answers."""
         asked = {"reference": reference, "status": status, "repeat": repeat, "delay_ms": delay_ms}
-        answer = await self.control("POST", "callbacks", {**asked, "to": to, "backend": backend})
+        answer = await self.control("POST", "callbacks", {**asked, "to": to})
         return msgspec.json.decode(answer, type=dict[str, list[int]])["statuses"]
 
     async def reset(self) -> None:
