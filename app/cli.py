@@ -85,7 +85,7 @@ def sandboxes() -> None:
     from app.sandbox.server import serve as serve_sandboxes
 
     ours = settings()
-    uvloop.run(serve_sandboxes(sandbox_classes(), ours.data_dir, ours.host, ours.sandbox_port))
+    uvloop.run(serve_sandboxes(sandbox_classes(), ours.data_dir, (ours.host, ours.sandbox_port), ours.issuer))
 
 
 @loket.command()

@@ -52,6 +52,7 @@ def create_app(settings: Settings) -> Litestar:
     app.state["officer_door"] = Door(product.gate)
     app.state["catalog"] = product.catalog
     app.state["cases"] = product.cases
+    app.state["callbacks"] = dict(product.found.callbacks)
     app.state["modules"] = product.found.modules
     app.state["limiter"] = product.limiter
     # Ports by their modules' names, for handlers too hot for dependencies.

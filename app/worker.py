@@ -16,6 +16,7 @@ from app.assembly import Product, build
 from app.audit.anchor_file import anchor_file
 from app.audit.keeping import keep_audit
 from app.backends.actions import QUEUE_PREFIX
+from app.callbacks import actions as callbacks
 from app.cases.delivery import Deliverer, Share
 from app.cases.handover import DeliveryJob
 from app.cases.refresh import Refresher
@@ -153,6 +154,7 @@ async def _tell_logouts(product: Product) -> None:
 async def _purge(product: Product) -> None:
     await purge_cases(product.cases)
     await inbox.purge(product.database)
+    await callbacks.purge(product.database)
     await login.purge(product.database)
     await identity_checks.sweep(product.database)
     await purge_log(product.database)

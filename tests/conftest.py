@@ -93,7 +93,8 @@ def api(environment: dict[str, str]) -> Iterator[Api]:
 @pytest.fixture(scope="module")
 def sandboxes(environment: dict[str, str]) -> Iterator[Sandboxes]:
     """The agencies' systems: `sandboxes.url("sicantik")`, `sandboxes.bench("sicantik")` for faults, ledger and work."""
-    with running_sandboxes(int(environment["LOKET_SANDBOX_PORT"]), Path(environment["LOKET_DATA_DIR"])) as running:
+    port, product_url = int(environment["LOKET_SANDBOX_PORT"]), f"http://127.0.0.1:{environment['LOKET_PORT']}"
+    with running_sandboxes(port, Path(environment["LOKET_DATA_DIR"]), product_url) as running:
         yield running
 
 
