@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -130,6 +130,78 @@ def show(number: str, officer: str) -> None:
     from app.casework import show as show_case
 
     click.echo(asyncio.run(show_case(_with_servers(), number, officer)))
+
+
+@loket.group()
+def clients() -> None:
+    """Agencies' applications that log citizens in with us. Every change is audited."""
+
+
+@clients.command("add")
+@click.argument("client_id")
+@click.option("--name", required=True, help="What citizens know it as.")
+@click.option("--agency", required=True, help="The agency that runs it, as the catalogue names it.")
+@click.option("--purpose-id", required=True, help="Why it asks, in Indonesian; citizens read it.")
+@click.option("--purpose-en", required=True, help="The same in English.")
+@click.option("--redirect-uri", "redirect_uris", multiple=True, required=True)
+@click.option("--post-logout-uri", "post_logout_uris", multiple=True)
+@click.option("--backchannel-logout-uri", default="", help="Where it is told that a session has ended.")
+@click.option("--scope", "scopes", multiple=True, help="profile, nik, offline_access: no more than it needs.")
+@click.option("--legal-basis", default="", help="The law under which it may have the NIK.")
+@click.option("--sector", default="", help="The host whose applications share one `sub`, if not the redirect's.")
+@click.option("--public-keys", type=click.Path(path_type=Path), help="A JWKS file: it signs instead of a secret.")
+@click.option("--officer", required=True, help="Who registers it; stands in the audit record.")
+def add_client(officer: str, public_keys: Path | None, scopes: tuple[str, ...], **told: Any) -> None:
+    """Register an application as CLIENT_ID, and print its secret once."""
+    from app.clients import add, read_public_keys
+    from app.login.provider.clients import Application
+
+    keys = read_public_keys(public_keys)
+    asked = Application(id=told.pop("client_id"), scopes=("openid", *scopes), public_keys=keys, **told)
+    click.echo(asyncio.run(add(_with_servers(), asked, officer)))
+
+
+@clients.command("list")
+def list_clients() -> None:
+    """The applications that are registered."""
+    from app.clients import listed
+
+    for line in asyncio.run(listed(_with_servers())):
+        click.echo(line)
+
+
+@clients.command("remove")
+@click.argument("client_id")
+@click.option("--officer", required=True, help="Who removes it; stands in the audit record.")
+def remove_client(client_id: str, officer: str) -> None:
+    """Refuse CLIENT_ID and every token it holds from now on."""
+    from app.clients import remove
+
+    asyncio.run(remove(_with_servers(), client_id, officer))
+    click.echo(f"{client_id} is removed")
+
+
+@loket.group()
+def keys() -> None:
+    """The keys that tokens are signed with."""
+
+
+@keys.command("list")
+def list_signing_keys() -> None:
+    """The keys, oldest first: the active one signs, the next is published already, retired ones are still believed."""
+    from app.clients import listed_keys
+
+    for line in asyncio.run(listed_keys(_with_servers())):
+        click.echo(line)
+
+
+@keys.command("rotate")
+@click.option("--compromised", is_flag=True, help="Believe the present key no more, at once.")
+def rotate_signing_keys(*, compromised: bool) -> None:
+    """Sign with the next key from now on. Nobody is logged out."""
+    from app.clients import rotate
+
+    click.echo(f"signing with {asyncio.run(rotate(_with_servers(), compromised=compromised))}")
 
 
 @loket.group()

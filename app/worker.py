@@ -24,6 +24,7 @@ from app.database import driver_url
 from app.inbox import jobs as inbox
 from app.jobs import LEASE_S, LOOK_EVERY_S, Queue, purge_log, run_queues
 from app.login import jobs as login
+from app.login.provider import backchannel
 from app.processes import freeze_heap
 from app.readiness.beats import beat
 from app.settings import settings
@@ -31,6 +32,7 @@ from app.settings import settings
 log = logging.getLogger("loket.worker")
 
 SWEEP_EVERY_S = 15.0
+LOGOUTS_EVERY_S = 5.0
 # Jobs taken from a backend's queue for each place at it, over all workers: enough that nobody waits for the queue's
 # next look, few enough that an agency that hangs holds no more than these.
 TAKEN_AHEAD = 16
@@ -76,7 +78,11 @@ def _queues(product: Product) -> Sequence[Queue[Any]]:
         Queue(QUEUE_PREFIX + backend, DeliveryJob, functools.partial(deliverer.run, backend), count * TAKEN_AHEAD)
         for backend, count in places.items()
     ]
-    return [*deliveries, *inbox.queues(product.database, product.vault, product.found.channels)]
+    return [
+        *deliveries,
+        *inbox.queues(product.database, product.vault, product.found.channels),
+        *backchannel.queues(product.gate),
+    ]
 
 
 def _recurring(product: Product) -> dict[str, Coroutine[Any, Any, None]]:
@@ -85,6 +91,7 @@ def _recurring(product: Product) -> dict[str, Coroutine[Any, Any, None]]:
         "beat": beat(product.database),
         "audit": keep_audit(product.database, [anchor_file(product.settings)]),
         "sweep": _every(SWEEP_EVERY_S, _sweep, product),
+        "logouts": _every(LOGOUTS_EVERY_S, _tell_logouts, product),
         "purge": _every(PURGE_EVERY_S, _purge, product),
         **{
             f"refresh.{backend}": Refresher(backend, policy, product.cases, demo=demo).run()
@@ -121,6 +128,10 @@ async def _every(seconds: float, task: Callable[[Product], Awaitable[None]], pro
 
 async def _sweep(product: Product) -> None:
     await sweep_deliveries(product.cases)
+
+
+async def _tell_logouts(product: Product) -> None:
+    await backchannel.sweep(product.database)
 
 
 async def _purge(product: Product) -> None:

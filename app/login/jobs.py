@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Delete, Update, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import Base, Database
-from app.login.models import Challenge, RefreshToken, Registration, Session
+from app.login.keys import RETIRED_KEPT_S
+from app.login.models import Challenge, RefreshToken, Registration, Session, SigningKey
+from app.login.provider.models import BrowserLogin, ClientAssertion, ClientToken, LogoutNotice
 from app.login.sessions import RETRY_WINDOW_S
 
 # Ended codes and sessions stay for a day, so that a late client is told "expired" or "ended" and not "unknown".
@@ -27,6 +30,15 @@ async def purge(database: Database) -> int:
         _oldest(Registration, Registration.expires_at < ended),
         _oldest(Challenge, Challenge.expires_at < ended),
         _oldest(RefreshToken, RefreshToken.expires_at < ended),
+        _oldest(ClientToken, ClientToken.expires_at < ended),
+        _oldest(BrowserLogin, BrowserLogin.expires_at < ended),
+        _oldest(ClientAssertion, ClientAssertion.expires_at < func.now(), ClientAssertion.__table__.c.jti_hash),
+        _oldest(LogoutNotice, LogoutNotice.created_at < ended),
+        _oldest(
+            SigningKey,
+            SigningKey.retired_at < func.now() - timedelta(seconds=RETIRED_KEPT_S),
+            SigningKey.__table__.c.kid,
+        ),
         _oldest(Session, (Session.expires_at < ended) | (Session.revoked_at < ended)),
     )
     touched = 0
@@ -35,8 +47,8 @@ async def purge(database: Database) -> int:
     return touched
 
 
-def _oldest(model: type[Base], condition: ColumnElement[bool]) -> Delete:
-    key = model.__table__.c.id
+def _oldest(model: type[Base], condition: ColumnElement[bool], key: ColumnElement[Any] | None = None) -> Delete:
+    key = model.__table__.c.id if key is None else key
     return delete(model).where(key.in_(select(key).where(condition).limit(BATCH)))
 
 

@@ -20,7 +20,7 @@ from jwt.algorithms import ECAlgorithm
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.database import Database
+from app.database import Database, utc_now
 from app.ids import uuid7
 from app.login.models import PRIVATE_KEY, KeyState, SigningKey
 from app.privacy import Vault
@@ -30,6 +30,10 @@ ALGORITHM = "ES256"
 LOOK_AGAIN_S = 2.0
 # And without any reason as often as this, so that a key that was withdrawn stops being believed.
 REFRESH_S = 60.0
+# The next key signs no sooner than every process and every client's copy of our keys has it.
+PUBLISHED_S = 900
+# A client's id_token_hint comes back up to half a day after it was signed.
+RETIRED_KEPT_S = 86_400
 _LOCK_ID = 0x6C6F6B_6574  # "loket": one process makes the first keys, the others wait for it
 
 
@@ -81,12 +85,46 @@ class KeyRing:
     async def refresh(self) -> None:
         self._read_at = time.monotonic()
         async with self._database.transaction() as session:
-            rows = (await session.scalars(select(SigningKey).order_by(SigningKey.created_at, SigningKey.kid))).all()
+            rows = await list_keys(session)
         self._public = {row.kid: _public_key(row.public_jwk) for row in rows}
         self._published = [dict(row.public_jwk) for row in rows]
         active = next(row for row in rows if row.state == "active")
         if self._signer is None or self._signer.kid != active.kid:
             self._signer = Signer(active.kid, _private_key(self._vault.decrypt(active.private_key_enc, PRIVATE_KEY)))
+
+
+class NotYet(Exception):
+    """The next key is too new: a client that still has our former keys would refuse what it signs."""
+
+
+async def rotate_keys(session: AsyncSession, vault: Vault, *, compromised: bool = False) -> str:
+    """The next key signs from now on, and a new next one is published; the new signer's kid. Raises NotYet.
+
+    What the former signed still counts until it ends by itself, so nobody is logged out. `compromised`: the former is
+    believed by nobody any more, and the next does not wait; access tokens are then refreshed once before their time.
+    """
+    await session.execute(text("select pg_advisory_xact_lock(:id)"), {"id": _LOCK_ID})
+    await _ensure_keys(session, vault)
+    await session.flush()
+    keys = {key.state: key for key in await session.scalars(select(SigningKey).where(SigningKey.state != "retired"))}
+    former, coming = keys["active"], keys["next"]
+    await session.refresh(coming)
+    if not compromised and (utc_now() - coming.created_at).total_seconds() < PUBLISHED_S:
+        raise NotYet
+    if compromised:
+        await session.delete(former)
+    else:
+        former.state, former.retired_at = "retired", utc_now()
+    await session.flush()
+    coming.state = "active"
+    await session.flush()
+    session.add(_new_key(vault, "next"))
+    return coming.kid
+
+
+async def list_keys(session: AsyncSession) -> Sequence[SigningKey]:
+    """Oldest first."""
+    return (await session.scalars(select(SigningKey).order_by(SigningKey.created_at, SigningKey.kid))).all()
 
 
 async def _ensure_keys(session: AsyncSession, vault: Vault) -> None:

@@ -127,10 +127,37 @@ class PublicKeys(msgspec.Struct):
 
 
 class ProviderMetadata(msgspec.Struct):
-    """Who signs our access tokens and where the keys are (RFC 8414)."""
+    """Who we are as an OpenID Provider, and what we offer (OpenID Connect Discovery 1.0, RFC 8414)."""
 
     issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    userinfo_endpoint: str
+    introspection_endpoint: str
+    revocation_endpoint: str
+    end_session_endpoint: str
     jwks_uri: str
+    scopes_supported: Sequence[str]
     response_types_supported: Sequence[str]
+    response_modes_supported: Sequence[str]
+    grant_types_supported: Sequence[str]
+    subject_types_supported: Sequence[str]
+    id_token_signing_alg_values_supported: Sequence[str]
+    token_endpoint_auth_methods_supported: Sequence[str]
+    token_endpoint_auth_signing_alg_values_supported: Sequence[str]
+    introspection_endpoint_auth_methods_supported: Sequence[str]
+    introspection_endpoint_auth_signing_alg_values_supported: Sequence[str]
+    revocation_endpoint_auth_methods_supported: Sequence[str]
+    revocation_endpoint_auth_signing_alg_values_supported: Sequence[str]
+    code_challenge_methods_supported: Sequence[str]
+    claims_supported: Sequence[str]
+    acr_values_supported: Sequence[str]
+    prompt_values_supported: Sequence[str]
     ui_locales_supported: Sequence[str]
+    authorization_response_iss_parameter_supported: bool
+    backchannel_logout_supported: bool
+    backchannel_logout_session_supported: bool
+    claims_parameter_supported: bool
+    request_parameter_supported: bool
+    request_uri_parameter_supported: bool
     service_documentation: str

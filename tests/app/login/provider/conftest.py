@@ -1,0 +1,30 @@
+"""A look into the database where codes wait, and an application of an agency."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.assembly import build
+from tests.app.login.journey import Journey
+from tests.harness.product import Api
+from tests.harness.provider import Registered, Visitor, register
+
+
+@pytest.fixture(scope="module")
+async def journey(api: Api) -> AsyncIterator[Journey]:
+    product = build(api.settings, "test")
+    yield Journey(api, product.database, product.vault)
+    await product.close()
+
+
+@pytest.fixture(scope="module")
+async def client(api: Api) -> Registered:
+    return await register(api, "portal")
+
+
+@pytest.fixture
+async def visitor(api: Api, journey: Journey) -> AsyncIterator[Visitor]:
+    """A browser nobody has logged in at yet."""
+    opened = Visitor(api, journey)
+    yield opened
+    await opened.close()
