@@ -3,11 +3,11 @@
 import hmac
 import secrets
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, null, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import utc_now
@@ -47,11 +47,19 @@ class Met(msgspec.Struct, frozen=True):
     device_name: str
 
 
+class Counted(msgspec.Struct, frozen=True):
+    """A challenge of which one try was just spent."""
+
+    challenge_id: UUID
+    code_mac: bytes
+    citizen_id: UUID | None
+    device_name: str
+
+
 def make_code(session: AsyncSession, vault: Vault, ask: Ask) -> Made:
     """A challenge in the caller's transaction. One that is not genuine looks the same and no code meets it."""
     challenge_id = uuid7()
-    code = f"{secrets.randbelow(10**_DIGITS):0{_DIGITS}}"
-    mac = _mac(vault, challenge_id, code)
+    code, mac = new_code(vault, challenge_id)
     expires_at = utc_now() + timedelta(seconds=CODE_S)
     session.add(
         Challenge(
@@ -66,10 +74,27 @@ def make_code(session: AsyncSession, vault: Vault, ask: Ask) -> Made:
     return Made(challenge_id, code, expires_at)
 
 
+def new_code(vault: Vault, challenge_id: UUID) -> tuple[str, bytes]:
+    """A code and the MAC that binds it to its challenge."""
+    code = f"{secrets.randbelow(10**_DIGITS):0{_DIGITS}}"
+    return code, _mac(vault, challenge_id, code)
+
+
 async def try_code(
     session: AsyncSession, vault: Vault, purpose: Purpose, challenge_id: UUID, code: str
 ) -> Met | Refusal:
-    """Count one try and check it. The caller's transaction must commit whatever the answer: a try is spent by trying.
+    """Count one try and check it. The caller's transaction must commit whatever the answer: a try is spent by trying."""
+    counted = await count_try(session, purpose, challenge_id)
+    if not isinstance(counted, Counted):
+        return counted
+    if not hmac.compare_digest(counted.code_mac, _mac(vault, challenge_id, code)):
+        return "wrong"
+    await use_up(session, challenge_id)
+    return Met(counted.citizen_id, counted.device_name)
+
+
+async def count_try(session: AsyncSession, purpose: Purpose, challenge_id: UUID) -> Counted | Refusal:
+    """Spend one try, if one is left.
 
     Counting and looking whether a try is left are one UPDATE, so that parallel requests cannot share the last one.
     """
@@ -84,21 +109,30 @@ async def try_code(
                 Challenge.expires_at > func.now(),
             )
             .values(tries=Challenge.tries + 1)
-            .returning(Challenge.code_mac, Challenge.citizen_id, Challenge.device_name)
+            .returning(Challenge.id, Challenge.code_mac, Challenge.citizen_id, Challenge.device_name)
             .execution_options(synchronize_session=False)
         )
     ).one_or_none()
-    if counted is None:
-        return await _why_not(session, purpose, challenge_id)
-    if not hmac.compare_digest(counted.code_mac, _mac(vault, challenge_id, code)):
-        return "wrong"
+    return Counted(*counted) if counted else await _why_not(session, purpose, challenge_id)
+
+
+async def use_up(session: AsyncSession, challenge_id: UUID) -> None:
+    """Nothing meets this challenge any more."""
+    await _set_used(session, challenge_id, func.now())
+
+
+async def reopen(session: AsyncSession, challenge_id: UUID) -> None:
+    """What met it came to nothing for another reason: it may be met again, with the tries that are left."""
+    await _set_used(session, challenge_id, null())
+
+
+async def _set_used(session: AsyncSession, challenge_id: UUID, used_at: ColumnElement[Any]) -> None:
     await session.execute(
         update(Challenge)
         .where(Challenge.id == challenge_id)
-        .values(used_at=func.now())
+        .values(used_at=used_at)
         .execution_options(synchronize_session=False)
     )
-    return Met(counted.citizen_id, counted.device_name)
 
 
 def refusal_error(refusal: Refusal) -> LoketError:

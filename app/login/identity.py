@@ -29,15 +29,22 @@ class Person(msgspec.Struct, frozen=True):
 def checked_person(nik: str, name: str, birth_date: date, phone: str, *, today: date) -> Person:
     """Raises Unprocessable with every fault found."""
     tidy_name = " ".join(unicodedata.normalize("NFKC", name).split())
-    number = parse_phone(phone)
+    number = mobile_number(phone)
     faults = [*_nik_faults(nik, birth_date, today)]
     if not _is_name(tidy_name):
         faults.append(FieldError("/name", "name_invalid"))
-    if not (number.valid and number.type == "mobile" and number.e164 and number.e164.isascii()):
+    if number is None:
         faults.append(FieldError("/phone", "phone_invalid"))
     if faults:
         raise Unprocessable(errors=faults)
-    return Person(nik, tidy_name, birth_date, number.e164 or "")
+    return Person(nik, tidy_name, birth_date, number or "")
+
+
+def mobile_number(phone: str) -> str | None:
+    """As E.164; None where it is no Indonesian mobile number."""
+    number = parse_phone(phone)
+    good = number.valid and number.type == "mobile" and number.e164 and number.e164.isascii()
+    return number.e164 if good else None
 
 
 def today_in_indonesia() -> date:

@@ -15,10 +15,9 @@ from app.login.codes import Ask, Made, Met, make_code, refusal_error, reopen, tr
 from app.login.contacts import Reach, reach_of, warn
 from app.login.courier import Note
 from app.login.gate import Gate
-from app.login.models import CONTACT, NEW_PHONE, Contact, PhoneChange, Purpose
+from app.login.models import CONTACT, NEW_PHONE, Citizen, Contact, PhoneChange, Purpose
 from app.login.trail import Step, keep
 from app.privacy import mask_phone
-from app.texts import Language
 
 OBJECTION = timedelta(hours=24)
 _AT_ONCE = 50
@@ -35,7 +34,7 @@ class Standing(msgspec.Struct, frozen=True):
     due_at: datetime | None
 
 
-async def ask_phone_change(gate: Gate, citizen_id: UUID, phone: str, language: Language) -> Standing:
+async def ask_phone_change(gate: Gate, citizen_id: UUID, phone: str) -> Standing:
     """Send both codes; a change that was asked for before is forgotten. `phone` is E.164. Raises Unprocessable."""
     async with gate.database.transaction() as session:
         reach = await reach_of(session, gate, citizen_id)
@@ -54,8 +53,8 @@ async def ask_phone_change(gate: Gate, citizen_id: UUID, phone: str, language: L
         }
         written = insert(PhoneChange).values(citizen_id=citizen_id, **change)
         await session.execute(written.on_conflict_do_update(index_elements=[PhoneChange.citizen_id], set_=change))
-        spoken = reach.language if reach else language
-        await _send(session, gate, Reach(phone, spoken, utc_now()), new, {})
+        language = await session.scalar(select(Citizen.language).where(Citizen.id == citizen_id))
+        await _send(session, gate, Reach(phone, "en" if language == "en" else "id", utc_now()), new, {})
         if reach:
             await _send(session, gate, reach, old, {"phone": mask_phone(phone)})
         await keep(session, Step("phone_change_asked", citizen_id, "phone"))

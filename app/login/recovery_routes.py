@@ -1,0 +1,88 @@
+"""HTTP of a forgotten password."""
+
+from typing import Any
+from uuid import UUID
+
+from litestar import Request, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+
+from app.login.answers import tokens_of
+from app.login.devices import coarse_network
+from app.login.gate import Gate
+from app.login.guards import PUBLIC
+from app.login.limits import count
+from app.login.method_schemas import METHODS, OtpRecovery, PasskeyRecovery, RecoveryRequest, RecoveryStarted
+from app.login.new_passwords import Recovery, recover
+from app.login.passkeys import login_options
+from app.login.proofs import Brought
+from app.login.recovery import start_recovery
+from app.login.relying_party import relying_party
+from app.login.schemas import Tokens
+from app.problems import problems
+from app.telemetry import client_address
+
+
+@post(
+    "/v1/login/recoveries",
+    status_code=202,
+    opt=PUBLIC,
+    operation_id="start_recovery",
+    summary="Forgotten password, first step: NIK",
+    description="Always answers the same, whoever the NIK belongs to. Where it has an account, a code goes to the phone "
+    "of that account, unless nothing has come back from that phone for 60 days: a number that rested may be somebody "
+    "else's by now. A passkey answers all the same.",
+    tags=["login"],
+    responses=problems(413, 415, 422, public=True),
+)
+async def start(
+    data: JSONBody[RecoveryRequest], request: Request[Any, Any, Any], gate: NamedDependency[Gate]
+) -> RecoveryStarted:
+    keys = {"address": client_address(request), "account": gate.vault.index("nik", data.nik).hex()}
+    await count(gate.limiter, "recoveries", keys)
+    started = await start_recovery(gate, data.nik, data.device_name)
+    options = login_options(relying_party(gate.settings), gate.vault, started.challenge_id)
+    return RecoveryStarted(started.challenge_id, METHODS, options, started.expires_at)
+
+
+@post(
+    "/v1/login/recoveries/{recovery_id:uuid}/confirm",
+    opt=PUBLIC,
+    operation_id="confirm_recovery",
+    summary="Forgotten password, second step: the code or a passkey, and the new password",
+    description="Every other session of the account ends.",
+    tags=["login"],
+    response_description="Tokens for this device",
+    responses=problems(
+        "not_found",
+        413,
+        415,
+        422,
+        "code_wrong",
+        "code_expired",
+        "code_used",
+        "code_exhausted",
+        "passkey_wrong",
+        "passkey_expired",
+        "passkey_used",
+        "passkey_exhausted",
+        "login_busy",
+        public=True,
+    ),
+)
+async def confirm(
+    recovery_id: FromPath[UUID],
+    data: JSONBody[OtpRecovery | PasskeyRecovery],
+    request: Request[Any, Any, Any],
+    gate: NamedDependency[Gate],
+) -> Tokens:
+    await count(gate.limiter, "challenges", {"address": client_address(request), "account": str(recovery_id)})
+    if isinstance(data, OtpRecovery):
+        brought = Brought(recovery_id, code=data.code)
+    else:
+        brought = Brought(recovery_id, credential=data.credential)
+    recovery = Recovery(brought, data.password, coarse_network(client_address(request)))
+    return tokens_of(gate, await recover(gate, relying_party(gate.settings), recovery))
+
+
+RECOVERY_ROUTES = [start, confirm]
