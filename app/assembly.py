@@ -67,7 +67,8 @@ def build(settings: Settings, name: str) -> Product:
         late_effects_s={name: client.manifest.late_effect_s for name, client in found.clients.items()},
         gates=Gates(),
     )
-    gate = Gate(Parts(settings, database, vault, valkey, limiter, InboxCourier(vault)))
+    register = found.ports.get("login")
+    gate = Gate(Parts(settings, database, vault, valkey, limiter, InboxCourier(vault), register))
     return Product(settings, found, database, vault, valkey, limiter, catalog, gate, cases, health)
 
 

@@ -20,7 +20,7 @@ from app.login.guards import DEPENDENCIES, Caller, Officer, guard
 from app.login.officers.door import Door
 from app.problems import StrictRequest, on_error
 from app.settings import Settings
-from app.telemetry import Telemetry, client_address, trusted_networks
+from app.telemetry import Telemetry, client_network, trusted_networks
 from app.texts import Language, language_of
 
 VERSION = "0.1.0"
@@ -73,7 +73,7 @@ async def admit(connection: Request[Any, Any, Any]) -> Response[None] | None:
     if isinstance(caller, Caller | Officer):
         key, limit = f"session:{caller.session_id}", PER_SESSION
     else:
-        key, limit = f"address:{client_address(connection)}", PER_ADDRESS
+        key, limit = f"address:{client_network(connection)}", PER_ADDRESS
     told = connection.scope["state"]
     try:
         told["allowance"] = connection.app.state["limiter"].hit_here(key, limit=limit, period_s=WINDOW_S)

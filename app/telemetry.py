@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, MutableMapping
 from contextvars import ContextVar
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 import msgspec
@@ -143,17 +143,40 @@ def client_address(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     trusted = connection.app.state.trusted_proxies
     if not trusted or not _is_in(address, trusted):
         return address
-    for hop in reversed(connection.headers.get("x-forwarded-for", "").split(",")):
-        if hop.strip():
-            address = hop.strip()
-            if not _is_in(address, trusted):
-                break
-    return address[:64]
+    # A proxy may append a line of its own to the header: all lines together are the way the request came.
+    hops = ",".join(connection.headers.getall("x-forwarded-for", ())).split(",")
+    for hop in (hop.strip() for hop in reversed(hops)):
+        if not _is_address(hop):
+            break
+        address = hop
+        if not _is_in(address, trusted):
+            break
+    return address
+
+
+def client_network(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """What a request's address is counted under: for IPv6 the network a household is given, of which it may use all."""
+    address = client_address(connection)
+    if ":" not in address:
+        return address
+    try:
+        parsed = IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return str(parsed.ipv4_mapped or IPv6Network((parsed, 64), strict=False))
 
 
 def trusted_networks(text: str) -> tuple[Any, ...]:
     """LOKET_TRUSTED_PROXIES, comma-separated networks. Raises ValueError for a bad one."""
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_in(address: str, networks: tuple[Any, ...]) -> bool:

@@ -23,8 +23,8 @@ from app.cases.sweep import purge_cases, sweep_deliveries
 from app.database import driver_url
 from app.inbox import jobs as inbox
 from app.jobs import LEASE_S, LOOK_EVERY_S, Queue, purge_log, run_queues
+from app.login import identity_checks, recovery
 from app.login import jobs as login
-from app.login import recovery
 from app.login.phone_changes import settle_phone_changes
 from app.login.provider import backchannel
 from app.processes import freeze_heap
@@ -85,6 +85,7 @@ def _queues(product: Product) -> Sequence[Queue[Any]]:
         *inbox.queues(product.database, product.vault, product.found.channels),
         *backchannel.queues(product.gate),
         recovery.queue(product.gate),
+        *identity_checks.queues(product.gate),
     ]
 
 
@@ -142,4 +143,5 @@ async def _purge(product: Product) -> None:
     await purge_cases(product.cases)
     await inbox.purge(product.database)
     await login.purge(product.database)
+    await identity_checks.sweep(product.database)
     await purge_log(product.database)

@@ -1,12 +1,10 @@
 """HTTP of what one logs in with: proving oneself once more, another password, another phone."""
 
-from typing import Any
-
-from litestar import Request, delete, get, post
+from litestar import delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from app.database import utc_now
+from app.login.answers import BEARER, life_of
 from app.login.gate import Gate
 from app.login.guards import CITIZEN, Caller
 from app.login.limits import count
@@ -22,10 +20,8 @@ from app.login.method_schemas import (
 )
 from app.login.new_passwords import change_password
 from app.login.phone_changes import Standing, confirm_phone_change, phone_change_of, stop_phone_change
-from app.login.proofs import Brought
-from app.login.relying_party import relying_party
+from app.login.proofs import PROOF_REFUSALS, brought
 from app.login.step_up import offer_step_up, step_up
-from app.login.tokens import ACCESS_TOKEN_S
 from app.problems import problems
 
 
@@ -42,7 +38,7 @@ async def start(
     data: JSONBody[StepUpRequest], caller: NamedDependency[Caller], gate: NamedDependency[Gate]
 ) -> StepUpStarted:
     await count(gate.limiter, "step_up", {"account": str(caller.id)})
-    offered = await offer_step_up(gate, relying_party(gate.settings), caller, data.method)
+    offered = await offer_step_up(gate, caller, data.method)
     return StepUpStarted(offered.challenge_id, offered.options, offered.expires_at)
 
 
@@ -60,30 +56,17 @@ async def start(
         413,
         415,
         422,
-        "code_wrong",
-        "code_expired",
-        "code_used",
-        "code_exhausted",
-        "passkey_wrong",
-        "passkey_expired",
-        "passkey_used",
-        "passkey_exhausted",
+        *PROOF_REFUSALS,
     ),
 )
 async def raise_level(
     data: JSONBody[OtpStepUp | PasskeyStepUp], caller: NamedDependency[Caller], gate: NamedDependency[Gate]
 ) -> Raised:
     await count(gate.limiter, "challenges", {"account": str(data.challenge_id)})
-    if isinstance(data, OtpStepUp):
-        brought = Brought(data.challenge_id, code=data.code)
-    else:
-        brought = Brought(data.challenge_id, credential=data.credential)
-    proven = await step_up(gate, relying_party(gate.settings), caller, brought)
-    life_s = ACCESS_TOKEN_S
-    if proven.raised_until is not None:
-        life_s = min(life_s, int((proven.raised_until - utc_now()).total_seconds()))
+    proven = await step_up(gate, caller, brought(data.challenge_id, data))
+    life_s = life_of(proven.raised_until)
     token = gate.tokens.issue(caller.id, caller.session_id, proven.assurance_level, life_s=life_s)
-    return Raised(token, "Bearer", life_s, proven.assurance_level, proven.raised_until)
+    return Raised(token, BEARER, life_s, proven.assurance_level, proven.raised_until)
 
 
 @post(
@@ -95,9 +78,7 @@ async def raise_level(
     tags=["me"],
     responses=problems(413, 415, 422, "password_wrong", "login_busy"),
 )
-async def change(
-    data: JSONBody[PasswordChange], caller: NamedDependency[Caller], gate: NamedDependency[Gate]
-) -> None:
+async def change(data: JSONBody[PasswordChange], caller: NamedDependency[Caller], gate: NamedDependency[Gate]) -> None:
     await count(gate.limiter, "passwords", {"account": str(caller.id)})
     await change_password(gate, caller, data.password, data.new_password)
 

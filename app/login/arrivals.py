@@ -4,10 +4,13 @@ from typing import Literal
 from uuid import UUID
 
 import msgspec
+from msgspec import structs
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.login.courier import Courier
+from app.login.codes import lift_lock
+from app.login.gate import Gate
+from app.login.known_devices import device_token
 from app.login.models import Citizen, Contact
 from app.login.sessions import Opened, open_session, prove_session
 from app.login.trail import Step, keep
@@ -25,22 +28,25 @@ class Arrival(msgspec.Struct, frozen=True):
     known_device: bool = False
 
 
-async def let_in(session: AsyncSession, courier: Courier, arrival: Arrival) -> Opened:
+async def let_in(session: AsyncSession, gate: Gate, arrival: Arrival) -> Opened:
     """A new session in the caller's transaction. On a device that is new to the account its citizen is told."""
-    level = await session.scalar(select(Citizen.assurance_level).where(Citizen.id == arrival.citizen_id))
-    opened = await open_session(session, arrival.citizen_id, level or 1, arrival.device_name, arrival.network)
+    found = select(Citizen.assurance_level, Citizen.nik_index).where(Citizen.id == arrival.citizen_id)
+    level, nik_index = (await session.execute(found)).one()
+    # Logged in from wherever: the citizen is about, and strangers' tries begin at nought again.
+    await lift_lock(session, nik_index, "login")
+    await lift_lock(session, nik_index, "recovery")
+    opened = await open_session(session, arrival.citizen_id, level, arrival.device_name, arrival.network)
+    opened = structs.replace(opened, device_token=device_token(gate.vault, nik_index))
     if arrival.method == "passkey":
         proven = await prove_session(session, opened.session_id, "passkey")
         if proven:
-            opened = msgspec.structs.replace(
-                opened, assurance_level=proven.assurance_level, raised_until=proven.raised_until
-            )
+            opened = structs.replace(opened, assurance_level=proven.assurance_level, raised_until=proven.raised_until)
     elif arrival.method in ("otp", "recovery"):
         await note_phone_proven(session, arrival.citizen_id)
     await keep(session, Step("opened", arrival.citizen_id, object_id=str(opened.session_id), fields=(arrival.method,)))
     if not arrival.known_device:
         told = {"device": arrival.device_name or "-", "network": arrival.network or "-"}
-        await courier.tell(session, arrival.citizen_id, "login.new_device", told)
+        await gate.courier.tell(session, arrival.citizen_id, "login.new_device", told)
     return opened
 
 

@@ -1,4 +1,8 @@
-"""One-time codes: six digits, five tries counted in one atomic step, five minutes, used once."""
+"""One-time codes: six digits, five tries counted in one atomic step, five minutes, used once.
+
+Beyond one code, the tries of an account are counted until a right one: after LOCK_TRIES no code is right any more until
+its citizen lifts that. Fifty guesses at one of a million codes: a chance of 1 in 20,000.
+"""
 
 import hmac
 import secrets
@@ -7,29 +11,37 @@ from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, func, null, select, update
+from sqlalchemy import ColumnElement, delete, func, null, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import utc_now
 from app.errors import FieldError, LoketError, NotFound, Unprocessable
 from app.ids import uuid7
-from app.login.models import Challenge, Purpose
+from app.login.models import Challenge, CodeTries, Purpose
 from app.privacy import Vault
 
 CODE_S = 300
 TRIES = 5
+LOCK_TRIES = 50
 _DIGITS = 6
 
 Refusal = Literal["unknown", "used", "expired", "exhausted", "wrong"]
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """A code to be made. Without `citizen_id`, a login challenge can never be met."""
+    """A code to be made. Without `citizen_id`, a login challenge can never be met.
+
+    `account` is the key under which tries are counted over all codes; without one they are counted for this code alone.
+    """
 
     purpose: Purpose
     genuine: bool
     citizen_id: UUID | None = None
     device_name: str = ""
+    account: bytes = b""
+    known_device: bool = False
+    nik_index: bytes | None = None
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -45,6 +57,7 @@ class Met(msgspec.Struct, frozen=True):
 
     citizen_id: UUID | None
     device_name: str
+    known_device: bool = False
 
 
 class Counted(msgspec.Struct, frozen=True):
@@ -54,6 +67,8 @@ class Counted(msgspec.Struct, frozen=True):
     code_mac: bytes
     citizen_id: UUID | None
     device_name: str
+    account: bytes
+    known_device: bool
 
 
 def make_code(session: AsyncSession, vault: Vault, ask: Ask) -> Made:
@@ -67,6 +82,9 @@ def make_code(session: AsyncSession, vault: Vault, ask: Ask) -> Made:
             purpose=ask.purpose,
             citizen_id=ask.citizen_id,
             device_name=ask.device_name,
+            account=ask.account,
+            known_device=ask.known_device,
+            nik_index=ask.nik_index,
             code_mac=mac if ask.genuine else secrets.token_bytes(len(mac)),
             expires_at=expires_at,
         )
@@ -87,10 +105,12 @@ async def try_code(
     counted = await count_try(session, purpose, challenge_id)
     if not isinstance(counted, Counted):
         return counted
-    if not hmac.compare_digest(counted.code_mac, _mac(vault, challenge_id, code)):
+    # Counted before it is compared, as the code's own tries are; a wrong one leaves the same behind whoever's it was.
+    tried = await _count_for_account(session, counted.account, purpose)
+    # A lock says nothing of itself here: "wrong" for a right code too, or the next guess would know that it was.
+    if not hmac.compare_digest(counted.code_mac, _mac(vault, challenge_id, code)) or tried > LOCK_TRIES:
         return "wrong"
-    await use_up(session, challenge_id)
-    return Met(counted.citizen_id, counted.device_name)
+    return await met(session, purpose, counted)
 
 
 async def count_try(session: AsyncSession, purpose: Purpose, challenge_id: UUID) -> Counted | Refusal:
@@ -109,16 +129,25 @@ async def count_try(session: AsyncSession, purpose: Purpose, challenge_id: UUID)
                 Challenge.expires_at > func.now(),
             )
             .values(tries=Challenge.tries + 1)
-            .returning(Challenge.id, Challenge.code_mac, Challenge.citizen_id, Challenge.device_name)
+            .returning(
+                Challenge.id,
+                Challenge.code_mac,
+                Challenge.citizen_id,
+                Challenge.device_name,
+                Challenge.account,
+                Challenge.known_device,
+            )
             .execution_options(synchronize_session=False)
         )
     ).one_or_none()
     return Counted(*counted) if counted else await _why_not(session, purpose, challenge_id)
 
 
-async def use_up(session: AsyncSession, challenge_id: UUID) -> None:
-    """Nothing meets this challenge any more."""
-    await _set_used(session, challenge_id, func.now())
+async def met(session: AsyncSession, purpose: Purpose, counted: Counted) -> Met:
+    """The right answer came: nothing meets this challenge any more, and a lock is lifted."""
+    await _set_used(session, counted.challenge_id, func.now())
+    await lift_lock(session, counted.account, purpose)
+    return Met(counted.citizen_id, counted.device_name, counted.known_device)
 
 
 async def reopen(session: AsyncSession, challenge_id: UUID) -> None:
@@ -126,13 +155,15 @@ async def reopen(session: AsyncSession, challenge_id: UUID) -> None:
     await _set_used(session, challenge_id, null())
 
 
-async def _set_used(session: AsyncSession, challenge_id: UUID, used_at: ColumnElement[Any]) -> None:
-    await session.execute(
-        update(Challenge)
-        .where(Challenge.id == challenge_id)
-        .values(used_at=used_at)
-        .execution_options(synchronize_session=False)
-    )
+async def is_locked(session: AsyncSession, account: bytes, purpose: Purpose) -> bool:
+    """Whether no code of this account can be right until its lock is lifted."""
+    tries = select(CodeTries.tries).where(CodeTries.account == account, CodeTries.purpose == purpose)
+    return (await session.scalar(tries) or 0) >= LOCK_TRIES
+
+
+async def lift_lock(session: AsyncSession, account: bytes, purpose: Purpose) -> None:
+    """Begin to count anew: its citizen has shown to be who they are."""
+    await session.execute(delete(CodeTries).where(CodeTries.account == account, CodeTries.purpose == purpose))
 
 
 def refusal_error(refusal: Refusal) -> LoketError:
@@ -142,6 +173,15 @@ def refusal_error(refusal: Refusal) -> LoketError:
     if refusal == "wrong":
         return Unprocessable("code_wrong", errors=[FieldError("/code", "code_wrong")])
     return Unprocessable(f"code_{refusal}")
+
+
+async def _set_used(session: AsyncSession, challenge_id: UUID, used_at: ColumnElement[Any]) -> None:
+    await session.execute(
+        update(Challenge)
+        .where(Challenge.id == challenge_id)
+        .values(used_at=used_at)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def _why_not(session: AsyncSession, purpose: Purpose, challenge_id: UUID) -> Refusal:
@@ -155,6 +195,15 @@ async def _why_not(session: AsyncSession, purpose: Purpose, challenge_id: UUID) 
     if found.used_at:
         return "used"
     return "exhausted" if found.tries >= TRIES else "expired"
+
+
+async def _count_for_account(session: AsyncSession, account: bytes, purpose: Purpose) -> int:
+    if not account:
+        return 1
+    first = insert(CodeTries).values(account=account, purpose=purpose, tries=1)
+    one_more = {"tries": CodeTries.tries + 1, "last_at": func.now()}
+    counted = first.on_conflict_do_update(index_elements=[CodeTries.account, CodeTries.purpose], set_=one_more)
+    return int(await session.scalar(counted.returning(CodeTries.tries)) or 1)
 
 
 def _mac(vault: Vault, challenge_id: UUID, code: str) -> bytes:

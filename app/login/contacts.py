@@ -17,9 +17,7 @@ from app.texts import Language
 
 # A warning that comes a day late still warns.
 WARNING_LIFE = timedelta(days=1)
-CONFIRMED_PHONE = and_(
-    Contact.citizen_id == Citizen.id, Contact.kind == "phone", Contact.confirmed_at.is_not(None)
-)
+CONFIRMED_PHONE = and_(Contact.citizen_id == Citizen.id, Contact.kind == "phone", Contact.confirmed_at.is_not(None))
 
 
 class Reach(msgspec.Struct, frozen=True):
@@ -57,7 +55,5 @@ async def send_code(session: AsyncSession, gate: Gate, citizen_id: UUID, made: M
 
 async def warn(session: AsyncSession, gate: Gate, reach: Reach, key: str, params: Mapping[str, str]) -> None:
     """A note to a number that is, or was, the citizen's: it stands in no inbox."""
-    note = Note(
-        phone=reach.phone, key=key, params=params, language=reach.language, expires_at=utc_now() + WARNING_LIFE
-    )
+    note = Note(phone=reach.phone, key=key, params=params, language=reach.language, expires_at=utc_now() + WARNING_LIFE)
     await gate.courier.send(session, note)

@@ -8,11 +8,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import Database
+from app.login.accounts import NewAccount, create_account
 from app.login.identity import Person
 from app.login.keys import KeyRing
 from app.login.models import Citizen
 from app.login.passwords import PasswordHasher
-from app.login.registrations import NewAccount, create_account
 from app.login.sessions import open_session
 from app.login.tokens import AccessTokens
 from app.privacy import Vault

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import utc_now
 from app.errors import NotFound
@@ -12,7 +13,7 @@ from app.login.gate import Gate
 from app.login.guards import Caller
 from app.login.models import Session
 from app.login.schemas import Device
-from app.login.sessions import EndReason, counting_level, end_sessions
+from app.login.sessions import EndReason, Refused, counting_level, end_sessions
 from app.login.trail import Step, keep
 
 
@@ -82,3 +83,10 @@ async def end_all_devices(gate: Gate, caller: Caller) -> None:
         ended = await end_sessions(session, Session.citizen_id == caller.id, "ended_by_citizen")
         await keep(session, Step("sessions_ended", caller.id, object_id=str(caller.session_id)))
     await gate.revocations.announce(*ended)
+
+
+async def tell_stolen(session: AsyncSession, gate: Gate, refused: Refused) -> None:
+    """Record that a replayed refresh token ended a session, and say so to its citizen."""
+    await keep(session, Step("refresh_replayed", refused.citizen_id, object_id=str(refused.revoked)))
+    if refused.citizen_id:
+        await gate.courier.tell(session, refused.citizen_id, "login.session_stolen", {})

@@ -13,7 +13,9 @@ from app.limits import Limiter
 from app.login.courier import Courier
 from app.login.keys import REFRESH_S, KeyRing
 from app.login.passwords import PasswordHasher
+from app.login.port import LoginPort
 from app.login.profiles import Profiles
+from app.login.proof import Proof
 from app.login.revocations import Revocations
 from app.login.tokens import AccessTokens, Claims
 from app.privacy import Vault
@@ -32,6 +34,7 @@ class Parts(msgspec.Struct, frozen=True):
     valkey: Valkey
     limiter: Limiter
     courier: Courier
+    register: LoginPort | None = None
 
 
 class Gate:
@@ -49,6 +52,7 @@ class Gate:
         self.revocations = Revocations(parts.database, parts.valkey)
         self.profiles = Profiles(parts.database, parts.vault, parts.valkey)
         self.passwords = PasswordHasher()
+        self.proof = Proof(parts.database, parts.register)
         self._task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:

@@ -9,12 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import Base, Database
 from app.login.keys import RETIRED_KEPT_S
-from app.login.models import Challenge, RefreshToken, Registration, Session, SigningKey
+from app.login.models import Challenge, CodeTries, RefreshToken, Registration, Session, SigningKey
 from app.login.provider.models import BrowserLogin, ClientAssertion, ClientToken, LogoutNotice
 from app.login.sessions import RETRY_WINDOW_S
 
 # Ended codes and sessions stay for a day, so that a late client is told "expired" or "ended" and not "unknown".
 KEEP = timedelta(days=1)
+# A count of tries nobody added to for so long.
+KEEP_TRIES = timedelta(days=30)
 # Rows a statement may take, so that no purge holds locks for long.
 BATCH = 5_000
 
@@ -29,6 +31,7 @@ async def purge(database: Database) -> int:
         .values(successor_enc=None),
         _oldest(Registration, Registration.expires_at < ended),
         _oldest(Challenge, Challenge.expires_at < ended),
+        delete(CodeTries).where(CodeTries.last_at < func.now() - KEEP_TRIES),
         _oldest(RefreshToken, RefreshToken.expires_at < ended),
         _oldest(ClientToken, ClientToken.expires_at < ended),
         _oldest(BrowserLogin, BrowserLogin.expires_at < ended),

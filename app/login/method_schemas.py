@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from app.login.passkey_schemas import RequestOptions, UsedCredential
-from app.login.schemas import Code, DeviceName, NewPassword, Nik, Password
+from app.login.schemas import Code, DeviceName, DeviceToken, NewPassword, Nik, Password
 
 ChallengeId = Annotated[UUID, Meta(examples=["0192f5d0-c0de-7000-8000-000000000001"])]
 METHODS: Sequence[Literal["otp", "passkey"]] = ("otp", "passkey")
@@ -32,6 +32,7 @@ class RecoveryRequest(msgspec.Struct, forbid_unknown_fields=True):
 
     nik: Nik
     device_name: DeviceName = ""
+    device_token: DeviceToken = ""
 
 
 class RecoveryStarted(msgspec.Struct):

@@ -1,6 +1,6 @@
 """Citizens, how they prove themselves, what they are logged in with. Personal data stands here only encrypted."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -25,7 +25,10 @@ Purpose = Literal["registration", "login", "recovery", "step_up", "passkey", "ne
 
 
 class Citizen(Base):
-    """One person. Only the NIK identifies; `nik_index` finds it without reading it."""
+    """One person. Only the NIK identifies; `nik_index` finds it without reading it.
+
+    `displaced_at`: somebody else has proven to be whom this NIK belongs to. The index then finds this row no more.
+    """
 
     __tablename__ = "citizens"
     __table_args__ = (
@@ -40,7 +43,47 @@ class Citizen(Base):
     birth_date_enc: Mapped[bytes]
     assurance_level: Mapped[int] = mapped_column(server_default="1")
     language: Mapped[str] = mapped_column(server_default="id")
+    displaced_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class IdentityCheck(Base):
+    """What the population register said of a citizen; `pending` while it has yet to be asked (again)."""
+
+    __tablename__ = "identity_checks"
+    __table_args__ = (
+        CheckConstraint(
+            "standing in ('pending', 'matched', 'differs', 'unknown', 'deceased', 'double', 'inactive')",
+            name="standing",
+        ),
+    )
+
+    citizen_id: Mapped[UUID] = mapped_column(ForeignKey("citizens.id", ondelete="CASCADE"), primary_key=True)
+    standing: Mapped[str]
+    tries: Mapped[int] = mapped_column(server_default="0")
+    checked_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class RegisterDay(Base):
+    """How many questions the population register was asked on one of its days: its quota is counted by them."""
+
+    __tablename__ = "register_days"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    asked: Mapped[int]
+
+
+class CodeTries(Base):
+    """Codes tried for one account since the last right one. `account` is a keyed index, so that what is tried for an
+    account that does not exist is counted like any other: the same work, and nothing told."""
+
+    __tablename__ = "code_tries"
+
+    account: Mapped[bytes] = mapped_column(primary_key=True)
+    purpose: Mapped[str] = mapped_column(primary_key=True)
+    tries: Mapped[int]
+    last_at: Mapped[datetime] = mapped_column(server_default=text("now()"), index=True)
 
 
 class Credential(Base):
@@ -88,7 +131,11 @@ class Contact(Base):
 
 
 class Challenge(Base):
-    """One one-time code. `code_mac` is bound to this row; for whom nobody may be let in, it is the MAC of no code."""
+    """One one-time code. `code_mac` is bound to this row; for whom nobody may be let in, it is the MAC of no code.
+
+    `account` is whose tries are counted together (CodeTries); empty where they are counted for this code alone.
+    `nik_index`: of a recovery, whose NIK was given; a worker looks whether it has an account.
+    """
 
     __tablename__ = "challenges"
     __table_args__ = (
@@ -102,6 +149,9 @@ class Challenge(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     purpose: Mapped[str]
     citizen_id: Mapped[UUID | None] = mapped_column(ForeignKey("citizens.id", ondelete="CASCADE"), index=True)
+    account: Mapped[bytes] = mapped_column(server_default="")
+    known_device: Mapped[bool] = mapped_column(server_default=text("false"))
+    nik_index: Mapped[bytes | None]
     device_name: Mapped[str] = mapped_column(server_default="")
     code_mac: Mapped[bytes]
     tries: Mapped[int] = mapped_column(server_default="0")

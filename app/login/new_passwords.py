@@ -12,15 +12,14 @@ from app.errors import FieldError, LoketError, Unprocessable
 from app.ids import uuid7
 from app.login.arrivals import Arrival, let_in
 from app.login.codes import Met, reopen
+from app.login.contacts import CONFIRMED_PHONE
 from app.login.gate import Gate
 from app.login.guards import Caller
 from app.login.identity import Person
 from app.login.models import BIRTH_DATE, CONTACT, NAME, NIK, Citizen, Contact, Credential, PhoneChange, Session
-from app.login.contacts import CONFIRMED_PHONE
 from app.login.passwords import password_faults
-from app.login.relying_party import RelyingParty
-from app.login.sessions import EndReason, Opened, end_sessions
 from app.login.proofs import Brought, try_proof
+from app.login.sessions import EndReason, Opened, end_sessions
 from app.login.trail import Event, Step, keep
 from app.privacy import Vault
 
@@ -33,11 +32,11 @@ class Recovery(msgspec.Struct, frozen=True):
     network: str
 
 
-async def recover(gate: Gate, party: RelyingParty, recovery: Recovery) -> Opened:
+async def recover(gate: Gate, recovery: Recovery) -> Opened:
     """Every other session ends, and so does a change of phone that waits. Raises NotFound, Unprocessable, Unavailable."""
     secret = await gate.passwords.hash(recovery.password)
     async with gate.database.transaction() as session:
-        outcome = await try_proof(session, gate, party, "recovery", recovery.brought)
+        outcome = await try_proof(session, gate, "recovery", recovery.brought)
         if isinstance(outcome, Met) and outcome.citizen_id:
             person = await _person(session, gate.vault, outcome.citizen_id)
             faults = password_faults(recovery.password, person)
@@ -46,7 +45,7 @@ async def recover(gate: Gate, party: RelyingParty, recovery: Recovery) -> Opened
                 await session.execute(delete(PhoneChange).where(PhoneChange.citizen_id == outcome.citizen_id))
                 method = "passkey" if recovery.brought.credential else "recovery"
                 arrival = Arrival(outcome.citizen_id, method, outcome.device_name, recovery.network, known_device=True)
-                opened = await let_in(session, gate.courier, arrival)
+                opened = await let_in(session, gate, arrival)
             else:
                 # Whom the code belongs to is known now, and only now may be said what is wrong with the password.
                 await reopen(session, recovery.brought.challenge_id)

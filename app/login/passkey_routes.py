@@ -12,7 +12,6 @@ from app.login.limits import count
 from app.login.models import Passkey
 from app.login.passkey_schemas import NewPasskey, Passkeys, PasskeyStarted, PasskeyView
 from app.login.passkeys import add_passkey, passkeys_of, remove_passkey, start_passkey
-from app.login.relying_party import relying_party
 from app.problems import problems
 
 
@@ -28,7 +27,7 @@ from app.problems import problems
 )
 async def start(caller: NamedDependency[Caller], gate: NamedDependency[Gate]) -> PasskeyStarted:
     await count(gate.limiter, "passkeys", {"account": str(caller.id)})
-    started = await start_passkey(gate, relying_party(gate.settings), caller)
+    started = await start_passkey(gate, caller)
     return PasskeyStarted(started.challenge_id, started.options, started.expires_at)
 
 
@@ -53,11 +52,9 @@ async def start(caller: NamedDependency[Caller], gate: NamedDependency[Gate]) ->
         "passkey_exhausted",
     ),
 )
-async def add(
-    data: JSONBody[NewPasskey], caller: NamedDependency[Caller], gate: NamedDependency[Gate]
-) -> PasskeyView:
+async def add(data: JSONBody[NewPasskey], caller: NamedDependency[Caller], gate: NamedDependency[Gate]) -> PasskeyView:
     await count(gate.limiter, "challenges", {"account": str(data.challenge_id)})
-    return _view(await add_passkey(gate, relying_party(gate.settings), caller, data))
+    return _view(await add_passkey(gate, caller, data))
 
 
 @get(

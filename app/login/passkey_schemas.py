@@ -21,9 +21,7 @@ Transport = Annotated[str, Meta(min_length=1, max_length=32, examples=["internal
 # Never looked at: what a browser reports of extensions nobody asked for.
 Extensions = Annotated[dict[str, Any], Meta(max_length=16, examples=[{}])]
 Attachment = Annotated[Literal["platform", "cross-platform"] | None, Meta(examples=["platform"])]
-PasskeyName = Annotated[
-    str, Meta(max_length=60, pattern=r"^[^\u0000-\u001f\u007f-\u009f]*$", examples=["Ponsel saya"])
-]
+PasskeyName = Annotated[str, Meta(max_length=60, pattern=r"^[^\u0000-\u001f\u007f-\u009f]*$", examples=["Ponsel saya"])]
 
 
 class AttestationResponse(msgspec.Struct, forbid_unknown_fields=True):

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import Conflict, Forbidden, LoketError, NotFound, Unprocessable
 from app.ids import uuid7
-from app.login.codes import Ask, Counted, Met, Refusal, count_try, make_code, use_up
+from app.login.codes import Ask, Counted, Met, Refusal, count_try, make_code, met
 from app.login.gate import Gate
 from app.login.guards import Caller
 from app.login.models import NAME, NIK, Citizen, Passkey, Purpose
@@ -19,8 +19,8 @@ from app.login.passkey_schemas import CreationOptions, NewPasskey, RequestOption
 from app.login.relying_party import (
     PasskeyOwner,
     PasskeyRefused,
-    RelyingParty,
     credential_id_of,
+    relying_party,
     user_handle_of,
 )
 from app.login.sessions import just_proven
@@ -38,7 +38,7 @@ class Started(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
-async def start_passkey(gate: Gate, party: RelyingParty, caller: Caller) -> Started:
+async def start_passkey(gate: Gate, caller: Caller) -> Started:
     """Raises Forbidden where the caller did not prove themselves lately, Conflict where they have enough of them."""
     async with gate.database.transaction() as session:
         await _require_proof(session, caller)
@@ -47,14 +47,15 @@ async def start_passkey(gate: Gate, party: RelyingParty, caller: Caller) -> Star
         made = make_code(session, gate.vault, Ask("passkey", genuine=False, citizen_id=caller.id))
         owner = await _owner(session, gate.vault, caller.id)
     challenge = challenge_of(gate.vault, made.challenge_id)
-    return Started(made.challenge_id, party.creation_options(owner, challenge, known), made.expires_at)
+    options = relying_party(gate.settings).creation_options(owner, challenge, known)
+    return Started(made.challenge_id, options, made.expires_at)
 
 
-async def add_passkey(gate: Gate, party: RelyingParty, caller: Caller, given: NewPasskey) -> Passkey:
+async def add_passkey(gate: Gate, caller: Caller, given: NewPasskey) -> Passkey:
     """Sent twice it is added once. Raises Forbidden, Conflict, NotFound, Unprocessable."""
     async with gate.database.transaction() as session:
         await _require_proof(session, caller)
-        outcome = await _added(session, gate, party, caller, given)
+        outcome = await _added(session, gate, caller, given)
     if isinstance(outcome, Passkey):
         return outcome
     raise outcome
@@ -78,9 +79,7 @@ async def remove_passkey(gate: Gate, caller: Caller, passkey_id: UUID) -> None:
         raise NotFound
 
 
-async def try_passkey(
-    session: AsyncSession, gate: Gate, party: RelyingParty, asked: "Asked", credential: UsedCredential
-) -> Met | Refusal:
+async def try_passkey(session: AsyncSession, gate: Gate, asked: "Asked", credential: UsedCredential) -> Met | Refusal:
     """Count one try of a challenge and check the passkey's answer to it. The caller's transaction must commit anyway.
 
     Only a passkey of the citizen whom the challenge is for is looked at.
@@ -89,10 +88,11 @@ async def try_passkey(
     if not isinstance(counted, Counted):
         return counted
     try:
-        return await _proven(session, gate, party, counted, credential)
+        await _prove(session, gate, counted, credential)
     except PasskeyRefused:
         await keep(session, Step("passkey_refused", counted.citizen_id, "challenge", str(asked.challenge_id)))
         return "wrong"
+    return await met(session, asked.purpose, counted)
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -112,14 +112,12 @@ def challenge_of(vault: Vault, challenge_id: UUID) -> bytes:
     return vault.index("passkey_challenge", str(challenge_id))
 
 
-def login_options(party: RelyingParty, vault: Vault, challenge_id: UUID) -> RequestOptions:
-    """The same for everybody but for the challenge itself."""
-    return party.request_options(challenge_of(vault, challenge_id))
+def request_options(gate: Gate, challenge_id: UUID, allowed: Sequence[Passkey] = ()) -> RequestOptions:
+    """At login none is named as allowed: the same for everybody but for the challenge itself."""
+    return relying_party(gate.settings).request_options(challenge_of(gate.vault, challenge_id), allowed)
 
 
-async def _added(
-    session: AsyncSession, gate: Gate, party: RelyingParty, caller: Caller, given: NewPasskey
-) -> Passkey | LoketError:
+async def _added(session: AsyncSession, gate: Gate, caller: Caller, given: NewPasskey) -> Passkey | LoketError:
     """An error is handed back, not raised: the try that was spent must stay."""
     counted = await count_try(session, "passkey", given.challenge_id)
     if not isinstance(counted, Counted):
@@ -128,7 +126,8 @@ async def _added(
     if counted.citizen_id != caller.id:
         return NotFound()
     try:
-        verified = party.verify_new(given.credential, challenge_of(gate.vault, given.challenge_id))
+        challenge = challenge_of(gate.vault, given.challenge_id)
+        verified = relying_party(gate.settings).verify_new(given.credential, challenge)
     except PasskeyRefused:
         return passkey_refusal("wrong")
     # Only one request at a time of one citizen may count and add.
@@ -136,7 +135,7 @@ async def _added(
     known = await _of(session, caller.id)
     if len(known) >= MOST:
         return Conflict("too_many_passkeys", params={"most": MOST})
-    await use_up(session, given.challenge_id)
+    await met(session, "passkey", counted)
     added = await session.scalar(
         insert(Passkey)
         .values(
@@ -159,9 +158,7 @@ async def _added(
     return added
 
 
-async def _proven(
-    session: AsyncSession, gate: Gate, party: RelyingParty, counted: Counted, credential: UsedCredential
-) -> Met:
+async def _prove(session: AsyncSession, gate: Gate, counted: Counted, credential: UsedCredential) -> None:
     """Raises PasskeyRefused."""
     found = (Passkey.credential_id == credential_id_of(credential)) & (Passkey.citizen_id == counted.citizen_id)
     passkey = await session.scalar(select(Passkey).where(found).with_for_update())
@@ -170,7 +167,8 @@ async def _proven(
     handle = user_handle_of(credential)
     if handle is not None and handle != _handle(gate.vault, passkey.citizen_id):
         raise PasskeyRefused("user handle")
-    verified = party.verify_used(credential, challenge_of(gate.vault, counted.challenge_id), passkey.public_key)
+    challenge = challenge_of(gate.vault, counted.challenge_id)
+    verified = relying_party(gate.settings).verify_used(credential, challenge, passkey.public_key)
     if (verified.new_sign_count or passkey.sign_count) and verified.new_sign_count <= passkey.sign_count:
         # Two devices sign with what should be in one.
         await keep(session, Step("passkey_copied", passkey.citizen_id, "passkey", str(passkey.id)))
@@ -179,13 +177,9 @@ async def _proven(
     await session.execute(
         update(Passkey)
         .where(Passkey.id == passkey.id)
-        .values(
-            sign_count=verified.new_sign_count, backed_up=verified.credential_backed_up, last_used_at=func.now()
-        )
+        .values(sign_count=verified.new_sign_count, backed_up=verified.credential_backed_up, last_used_at=func.now())
         .execution_options(synchronize_session=False)
     )
-    await use_up(session, counted.challenge_id)
-    return Met(passkey.citizen_id, counted.device_name, counted.known_device)
 
 
 async def _same(session: AsyncSession, citizen_id: UUID, given: NewPasskey) -> Passkey | None:

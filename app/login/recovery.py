@@ -34,11 +34,18 @@ class Started(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
-async def start_recovery(gate: Gate, nik: str, device_name: str) -> Started:
+class Forgetful(msgspec.Struct, frozen=True):
+    """Whose password is forgotten, by the NIK's index, and where the codes tried for it are counted."""
+
+    nik_index: bytes
+    account: bytes
+    device_name: str
+
+
+async def start_recovery(gate: Gate, who: Forgetful) -> Started:
     """One row and one job, whoever the NIK belongs to."""
     async with gate.database.transaction() as session:
-        account = gate.vault.index("nik", nik)
-        ask = Ask("recovery", genuine=False, device_name=device_name, account=account)
+        ask = Ask("recovery", genuine=False, device_name=who.device_name, account=who.account, nik_index=who.nik_index)
         made = make_code(session, gate.vault, ask)
         await session.flush()
         await enqueue(session, QUEUE, RecoveryJob(made.challenge_id))
@@ -61,7 +68,7 @@ async def _look_up(session: AsyncSession, gate: Gate, challenge_id: UUID) -> Non
     challenge = await session.scalar(select(Challenge).where(waiting).with_for_update())
     if challenge is None:
         return
-    challenge.citizen_id = await session.scalar(select(Citizen.id).where(Citizen.nik_index == challenge.account))
+    challenge.citizen_id = await session.scalar(select(Citizen.id).where(Citizen.nik_index == challenge.nik_index))
     if challenge.citizen_id is None:
         return
     reach = await reach_of(session, gate, challenge.citizen_id)

@@ -7,20 +7,21 @@ from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from app.login import entry
 from app.login.answers import tokens_of
 from app.login.devices import coarse_network
 from app.login.gate import Gate
 from app.login.guards import PUBLIC
+from app.login.known_devices import known_device
 from app.login.limits import count
 from app.login.method_schemas import METHODS, OtpRecovery, PasskeyRecovery, RecoveryRequest, RecoveryStarted
 from app.login.new_passwords import Recovery, recover
-from app.login.passkeys import login_options
-from app.login.proofs import Brought
-from app.login.recovery import start_recovery
-from app.login.relying_party import relying_party
+from app.login.passkeys import request_options
+from app.login.proofs import PROOF_REFUSALS, brought
+from app.login.recovery import Forgetful, start_recovery
 from app.login.schemas import Tokens
 from app.problems import problems
-from app.telemetry import client_address
+from app.telemetry import client_address, client_network
 
 
 @post(
@@ -38,10 +39,13 @@ from app.telemetry import client_address
 async def start(
     data: JSONBody[RecoveryRequest], request: Request[Any, Any, Any], gate: NamedDependency[Gate]
 ) -> RecoveryStarted:
-    keys = {"address": client_address(request), "account": gate.vault.index("nik", data.nik).hex()}
-    await count(gate.limiter, "recoveries", keys)
-    started = await start_recovery(gate, data.nik, data.device_name)
-    options = login_options(relying_party(gate.settings), gate.vault, started.challenge_id)
+    nik_index = gate.vault.index("nik", data.nik)
+    device_id = known_device(gate.vault, nik_index, data.device_token)
+    account = entry.tried_under(gate.vault, nik_index, device_id)
+    strangers = {"address": client_network(request), "account": nik_index.hex()}
+    await count(gate.limiter, "recoveries", {"device": account.hex()} if device_id else strangers)
+    started = await start_recovery(gate, Forgetful(nik_index, account, data.device_name))
+    options = request_options(gate, started.challenge_id)
     return RecoveryStarted(started.challenge_id, METHODS, options, started.expires_at)
 
 
@@ -58,14 +62,7 @@ async def start(
         413,
         415,
         422,
-        "code_wrong",
-        "code_expired",
-        "code_used",
-        "code_exhausted",
-        "passkey_wrong",
-        "passkey_expired",
-        "passkey_used",
-        "passkey_exhausted",
+        *PROOF_REFUSALS,
         "login_busy",
         public=True,
     ),
@@ -76,13 +73,9 @@ async def confirm(
     request: Request[Any, Any, Any],
     gate: NamedDependency[Gate],
 ) -> Tokens:
-    await count(gate.limiter, "challenges", {"address": client_address(request), "account": str(recovery_id)})
-    if isinstance(data, OtpRecovery):
-        brought = Brought(recovery_id, code=data.code)
-    else:
-        brought = Brought(recovery_id, credential=data.credential)
-    recovery = Recovery(brought, data.password, coarse_network(client_address(request)))
-    return tokens_of(gate, await recover(gate, relying_party(gate.settings), recovery))
+    await count(gate.limiter, "challenges", {"address": client_network(request), "account": str(recovery_id)})
+    recovery = Recovery(brought(recovery_id, data), data.password, coarse_network(client_address(request)))
+    return tokens_of(gate, await recover(gate, recovery))
 
 
 RECOVERY_ROUTES = [start, confirm]

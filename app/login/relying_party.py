@@ -1,6 +1,7 @@
 """Passkeys at the level of WebAuthn: options given, answers verified. Knows no citizen and no database."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -110,6 +111,7 @@ class PasskeyOwner(msgspec.Struct, frozen=True):
     name: str
 
 
+@lru_cache(maxsize=4)
 def relying_party(settings: Settings) -> RelyingParty:
     """LOKET_PASSKEY_DOMAIN and _ORIGINS, or what the public address and the web origins say.
 

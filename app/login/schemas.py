@@ -23,6 +23,17 @@ DeviceName = Annotated[
     str, Meta(max_length=60, pattern=r"^[^\u0000-\u001f\u007f-\u009f]*$", examples=["Redmi Note 13"])
 ]
 
+DeviceToken = Annotated[
+    str,
+    Meta(
+        max_length=128,
+        pattern="^[A-Za-z0-9_=-]*$",
+        examples=["the device_token of this device's last login"],
+        description="Shows that this device has been used before: it is then counted apart from everybody else's "
+        "tries, and works on while strangers' wrong tries keep new devices out.",
+    ),
+]
+
 
 class RegistrationRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Somebody who wants an account. `birth_date` must be the one written in the NIK."""
@@ -54,6 +65,7 @@ class SessionRequest(msgspec.Struct, forbid_unknown_fields=True):
     nik: Nik
     password: Password
     device_name: DeviceName = ""
+    device_token: DeviceToken = ""
 
 
 class ChallengeAnswer(msgspec.Struct):
@@ -72,7 +84,8 @@ class RefreshRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Tokens(msgspec.Struct):
-    """`expires_in` and `refresh_expires_in` are seconds."""
+    """`expires_in` and `refresh_expires_in` are seconds. After a login, not a refresh, there is a `device_token`: keep
+    it beyond the session and send it with the next login of this person on this device."""
 
     access_token: str
     token_type: Literal["Bearer"]
@@ -80,6 +93,7 @@ class Tokens(msgspec.Struct):
     refresh_token: str
     refresh_expires_in: int
     assurance_level: int
+    device_token: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class ProfileChange(msgspec.Struct, forbid_unknown_fields=True):

@@ -27,7 +27,14 @@ RAISED_S = 600
 _SHORTEST_RAISE_S = 15
 IDENTIFIED, STRONG = 2, 3
 
-EndReason = Literal["logout", "ended_by_citizen", "refresh_replayed", "password_changed", "password_recovered"]
+EndReason = Literal[
+    "logout",
+    "ended_by_citizen",
+    "refresh_replayed",
+    "nik_proven_by_another",
+    "password_changed",
+    "password_recovered",
+]
 Proof = Literal["otp", "passkey"]
 RefreshRefusal = Literal["token_invalid", "token_expired", "session_revoked"]
 
@@ -40,6 +47,7 @@ class Opened(msgspec.Struct, frozen=True):
     assurance_level: int
     refresh_token: str
     refresh_expires_at: datetime
+    device_token: str = ""
     raised_until: datetime | None = None
 
 
@@ -202,7 +210,7 @@ async def _update_living(session: AsyncSession, session_id: UUID, values: Mappin
 
 def _opened(living: _Living, raw: str, expires_at: datetime) -> Opened:
     level, raised_until = _counting(living)
-    return Opened(living.id, living.citizen_id, level, raw, expires_at, raised_until)
+    return Opened(living.id, living.citizen_id, level, raw, expires_at, raised_until=raised_until)
 
 
 def _counting(living: _Living) -> tuple[int, datetime | None]:

@@ -12,9 +12,8 @@ from app.login.contacts import send_code
 from app.login.gate import Gate
 from app.login.guards import Caller
 from app.login.passkey_schemas import RequestOptions
-from app.login.passkeys import challenge_of, passkeys_of
+from app.login.passkeys import passkeys_of, request_options
 from app.login.proofs import Brought, try_proof
-from app.login.relying_party import RelyingParty
 from app.login.sessions import Proof, Proven, prove_session
 from app.login.trail import Step, keep
 
@@ -27,7 +26,7 @@ class Offered(msgspec.Struct, frozen=True):
     options: RequestOptions | None
 
 
-async def offer_step_up(gate: Gate, party: RelyingParty, caller: Caller, method: Proof) -> Offered:
+async def offer_step_up(gate: Gate, caller: Caller, method: Proof) -> Offered:
     """A code to the caller's phone, or options for one of their passkeys. Raises NotFound where they have neither."""
     if method == "otp":
         async with gate.database.transaction() as session:
@@ -42,14 +41,13 @@ async def offer_step_up(gate: Gate, party: RelyingParty, caller: Caller, method:
         raise NotFound("passkey_missing")
     async with gate.database.transaction() as session:
         made = make_code(session, gate.vault, Ask("step_up", genuine=False, citizen_id=caller.id))
-    options = party.request_options(challenge_of(gate.vault, made.challenge_id), mine)
-    return Offered(made.challenge_id, made.expires_at, options)
+    return Offered(made.challenge_id, made.expires_at, request_options(gate, made.challenge_id, mine))
 
 
-async def step_up(gate: Gate, party: RelyingParty, caller: Caller, brought: Brought) -> Proven:
+async def step_up(gate: Gate, caller: Caller, brought: Brought) -> Proven:
     """Raises NotFound, Unprocessable, Unauthenticated."""
     async with gate.database.transaction() as session:
-        outcome = await try_proof(session, gate, party, "step_up", brought)
+        outcome = await try_proof(session, gate, "step_up", brought)
         if isinstance(outcome, Met) and outcome.citizen_id == caller.id:
             proven = await prove_session(session, caller.session_id, brought.method)
             if proven is None:

@@ -74,9 +74,7 @@ class AccessTokens:
         self._expected = Expected(issuer, f"{issuer}/v1", _REQUIRED, ACCESS_TOKEN_S)
         self._remembered: OrderedDict[bytes, Claims] = OrderedDict()
 
-    def issue(
-        self, citizen_id: UUID, session_id: UUID, assurance_level: int, *, life_s: int = ACCESS_TOKEN_S
-    ) -> str:
+    def issue(self, citizen_id: UUID, session_id: UUID, assurance_level: int, *, life_s: int = ACCESS_TOKEN_S) -> str:
         """`life_s`: less than usual where the level is only for a while."""
         now = int(time.time())
         payload = {

@@ -20,7 +20,7 @@ from app.login.guards import CITIZEN, PUBLIC, Caller
 from app.privacy import Vault
 from app.problems import problems
 from app.settings import Settings
-from app.telemetry import client_address
+from app.telemetry import client_network
 from app.texts import Language, language_of
 from services.permits.actions import NUMBER_PATTERN, RETRY_AFTER_S, Licences, Proof, PublicChecks, validity
 from services.permits.cases import services
@@ -99,7 +99,7 @@ async def check_licence(
         check = checks.recent(number)
         if check is None:
             limiter: Limiter = state["limiter"]
-            await limiter.hit("permit-check", client_address(request), limit=CHECKS_PER_MINUTE, period_s=60)
+            await limiter.hit("permit-check", client_network(request), limit=CHECKS_PER_MINUTE, period_s=60)
             check = await checks.ask(number, state["permits"])
     except Unavailable:
         if wanted == JSON:

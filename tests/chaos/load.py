@@ -14,8 +14,8 @@ import aiohttp
 import msgspec
 
 from app.assembly import Product, build
+from app.login.accounts import NewAccount, create_account
 from app.login.identity import Person
-from app.login.registrations import NewAccount, create_account
 from app.login.sessions import open_session
 from app.settings import Settings
 from bench.forms import SERVICE, body

@@ -9,8 +9,8 @@ from uuid import UUID
 import httpx
 
 from app.assembly import build
+from app.login.accounts import NewAccount, create_account
 from app.login.identity import Person
-from app.login.registrations import NewAccount, create_account
 from app.login.sessions import open_session
 from tests.harness.product import Api
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import httpx
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.database import Database
 from app.inbox.models import NOTE_PHONE, NOTE_TEXT, OutgoingMessage
 from app.login.identity import Person
+from app.login.models import Citizen
 from app.privacy import Vault
 from tests.harness.product import Api
 
@@ -81,6 +82,12 @@ class Journey(msgspec.Struct, frozen=True):
             confirmed = await self.confirm(client, started.json()["registration_id"], code)
         assert confirmed.status_code == 201, confirmed.text
         return dict(confirmed.json())
+
+    async def prove(self, person: Person) -> None:
+        """As if the population register had matched them."""
+        raised = update(Citizen).where(Citizen.nik_index == self.vault.index("nik", person.nik))
+        async with self.database.transaction() as session:
+            await session.execute(raised.values(assurance_level=2))
 
     async def ask_code(
         self, client: httpx.AsyncClient, nik: str, password: str = PASSWORD, device_name: str = ""

@@ -19,8 +19,8 @@ from app.assembly import Product, build
 from app.cases.casedata import FORM_CONTEXT
 from app.cases.models import Case
 from app.ids import uuid7
+from app.login.accounts import NewAccount, create_account
 from app.login.identity import Person
-from app.login.registrations import NewAccount, create_account
 from app.login.sessions import open_session
 from app.sandbox.client import HttpWorkbench
 from app.settings import read_settings

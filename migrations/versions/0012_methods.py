@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision: str = "0009"
-down_revision: str | Sequence[str] | None = "0008"
+revision: str = "0012"
+down_revision: str | Sequence[str] | None = "0011"
 
 _PURPOSES = "'registration', 'login', 'recovery', 'step_up', 'passkey', 'new_phone', 'old_phone'"
 
@@ -17,6 +17,7 @@ def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '3s'")
     op.drop_constraint(op.f("ck_challenges_purpose"), "challenges")
     op.create_check_constraint(op.f("ck_challenges_purpose"), "challenges", f"purpose in ({_PURPOSES})")
+    op.add_column("challenges", sa.Column("nik_index", sa.LargeBinary(), nullable=True))
     op.add_column("contacts", sa.Column("proven_at", sa.DateTime(timezone=True), nullable=True))
     _sessions()
     _passkeys()
