@@ -1,4 +1,4 @@
-"""The only way out to an agency's system: one time budget per call, size cap, correlation id, concurrency limit.
+"""The only way out to an agency's system: one time budget per call, breaker, size caps, correlation id, its own places.
 
 Says what is known of a call's effect: AgencyUnavailable (none), OutcomeUnknown (perhaps). What an answer means is
 its integration's business.
@@ -6,22 +6,25 @@ its integration's business.
 
 import asyncio
 import io
+import random
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from types import SimpleNamespace
-from typing import NoReturn
+from typing import Literal, NoReturn
 from urllib.parse import urlencode
 
 import aiohttp
 import msgspec
-from aiohttp import ClientHandlerType, ClientMiddlewareType, ClientRequest, ClientResponse
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from app import exchanges
+from app.agency_wire import AddressRefused, Attempt, Connections, TooLarge, read_body
+from app.backends.breaker import Breaker, Breakers, Pass, Shut
+from app.backends.pace import NoTurn, Pace
 from app.errors import AgencyUnavailable, OutcomeUnknown
 from app.exchanges import Exchange
 from app.ids import uuid7
@@ -30,8 +33,14 @@ from app.settings import BackendSettings
 from app.telemetry import request_id
 
 Observe = Callable[[str, str, str, float], None]
+NotAsked = Literal["breaker_open", "busy", "rate"]
 LONGEST_RETRY_AFTER_S = 3600.0
-IDLE_CONNECTION_S = 15.0
+# Waiting for a place, for each place: more would only wait to be told that it was too long.
+WAITING_FOR_EACH_PLACE = 32
+# Retries are paid for by calls, so that all of them together stay within a tenth more.
+RETRY_SHARE = 0.08
+MOST_SAVED_RETRIES = 5.0
+RETRY_PAUSE_S = 0.05
 
 
 class FormFile(msgspec.Struct, frozen=True):
@@ -68,19 +77,28 @@ class Reply(msgspec.Struct, frozen=True):
     body: bytes
 
 
-class AgencyClient:
-    """Calls one backend. Sessions are opened on the running loop by the first call."""
+class Shared(msgspec.Struct, frozen=True, kw_only=True):
+    """What the clients of one process have in common. Without it a client goes by what it sees itself."""
 
-    def __init__(
-        self, manifest: IntegrationManifest, backend: BackendSettings, *, observe: Observe | None = None
-    ) -> None:
+    breakers: Breakers | None = None
+    pace: Pace | None = None
+    observe: Observe | None = None
+    resolver: AbstractResolver | None = None
+
+
+class AgencyClient:
+    """Calls one backend. Connections are opened on the running loop by the first call."""
+
+    def __init__(self, manifest: IntegrationManifest, backend: BackendSettings, shared: Shared | None = None) -> None:
         self.manifest = manifest
         self.backend = backend
+        self._shared = shared or Shared()
         self._base = backend.url.rstrip("/")
-        self._observe = observe
         self._slots = asyncio.Semaphore(manifest.concurrency)
-        self._reads: aiohttp.ClientSession | None = None
-        self._writes: aiohttp.ClientSession | None = None
+        self._waiting = 0
+        self._saved_retries = 1.0
+        self._connections = Connections(manifest, backend, self._shared.resolver)
+        self._breakers = _breakers(manifest, backend.name, self._shared.breakers)
 
     async def call(self, call: Call) -> Reply:
         """The backend's answer, whatever its HTTP status.
@@ -90,63 +108,121 @@ class AgencyClient:
         and no whole answer came, or a gateway (502, 503, 504) spoke in the backend's place.
         """
         policy = self.manifest.operations[call.operation]
-        attempt = _Attempt()
+        trial = _Trial(call, policy)
         started = time.perf_counter()
         outcome = "broken_off"
         try:
-            reply = await self._bounded(call, policy, attempt)
+            reply = await self._bounded(trial)
             # A system that answers with its own failure is no healthy one, whatever its answer means for this call.
             outcome = "ok" if reply.status < HTTPStatus.INTERNAL_SERVER_ERROR else "failed"
             return reply
-        except AgencyUnavailable:
-            outcome = "unavailable"
+        except AgencyUnavailable as error:
+            outcome = "unavailable" if trial.passed else "not_asked"
+            trial.asked_s = error.retry_after_s
             raise
         except OutcomeUnknown:
             outcome = "unknown"
             raise
         finally:
             seconds = time.perf_counter() - started
-            if self._observe is not None:
-                self._observe(self.backend.name, call.operation, outcome, seconds)
-            if exchanges.is_noted():
-                exchanges.note(_exchange_of(call, attempt, outcome, seconds))
+            breaker = self._breakers.get(call.operation)
+            if breaker is not None and trial.passed:
+                await _learn(breaker, trial, outcome)
+            if self._shared.observe is not None:
+                self._shared.observe(self.backend.name, call.operation, outcome, seconds)
+            if exchanges.is_noted() and trial.passed:
+                exchanges.note(_exchange_of(trial, outcome, seconds))
 
     async def close(self) -> None:
         """Close every connection. A later call opens them again."""
-        for session in (self._reads, self._writes):
-            if session is not None:
-                await session.close()
-        self._reads = self._writes = None
+        await self._connections.close()
 
-    async def _bounded(self, call: Call, policy: OperationPolicy, attempt: "_Attempt") -> Reply:
-        """One deadline around everything: waiting for a slot, DNS, connecting, sending, reading."""
+    async def _bounded(self, trial: "_Trial") -> Reply:
+        """One deadline around everything: waiting for a place and a turn, DNS, connecting, sending, reading."""
+        policy = trial.policy
+        if self._slots.locked():
+            self._refuse_crowd(trial)
+        self._waiting += 1
         try:
             async with asyncio.timeout(policy.budget_s), self._slots:
-                attempt.reply = reply = await self._exchange(call, policy, attempt)
+                await self._enter(trial)
+                trial.reply = reply = await self._tried(trial)
         except TimeoutError:
-            self._fail(call, policy, attempt, f"no whole answer within {policy.budget_s:g} s")
-        except _TooLarge:
-            self._fail(call, policy, attempt, f"answer larger than {policy.max_response_bytes} bytes")
+            self._fail(trial, f"no whole answer within {policy.budget_s:g} s")
+        except TooLarge:
+            allowed = f"{policy.max_response_bytes} bytes or {policy.max_ratio} times what came"
+            self._fail(trial, f"answer larger than {allowed}")
         except (aiohttp.ClientError, OSError) as error:
             # The class says what happened; the message may hold the address with its query.
-            self._fail(call, policy, attempt, f"connection failed ({type(error).__name__})")
-        self._refuse_gateway(call, policy, reply)
+            self._fail(trial, f"connection failed ({_kind_of(error)})")
+        finally:
+            self._waiting -= 1
+        self._refuse_gateway(trial, reply)
         return reply
 
-    async def _exchange(self, call: Call, policy: OperationPolicy, attempt: "_Attempt") -> Reply:
-        session = self._session(safe=policy.safe)
+    def _refuse_crowd(self, trial: "_Trial") -> None:
+        """More than could be served in time wait already, or nobody is let through: neither is waited for."""
+        breaker = self._breakers.get(trial.call.operation)
+        if breaker is not None and breaker.is_shut:
+            raise self._not_asked(trial, "breaker_open", breaker.wait_s)
+        if self._waiting >= (1 + WAITING_FOR_EACH_PLACE) * self.manifest.concurrency:
+            raise self._not_asked(trial, "busy", None)
+
+    async def _enter(self, trial: "_Trial") -> None:
+        """The breaker's leave, and a turn at the operation's rate."""
+        operation, policy = trial.call.operation, trial.policy
+        breaker = self._breakers.get(operation)
+        passed: Pass = "free"
+        if breaker is not None and not breaker.is_plain:
+            try:
+                passed = await breaker.enter()
+            except Shut as shut:
+                raise self._not_asked(trial, "breaker_open", shut.wait_s) from None
+        if policy.per_second is not None and self._shared.pace is not None:
+            try:
+                await self._shared.pace.turn(f"{self.backend.name}.{operation}", policy.per_second, policy.budget_s)
+            except NoTurn as none:
+                if breaker is not None:
+                    await breaker.step_back(passed)
+                raise self._not_asked(trial, "rate", none.wait_s) from None
+        trial.passed = passed
+
+    async def _tried(self, trial: "_Trial") -> Reply:
+        """Once; a safe call that broke or met a gateway a second time, where earlier calls have paid for it."""
+        self._saved_retries = min(MOST_SAVED_RETRIES, self._saved_retries + RETRY_SHARE)
+        left = trial.policy.retries if trial.policy.safe else 0
+        while True:
+            try:
+                reply = await self._exchange(trial)
+                if reply.status not in (502, 503, 504) or not self._may_retry(trial, left):
+                    return reply
+                if reply.headers.get("Retry-After"):
+                    return reply
+            except (aiohttp.ClientError, OSError) as error:
+                if isinstance(error, TimeoutError) or not self._may_retry(trial, left):
+                    raise
+            left -= 1
+            self._saved_retries -= 1
+            await asyncio.sleep(RETRY_PAUSE_S * random.uniform(1, 2))  # noqa: S311 - jitter, not a secret
+
+    def _may_retry(self, trial: "_Trial", left: int) -> bool:
+        breaker = self._breakers.get(trial.call.operation)
+        return left > 0 and self._saved_retries >= 1 and (breaker is None or breaker.failures < 2)
+
+    async def _exchange(self, trial: "_Trial") -> Reply:
+        call, policy = trial.call, trial.policy
         headers, data = _encode(call)
-        response = await session.request(
+        response = await self._connections.session(safe=policy.safe).request(
             call.method,
             self._url(call.path),
             params=call.query or None,
             headers=headers,
             data=data,
             allow_redirects=False,
-            trace_request_ctx=attempt,
+            trace_request_ctx=trial.attempt,
         )
         try:
-            body = await _read(response, policy.max_response_bytes)
+            body = await read_body(response, policy)
         except BaseException:
             response.close()
             raise
@@ -158,95 +234,63 @@ class AgencyClient:
             raise ValueError(f"{self.backend.name}: a call's path begins with / and holds no query, fragment or /..")
         return URL(self._base + path)
 
-    def _session(self, *, safe: bool) -> aiohttp.ClientSession:
-        if safe:
-            if self._reads is None:
-                connector = aiohttp.TCPConnector(
-                    limit=self.manifest.concurrency, keepalive_timeout=IDLE_CONNECTION_S, ttl_dns_cache=60
-                )
-                self._reads = _open(connector)
-            return self._reads
-        if self._writes is None:
-            # A kept connection that the agency closes as we write would leave every such write unknown: each unsafe
-            # call gets a fresh one.
-            connector = aiohttp.TCPConnector(limit=self.manifest.concurrency, force_close=True, ttl_dns_cache=60)
-            self._writes = _open(connector, middlewares=(_send_once,), trace_configs=[_tracing()])
-        return self._writes
-
-    def _refuse_gateway(self, call: Call, policy: OperationPolicy, reply: Reply) -> None:
+    def _refuse_gateway(self, trial: "_Trial", reply: Reply) -> None:
         if reply.status not in (429, 502, 503, 504):
             return
         wait_s = _retry_after_s(reply.headers.get("Retry-After", ""))
         detail = f"HTTP {reply.status}"
         at_the_door = reply.status == 429 or (reply.status == 503 and wait_s is not None)
-        if policy.safe or at_the_door:
-            raise AgencyUnavailable(self.backend.name, call.operation, detail, retry_after_s=wait_s)
-        raise OutcomeUnknown(self.backend.name, call.operation, detail)
+        if trial.policy.safe or at_the_door:
+            raise AgencyUnavailable(self.backend.name, trial.call.operation, detail, retry_after_s=wait_s)
+        raise OutcomeUnknown(self.backend.name, trial.call.operation, detail)
 
-    def _fail(self, call: Call, policy: OperationPolicy, attempt: "_Attempt", detail: str) -> NoReturn:
-        if policy.safe or not attempt.sent:
-            raise AgencyUnavailable(self.backend.name, call.operation, detail) from None
-        raise OutcomeUnknown(self.backend.name, call.operation, detail) from None
+    def _fail(self, trial: "_Trial", detail: str) -> NoReturn:
+        if trial.policy.safe or not trial.attempt.sent:
+            raise AgencyUnavailable(self.backend.name, trial.call.operation, detail) from None
+        raise OutcomeUnknown(self.backend.name, trial.call.operation, detail) from None
+
+    def _not_asked(self, trial: "_Trial", code: NotAsked, wait_s: float | None) -> AgencyUnavailable:
+        detail = f"not asked: {code}"
+        return AgencyUnavailable(self.backend.name, trial.call.operation, detail, code=code, retry_after_s=wait_s)
 
 
-class _Attempt:
-    """Whether a byte of an unsafe call may have left, and the whole answer, where one came."""
+class _Trial:
+    """One call on its way. `passed` is "" until the breaker lets it through; `asked_s`: how long to be left alone;
+    `reply`: the whole answer, where one came."""
 
-    __slots__ = ("reply", "sent")
+    __slots__ = ("asked_s", "attempt", "call", "passed", "policy", "reply")
 
-    def __init__(self) -> None:
-        self.sent = False
+    def __init__(self, call: Call, policy: OperationPolicy) -> None:
+        self.call = call
+        self.policy = policy
+        self.attempt = Attempt()
+        self.passed: Pass | Literal[""] = ""
+        self.asked_s: float | None = None
         self.reply: Reply | None = None
 
 
-class _TooLarge(Exception):
-    pass
+def _breakers(manifest: IntegrationManifest, backend: str, all_of_them: Breakers | None) -> dict[str, Breaker]:
+    if all_of_them is None:
+        return {}
+    return {name: all_of_them.of(backend, name, policy) for name, policy in manifest.operations.items()}
 
 
-class _Cut(aiohttp.ClientError):
-    """A connection broke under an unsafe call. No subclass of what aiohttp sends again by itself."""
+async def _learn(breaker: Breaker, trial: _Trial, outcome: str) -> None:
+    if not trial.passed:
+        return
+    if outcome == "ok":
+        if breaker.failures or not breaker.is_plain:
+            await breaker.answered(trial.passed)
+    elif outcome == "broken_off":
+        await breaker.step_back(trial.passed)
+    else:
+        await breaker.failed(trial.passed, trial.asked_s)
 
 
-class _TooLate(aiohttp.ClientError):
-    """The process was stopped so long that another may have taken the matter over: an unsafe call does not leave."""
-
-
-def _open(
-    connector: aiohttp.TCPConnector,
-    middlewares: Sequence[ClientMiddlewareType] = (),
-    trace_configs: list[aiohttp.TraceConfig] | None = None,
-) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),  # a cookie kept here would be one citizen's session used for another
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the one deadline is around the call
-        trust_env=False,
-        headers={"User-Agent": "satu-loket", "Accept": "application/json"},
-        middlewares=middlewares,
-        trace_configs=trace_configs,
-    )
-
-
-async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    """aiohttp sends GET, PUT and DELETE again on a broken connection; an unsafe operation may be any of them."""
-    if exchanges.is_over():
-        raise _TooLate
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _Cut(type(error).__name__) from None
-
-
-def _tracing() -> aiohttp.TraceConfig:
-    config = aiohttp.TraceConfig()
-    config.on_request_headers_sent.append(_note_sent)
-    return config
-
-
-async def _note_sent(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
-    context.trace_request_ctx.sent = True
+def _kind_of(error: Exception) -> str:
+    """The class of what happened: an address that is not allowed is named, however deep it lies."""
+    inner = getattr(error, "os_error", None)
+    return type(inner if isinstance(inner, AddressRefused) else error).__name__
 
 
 def _encode(call: Call) -> tuple[dict[str, str], bytes | io.BytesIO | None]:
@@ -266,14 +310,14 @@ def _encode(call: Call) -> tuple[dict[str, str], bytes | io.BytesIO | None]:
     return headers, data
 
 
-def _exchange_of(call: Call, attempt: _Attempt, outcome: str, seconds: float) -> Exchange:
+def _exchange_of(trial: _Trial, outcome: str, seconds: float) -> Exchange:
     """A call as a record of tries keeps it: no header, which may be a credential, and of files only what they are."""
+    call, reply = trial.call, trial.reply
     if call.json is not None:
         told = msgspec.json.encode(call.json)
     else:
         pairs = [*call.query, *call.form, *((each.field, f"[{len(each.content)} bytes]") for each in call.files)]
         told = call.body or "\n".join(f"{name}={value}" for name, value in pairs).encode()
-    reply = attempt.reply
     return Exchange(
         at=exchanges.now(),
         operation=call.operation,
@@ -301,20 +345,6 @@ def _multipart(call: Call, boundary: str) -> bytes:
 def _quoted(name: str) -> str:
     """A name between quotation marks, as browsers write it."""
     return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-
-
-async def _read(response: ClientResponse, limit: int) -> bytes:
-    """The body, counted as it comes out of decompression. Raises _TooLarge before more than `limit` is held."""
-    if (response.content_length or 0) > limit:
-        raise _TooLarge
-    chunks: list[bytes] = []
-    size = 0
-    while chunk := await response.content.readany():
-        size += len(chunk)
-        if size > limit:
-            raise _TooLarge
-        chunks.append(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _retry_after_s(value: str) -> float | None:

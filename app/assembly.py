@@ -2,9 +2,9 @@
 
 import msgspec
 
-from app.agency_client import Observe
+from app.agency_client import Observe, Shared
+from app.backends.tools import Backends
 from app.cases.files import FileStore
-from app.cases.gates import Gates
 from app.cases.tools import CaseTools, ModuleTools
 from app.cases.wakeups import Wakeups
 from app.catalog.catalog import Catalog
@@ -34,8 +34,10 @@ class Product(msgspec.Struct, frozen=True):
     gate: Gate
     cases: CaseTools
     health: HealthRecorder
+    backends: Backends
 
     async def close(self) -> None:
+        await self.backends.controls.close()
         await self.valkey.close()
         await self.found.close()
         await self.health.close()
@@ -51,9 +53,11 @@ def build(settings: Settings, name: str) -> Product:
     load_texts(*text_roots())
     database = Database(settings.database_url, pool_size=settings.db_pool, name=name)
     health = HealthRecorder(database)
-    found = assemble(settings, _observer(health))
-    vault = open_vault(settings)
     valkey = Valkey(settings.valkey_url)
+    backends = Backends.of(database, valkey)
+    shared = Shared(breakers=backends.breakers, pace=backends.pace, observe=_observer(health))
+    found = assemble(settings, shared)
+    vault = open_vault(settings)
     limiter = Limiter(valkey, lifted=settings.limits == "load")
     catalog = Catalog.load(settings.city)
     cases = CaseTools(
@@ -65,11 +69,11 @@ def build(settings: Settings, name: str) -> Product:
         wakeups=Wakeups(valkey),
         modules={name: ModuleTools(module.handler, module.backends) for name, module in found.modules.items()},
         late_effects_s={name: client.manifest.late_effect_s for name, client in found.clients.items()},
-        gates=Gates(),
+        backends=backends,
     )
     register = found.ports.get("login")
     gate = Gate(Parts(settings, database, vault, valkey, limiter, InboxCourier(vault), register))
-    return Product(settings, found, database, vault, valkey, limiter, catalog, gate, cases, health)
+    return Product(settings, found, database, vault, valkey, limiter, catalog, gate, cases, health, backends)
 
 
 def _observer(health: HealthRecorder) -> Observe:
@@ -77,6 +81,7 @@ def _observer(health: HealthRecorder) -> Observe:
 
     def observe(backend: str, operation: str, outcome: str, seconds: float) -> None:
         observe_agency(backend, operation, outcome, seconds)
-        health.record(backend, ok=outcome == "ok", seconds=seconds)
+        if outcome != "not_asked":
+            health.record(backend, ok=outcome == "ok", seconds=seconds)
 
     return observe

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from app.agency_client import AgencyClient, Observe
+from app.agency_client import AgencyClient, Shared
 from app.cases.port import CaseHandler
 from app.catalog.city import load_city
 from app.catalog.facilities import Facility
@@ -48,8 +48,8 @@ class Assembly(msgspec.Struct, frozen=True):
             await client.close()
 
 
-def assemble(settings: Settings, observe: Observe | None = None) -> Assembly:
-    """Read every manifest, connect every adapter; `observe` hears of every call to an agency.
+def assemble(settings: Settings, shared: Shared | None = None) -> Assembly:
+    """Read every manifest, connect every adapter; `shared` is what their clients have in common.
 
     Raises ManifestError or SettingsError before anything is served.
     """
@@ -57,7 +57,7 @@ def assemble(settings: Settings, observe: Observe | None = None) -> Assembly:
     facilities = load_city(settings.city).facility
     clients = {
         name: {
-            facility: AgencyClient(manifest, backend, observe=observe)
+            facility: AgencyClient(manifest, backend, shared)
             for facility, backend in backends_of(manifest, facilities, os.environ, settings).items()
         }
         for name, manifest in integrations.items()

@@ -8,7 +8,7 @@ import msgspec
 
 from app.catalog.facilities import Facility
 from app.manifest import FolderName, IntegrationManifest, Slug
-from app.settings import BackendSettings, Settings, SettingsError, backend_settings
+from app.settings import BackendSettings, Settings, SettingsError, backend_reach, backend_settings
 
 P = TypeVar("P")
 
@@ -26,6 +26,8 @@ class FacilityBackend(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str = ""
     credentials: Mapping[FolderName, str] = {}
     settings: Mapping[FolderName, str] = {}
+    networks: Sequence[str] = ()
+    ca_file: str = ""
 
 
 def backends_of(
@@ -89,6 +91,7 @@ def _backend(
         (given.url or f"{where.sandbox_url}/{manifest.name}/{facility.id}").rstrip("/"),
         {**wanted.credentials, **given.credentials},
         {**wanted.settings, **given.settings, "facility": facility.id, "time_zone": facility.time_zone},
+        backend_reach(f"{prefix}: ", given.url, ",".join(given.networks), given.ca_file, where),
     )
 
 

@@ -129,6 +129,7 @@ def _lifespan(product: Product) -> Any:
             await sync(session, product.catalog)
         await product.gate.open()
         await product.valkey.start()
+        await product.backends.controls.open()
         try:
             yield
         finally:

@@ -3,8 +3,10 @@
 import os
 from collections.abc import Mapping
 from functools import lru_cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -54,6 +56,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return f"http://{self.host}:{self.sandbox_port}"
 
 
+class Reach(msgspec.Struct, frozen=True):
+    """Which addresses a backend may have: those in `networks` where some are named, else any public one, and any
+    private one too where `anywhere` (the demo). `ca_file`: the authority that signs its certificate, "" for the
+    machine's own list."""
+
+    networks: tuple[str, ...] = ()
+    ca_file: str = ""
+    anywhere: bool = True
+
+
 class BackendSettings(msgspec.Struct, frozen=True):
     """Where one backend answers, its credentials and its other settings by the names its manifest declares."""
 
@@ -61,6 +73,7 @@ class BackendSettings(msgspec.Struct, frozen=True):
     url: str
     credentials: Mapping[str, str]
     settings: Mapping[str, str] = {}
+    reach: Reach = Reach()
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -115,7 +128,39 @@ def backend_settings(name: str, wanted: Wanted, environ: Mapping[str, str], wher
         (url or f"{where.sandbox_url}/{name}").rstrip("/"),
         {key: given[key] or demo for key, demo in wanted.credentials.items()},
         {key: given[key] or demo for key, demo in wanted.settings.items()},
+        backend_reach(prefix, url, environ.get(f"{prefix}NETWORKS", ""), environ.get(f"{prefix}CA_FILE", ""), where),
     )
+
+
+def backend_reach(prefix: str, url: str, networks: str, ca_file: str, where: Settings) -> Reach:
+    """Raises SettingsError for an address, network or file that cannot be used.
+
+    In production plain http is for networks that are named: what goes over the public ones is encrypted.
+    """
+    parts = _address_parts(prefix, url)
+    named = tuple(part.strip() for part in networks.split(",") if part.strip())
+    for network in named:
+        try:
+            ip_network(network)
+        except ValueError:
+            raise SettingsError(f"{prefix}NETWORKS: {network} is not a network such as 10.20.0.0/16") from None
+    if not where.is_demo and parts.scheme == "http" and not named:
+        raise SettingsError(f"{prefix}URL is plain http: use https, or name the agency's own networks in NETWORKS")
+    if ca_file and not Path(ca_file).expanduser().is_file():
+        raise SettingsError(f"{prefix}CA_FILE: there is no such file")
+    return Reach(named, str(Path(ca_file).expanduser()) if ca_file else "", anywhere=where.is_demo)
+
+
+def _address_parts(prefix: str, url: str) -> SplitResult:
+    fault = SettingsError(f"{prefix}URL is not an address such as https://agency.example/api, without user or query")
+    try:
+        parts = urlsplit(url or "http://sandbox")
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        raise fault from None
+    if not usable or parts.username or parts.password or parts.query or parts.fragment:
+        raise fault
+    return parts
 
 
 def _decode(kind: type, value: object) -> object:

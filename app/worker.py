@@ -16,7 +16,7 @@ from app.assembly import Product, build
 from app.audit.anchor_file import anchor_file
 from app.audit.keeping import keep_audit
 from app.backends.actions import QUEUE_PREFIX
-from app.cases.delivery import Deliverer
+from app.cases.delivery import Deliverer, Share
 from app.cases.handover import DeliveryJob
 from app.cases.refresh import Refresher
 from app.cases.sweep import purge_cases, sweep_deliveries
@@ -58,6 +58,8 @@ async def work(product: Product) -> None:
     connection = await asyncpg.connect(
         driver_url(product.settings.database_url), timeout=10, server_settings=_QUEUE_SETTINGS
     )
+    await product.valkey.start()
+    await product.backends.controls.open()
     jobs = await run_queues(connection, _queues(product))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, jobs.shutdown.set)
@@ -74,11 +76,12 @@ async def work(product: Product) -> None:
 
 def _queues(product: Product) -> Sequence[Queue[Any]]:
     clients = product.found.clients
-    places = {backend: clients[backend].manifest.concurrency for backend in _backends(product)}
-    deliverer = Deliverer(product.cases, places)
+    manifests = {backend: clients[backend].manifest for backend in _backends(product)}
+    shares = {name: Share(manifest.concurrency, manifest.submits_per_second) for name, manifest in manifests.items()}
+    deliverer = Deliverer(product.cases, shares)
     deliveries = [
-        Queue(QUEUE_PREFIX + backend, DeliveryJob, functools.partial(deliverer.run, backend), count * TAKEN_AHEAD)
-        for backend, count in places.items()
+        Queue(QUEUE_PREFIX + backend, DeliveryJob, functools.partial(deliverer.run, backend), own.places * TAKEN_AHEAD)
+        for backend, own in shares.items()
     ]
     return [
         *deliveries,

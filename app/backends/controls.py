@@ -66,6 +66,11 @@ class Controls:
         self._task: asyncio.Task[None] | None = None
         valkey.listen(CHANNEL, lambda _: self._news.set())
 
+    @property
+    def holds_any(self) -> bool:
+        """Whether any breaker is held by hand."""
+        return bool(self._overrides)
+
     def held(self, backend: str, operation: str) -> Literal["open", "closed"] | None:
         """How an operation's breaker is held by hand; its own word goes before the backend's."""
         if not self._overrides:
@@ -76,6 +81,10 @@ class Controls:
         """What keeps cases of the service from the backend now: what lasts longest."""
         found = [each for each in self._windows if each.is_on and each.concerns(backend, service)]
         return max(found, key=lambda each: each.ends, default=None)
+
+    def concerns(self, backend: str) -> bool:
+        """Whether a window is on for any of the backend's services."""
+        return any(each.is_on and each.backend in ("", backend) for each in self._windows)
 
     def planned(self, backends: Sequence[str], service: str) -> Maintenance | None:
         """The next window of a service that lives on all of `backends` together; one that is on comes first."""

@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from app.backends.pace import NoTurn
 from app.cases import claims
 from app.cases.attempts import sealed
 from app.cases.casedata import case_data, load_files
 from app.cases.claims import Busy, Claim, Outcome, Stale, delivered
-from app.cases.gates import Gate, Pass
+from app.cases.gates import Gate, Gates, Pass
 from app.cases.handover import PAYLOAD_CONTEXT, DeliveryJob
 from app.cases.settle import NOT_REACHED, settle_case
 from app.cases.timeline import CHANNEL
@@ -32,22 +33,38 @@ SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.25, 300.0
 PATIENCE_S = 20.0
 # A lost answer is looked up soon, but not before the agency's own transaction had time to end.
 LOOK_AGAIN_S = 1.0
+# A turn further away than this is waited for in the queue.
+LONGEST_TURN_S = 2.0
+NOT_ASKED = ("breaker_open", "busy", "rate")
+
+
+class Share(msgspec.Struct, frozen=True):
+    """What deliveries may have of a backend: `places` at once from this process for each operation, so many
+    submissions a second from all processes together."""
+
+    places: int
+    per_second: float
 
 
 class Deliverer:
     """Runs delivery jobs in one worker process."""
 
-    def __init__(self, tools: CaseTools, places: Mapping[str, int]) -> None:
-        """`places`: how many deliveries may be with each backend at once, from this process."""
+    def __init__(self, tools: CaseTools, shares: Mapping[str, Share]) -> None:
         self._tools = tools
-        self._places = {backend: asyncio.Semaphore(count) for backend, count in places.items()}
+        self._shares = shares
+        self._gates = Gates()
+        self._places: dict[tuple[str, str], asyncio.Semaphore] = {}
 
     async def run(self, backend: str, job: DeliveryJob) -> None:
         """One try. Raises RetryLater while the delivery is not settled.
 
         A job that waits for a place is not claimed yet, so its lease does not run; settling needs no place any more.
         """
-        async with self._places[backend]:
+        await self._stay_out(backend, job)
+        place = (backend, job.operation)
+        if place not in self._places:
+            self._places[place] = asyncio.Semaphore(self._shares[backend].places)
+        async with self._places[place]:
             tried = await self._claim_and_try(backend, job)
         if tried is None:
             return
@@ -56,13 +73,26 @@ class Deliverer:
         if outcome.retry_in_s is not None:
             raise RetryLater(outcome.retry_in_s, outcome.reason or outcome.state)
 
+    async def _stay_out(self, backend: str, job: DeliveryJob) -> None:
+        """Raises RetryLater while the backend, or the case's service, is under maintenance or paused."""
+        controls = self._tools.backends.controls
+        if not controls.concerns(backend):
+            return
+        rows = await self._tools.database.fetch(_SERVICE, job.delivery_id)
+        standing = controls.maintenance(backend, rows[0]["service"]) if rows else None
+        if standing is not None:
+            wait_s = min(standing.left_s, LONGEST_WAIT_S)
+            raise RetryLater(wait_s + random.uniform(0.1, 2.0), "maintenance")  # noqa: S311 - jitter
+
     async def _claim_and_try(self, backend: str, job: DeliveryJob) -> tuple[Claim, Outcome] | None:
         """None where there is nothing left to do. Raises RetryLater where it cannot be tried now."""
-        gate = self._tools.gates[backend]
+        gate = self._gates[backend, job.operation]
         entered = await gate.enter(PATIENCE_S)
         if entered is None:
             raise RetryLater(random.uniform(0.1, 1.0), "backend is down")  # noqa: S311 - jitter
         try:
+            if job.operation == "submit":
+                await self._turn(backend)
             held = await self._claim(job)
         except BaseException:
             gate.step_back(entered)
@@ -71,6 +101,13 @@ class Deliverer:
             gate.step_back(entered)
             return None
         return held, await self._try(held, gate, entered)
+
+    async def _turn(self, backend: str) -> None:
+        try:
+            per_second = self._shares[backend].per_second
+            await self._tools.backends.pace.turn(f"deliver.{backend}", per_second, LONGEST_TURN_S)
+        except NoTurn as none:
+            raise RetryLater(none.wait_s * random.uniform(0.5, 1.0), "rate") from None  # noqa: S311 - jitter
 
     async def _claim(self, job: DeliveryJob) -> Claim | None:
         try:
@@ -186,6 +223,15 @@ class Deliverer:
             return Outcome(state="needs_operator", unknown=held.unknown, reason="gave_up", detail=error.detail)
         state = "delivering" if held.unknown else "queued"
         retry_in_s = patience_s(waited.total_seconds())
+        if error.code in NOT_ASKED:
+            return Outcome(
+                state=state,
+                unknown=held.unknown,
+                detail=error.detail,
+                retry_in_s=retry_in_s,
+                uncounted=True,
+                attempt="waited",
+            )
         return Outcome(
             state=state, unknown=held.unknown, detail=error.detail, retry_in_s=retry_in_s, attempt="unavailable"
         )
@@ -218,5 +264,6 @@ def patience_s(waited_s: float) -> float:
     return usual_s * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
 
 
+_SERVICE = "SELECT service FROM cases JOIN deliveries ON case_id = cases.id WHERE deliveries.id = $1"
 _NOTHING_YET = "nothing found yet; it is looked up once more when nothing can be at work over there any more"
 _SUBMISSION = "SELECT state FROM deliveries WHERE case_id = $1 AND operation = 'submit' ORDER BY id DESC LIMIT 1"

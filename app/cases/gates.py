@@ -1,5 +1,7 @@
-"""One door per backend in this worker: shut after a failure, opened by one probe. A system that is down is asked now
-and then by one delivery instead of by all, and everybody follows within seconds of its return."""
+"""Where a worker's deliveries wait for a backend: shut after a failure, opened by one probe, a door for each operation.
+
+app.backends.breaker refuses calls; here nobody makes one, and everybody follows within seconds of the backend's return.
+"""
 
 import asyncio
 import random
@@ -70,8 +72,8 @@ class Gate:
         self._news.set()
 
 
-class Gates(defaultdict[str, Gate]):
-    """This process's door to each backend."""
+class Gates(defaultdict[tuple[str, str], Gate]):
+    """This process's door to each operation of each backend."""
 
     def __init__(self) -> None:
         super().__init__(Gate)

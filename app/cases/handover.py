@@ -19,9 +19,10 @@ PAYLOAD_CONTEXT = "deliveries.payload"
 
 
 class DeliveryJob(msgspec.Struct):
-    """Only an id: what is delivered stays encrypted in its row."""
+    """Only an id, and which door to wait at: what is delivered stays encrypted in its row."""
 
     delivery_id: UUID
+    operation: str = "submit"
 
 
 class Handover(msgspec.Struct, frozen=True):
@@ -79,7 +80,7 @@ async def enqueue_delivery(connection: Connection, delivery: DeliveryRow, *, del
     await enqueue_on(
         connection,
         QUEUE_PREFIX + delivery.backend,
-        DeliveryJob(delivery.id),
+        DeliveryJob(delivery.id, delivery.operation),
         delay_s=delay_s,
         dedupe=str(delivery.id),
     )

@@ -5,7 +5,6 @@ Killed at any point, the safety job finds out what happened; nothing is sent to 
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from uuid import UUID
@@ -17,7 +16,6 @@ from app.cases import claims
 from app.cases.attempts import sealed
 from app.cases.casedata import case_data, load_files
 from app.cases.claims import Busy, Claim, Outcome, Stale, delivered
-from app.cases.gates import Gate, Pass
 from app.cases.handover import PAYLOAD_CONTEXT, enqueue_delivery
 from app.cases.idempotency import FirstAnswer, KeyedRequest, change_answer, forget_answer, keep_answer
 from app.cases.once import Once, answered, language_asked
@@ -37,9 +35,8 @@ BUDGET_S = 5.0
 # Past the budget with time to settle: until then no worker takes the delivery.
 LEASE_S = 10.0
 LOOK_AGAIN_S = 1.0
-# Who kept us waiting this long keeps the next one waiting too: the door is shut, and one at a time finds out.
-HANGING_S = 3.0
 RETRY_AFTER_S = 10
+LONGEST_RETRY_AFTER_S = 3600
 
 Begin = Callable[[Connection], Awaitable[tuple[Mapping[str, Any], DeliveryRow | None]]]
 _SERVICE = "SELECT service FROM cases WHERE id = $1 AND citizen_id = $2"
@@ -55,6 +52,14 @@ class Begun(msgspec.Struct, frozen=True):
     held: Claim
     keyed: KeyedRequest | None
     now: FirstAnswer
+
+
+def refuse_in_maintenance(row: Mapping[str, Any], tools: CaseTools) -> None:
+    """Raises Unavailable, with all that was begun undone, where nothing can be asked of the agency now."""
+    standing = tools.backends.controls.maintenance(row["backend"], row["service"])
+    if standing is not None:
+        wait_s = min(max(int(standing.left_s), 1) if standing.ends_at else LONGEST_RETRY_AFTER_S, LONGEST_RETRY_AFTER_S)
+        raise Unavailable("service_in_maintenance", retry_after_s=wait_s)
 
 
 def is_immediate(slug: str, tools: CaseTools) -> bool:
@@ -104,6 +109,7 @@ async def _begin(write: Once, begin: Begin, done: int) -> Begun | Response[Any]:
         if known is not None:
             return answered(known, replayed=True)
         row, delivery = await begin(connection)
+        refuse_in_maintenance(row, write.tools)
         if delivery is None:
             answer = write.told(row, done)
             if keyed is not None:
@@ -123,38 +129,23 @@ async def _begin(write: Once, begin: Begin, done: int) -> Begun | Response[Any]:
 
 
 async def _ask(held: Claim, tools: CaseTools) -> Outcome:
-    """The agency's answer, within the budget, at a door that is not shut."""
-    gate = tools.gates[held.backend]
-    entered = await gate.enter(0)
-    if entered is None:
-        return Outcome(state="rejected", reason=NOT_REACHED, detail="not asked: it did not answer just now")
-    started = time.monotonic()
+    """The agency's answer, within the budget."""
     try:
         async with asyncio.timeout(BUDGET_S):
             with noted_in(held.said):
-                outcome = await _hand_over(held, tools)
+                return await _hand_over(held, tools)
     except AgencyUnavailable as error:
-        gate.failed(entered, error.retry_after_s)
         return Outcome(state="rejected", reason=NOT_REACHED, detail=error.detail, attempt="unavailable")
     except (OutcomeUnknown, TimeoutError) as error:
-        _after_silence(gate, entered, time.monotonic() - started)
         detail = error.detail if isinstance(error, OutcomeUnknown) else f"no end within {BUDGET_S:g} s"
         return Outcome(state="delivering", unknown=True, detail=detail, retry_in_s=LOOK_AGAIN_S)
     except AgencyRejected as error:
-        gate.answered()
         return Outcome(state="rejected", reason=error.code or "refused", detail=error.detail)
     except NotOffered as error:
-        gate.answered()
         return Outcome(state="rejected", reason="not_offered", detail=error.detail)
     except Exception:
-        gate.step_back(entered)
         log.exception("delivery failed in a way nobody foresaw: %s", held.id)
         return Outcome(state="delivering", unknown=True, retry_in_s=LOOK_AGAIN_S, attempt="failed")
-    except BaseException:
-        gate.step_back(entered)
-        raise
-    gate.answered()
-    return outcome
 
 
 async def _hand_over(held: Claim, tools: CaseTools) -> Outcome:
@@ -164,13 +155,6 @@ async def _hand_over(held: Claim, tools: CaseTools) -> Outcome:
         return delivered(await handler.withdraw(case_data(held.row, tools), words["reason"]))
     files = await load_files(held.row, tools)
     return delivered(await handler.submit(case_data(held.row, tools, files)))
-
-
-def _after_silence(gate: Gate, entered: Pass, waited_s: float) -> None:
-    if waited_s >= HANGING_S:
-        gate.failed(entered)
-    else:
-        gate.step_back(entered)
 
 
 async def _settle(write: Once, begun: Begun, outcome: Outcome, done: int) -> FirstAnswer | LoketError:

@@ -70,7 +70,7 @@ class Once(msgspec.Struct, frozen=True):
 
     def told(self, row: Mapping[str, Any], status: int) -> FirstAnswer:
         """A changed case as its citizen sees it."""
-        view = case_view(row, self.tools.catalog, language_asked(self.request))
+        view = case_view(row, self.tools, language_asked(self.request))
         headers = {"ETag": etag(row["revision"]), "Location": view.links["self"]}
         return FirstAnswer(status, msgspec.json.encode(view), headers)
 

@@ -8,11 +8,12 @@ from uuid import UUID
 import msgspec
 from litestar import Response
 
+from app.backends.actions import QUEUE_PREFIX
 from app.cases.actions import check_lane
 from app.cases.applicants import APPLICANT_COLUMNS
 from app.cases.casedata import applicant
 from app.cases.filled import Filled, attachments_of, check_files, check_rules, filled_in, new_row
-from app.cases.handover import QUEUE_PREFIX, DeliveryJob, Handover, prepared
+from app.cases.handover import DeliveryJob, Handover, prepared
 from app.cases.idempotency import KeyedRequest, answer_of, key_values, stored_answer
 from app.cases.once import Once, answered
 from app.cases.schemas import NewCase

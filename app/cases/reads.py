@@ -43,7 +43,7 @@ async def list_cases(citizen_id: UUID, page: PageOf, tools: CaseTools, language:
     """One page of the citizen's cases, newest first."""
     statement, given = _list_statement(citizen_id, page)
     rows = await tools.database.fetch(statement, *given)
-    shown = [case_view(row, tools.catalog, language) for row in rows[: page.limit]]
+    shown = [case_view(row, tools, language) for row in rows[: page.limit]]
     more = len(rows) > page.limit
     return CasePage(shown, encode_cursor((shown[-1].id,)) if more else None)
 
@@ -58,7 +58,7 @@ async def read_case(case_id: UUID, citizen_id: UUID, tools: CaseTools, language:
     if row["has_files"]:
         async with tools.database.connection() as connection:
             files = await attachments.of_case(connection, case_id)
-    view = case_view(row, tools.catalog, language)
+    view = case_view(row, tools, language)
     detail = CaseDetail(
         **{name: getattr(view, name) for name in view.__struct_fields__},
         form_version=row["form_version"],

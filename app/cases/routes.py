@@ -69,8 +69,15 @@ NOT_KNOWN_YET = {
         CaseView, generate_examples=False, description="Asked for; whether the agency did it is found out"
     )
 }
-AT_ONCE = ("agency_refused", "case_exists", "case_exists_elsewhere", "case_in_progress", "agency_unavailable")
-CANCELS = ("agency_refused", "case_in_progress", "agency_unavailable")
+AT_ONCE = (
+    "agency_refused",
+    "case_exists",
+    "case_exists_elsewhere",
+    "case_in_progress",
+    "agency_unavailable",
+    "service_in_maintenance",
+)
+CANCELS = ("agency_refused", "case_in_progress", "agency_unavailable", "service_in_maintenance")
 
 
 def provide_page(

@@ -66,12 +66,17 @@ class Rating(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class DeliveryView(msgspec.Struct):
-    """The receipt. `reference` is the agency's own number once delivered; `reason` its words where it refused."""
+    """The receipt. `reference` is the agency's own number once delivered; `reason` its words where it refused.
+
+    `waits_for`: what keeps it from being sent now, until `waits_until` where that is known.
+    """
 
     state: DeliveryState
     text: str
     reference: str | None
     reason: str | None
+    waits_for: Literal["maintenance"] | None = None
+    waits_until: datetime | None = None
 
 
 class NextAction(msgspec.Struct):

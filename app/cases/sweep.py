@@ -18,7 +18,7 @@ LOOSE_FOR = timedelta(days=2)
 BATCH = 200
 
 _OVERDUE = f"""
-SELECT id, backend FROM deliveries
+SELECT id, backend, operation FROM deliveries
 WHERE state IN ('queued', 'delivering')
     AND coalesce(next_try_at, lease_until, created_at) < now() - interval '{OVERDUE_S} seconds'
     AND NOT EXISTS (SELECT 1 FROM pgqueuer WHERE dedupe_key = deliveries.id::text AND status IN ('queued', 'picked'))
@@ -38,9 +38,8 @@ async def sweep_deliveries(tools: CaseTools) -> int:
         rows = await connection.fetch(_OVERDUE)
         for row in rows:
             delivery_id: UUID = row["id"]
-            await enqueue_on(
-                connection, QUEUE_PREFIX + row["backend"], DeliveryJob(delivery_id), dedupe=str(delivery_id)
-            )
+            job = DeliveryJob(delivery_id, row["operation"])
+            await enqueue_on(connection, QUEUE_PREFIX + row["backend"], job, dedupe=str(delivery_id))
     if rows:
         log.warning("%d overdue deliveries queued again", len(rows))
     return len(rows)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from app.backends.tools import Backends
 from app.cases.files import FileStore
-from app.cases.gates import Gates
 from app.cases.port import CaseHandler
 from app.cases.wakeups import Wakeups
 from app.catalog.catalog import Catalog
@@ -22,8 +22,8 @@ class ModuleTools(msgspec.Struct, frozen=True):
 
 
 class CaseTools(msgspec.Struct, frozen=True):
-    """Everything the actions need beside their own transaction. By backend: `late_effects_s`, how long after a lost
-    answer it may still act on what it was sent, and `gates`, this process's door to it."""
+    """Everything the actions need beside their own transaction. `late_effects_s`, by backend: how long after a lost
+    answer it may still act on what it was sent."""
 
     database: Database
     vault: Vault
@@ -33,4 +33,4 @@ class CaseTools(msgspec.Struct, frozen=True):
     wakeups: Wakeups
     modules: Mapping[str, ModuleTools]
     late_effects_s: Mapping[str, float]
-    gates: Gates
+    backends: Backends

@@ -8,9 +8,11 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from app.backends.controls import Controls
 from app.cases.port import Status
 from app.cases.schemas import ActionCode, CaseView, DeliveryState, DeliveryView, NextAction
 from app.cases.states import FINAL, WITHDRAWABLE
+from app.cases.tools import CaseTools
 from app.catalog.catalog import Catalog
 from app.texts import Language, has_text, text
 
@@ -41,8 +43,9 @@ class Words(msgspec.Struct, frozen=True):
     links: tuple[str, ...]
 
 
-def case_view(row: Mapping[str, Any], catalog: Catalog, language: Language) -> CaseView:
+def case_view(row: Mapping[str, Any], tools: CaseTools, language: Language) -> CaseView:
     """One row with VIEW_COLUMNS."""
+    catalog = tools.catalog
     status: Status = row["status"]
     state: DeliveryState | None = row["delivery_state"]
     words = _words(Standing(status, state, row["delivery_reason"], row["rating"] is not None, row["module"]), language)
@@ -55,7 +58,7 @@ def case_view(row: Mapping[str, Any], catalog: Catalog, language: Language) -> C
         agency=row["agency"],
         status=status,
         status_text=words.status,
-        delivery=DeliveryView(state, words.delivery, row["agency_reference"], words.reason) if state else None,
+        delivery=_delivery(row, words, tools.backends.controls, language) if state else None,
         next_action=words.next_action,
         question=row["question"] if status == "needs_citizen" else None,
         due_at=_end_of_day(row["due_on"], catalog.timezone) if row["due_on"] else None,
@@ -65,6 +68,15 @@ def case_view(row: Mapping[str, Any], catalog: Catalog, language: Language) -> C
         rating=row["rating"],
         links={"self": here, **{name: f"{here}/{name}" for name in words.links}},
     )
+
+
+def _delivery(row: Mapping[str, Any], words: Words, controls: Controls, language: Language) -> DeliveryView:
+    state: DeliveryState = row["delivery_state"]
+    standing = controls.maintenance(row["backend"], row["service"]) if state in ("queued", "delivering") else None
+    if standing is None:
+        return DeliveryView(state, words.delivery, row["agency_reference"], words.reason)
+    told = text("delivery.maintenance", language)
+    return DeliveryView(state, told, row["agency_reference"], words.reason, "maintenance", standing.ends_at)
 
 
 def etag(revision: int) -> str:

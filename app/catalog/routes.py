@@ -10,10 +10,11 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 
 from app.answers import CONTENT_LANGUAGE, ETAG
+from app.backends.controls import Controls
 from app.catalog.catalog import Catalog, CatalogService
 from app.catalog.health import HealthBoard
 from app.catalog.published import Published, public_answer
-from app.catalog.schemas import AgencyPage, ServiceDetail, ServicePage
+from app.catalog.schemas import AgencyPage, MaintenanceView, ServiceDetail, ServicePage, Standing
 from app.catalog.search import Search, SearchCursor, search
 from app.catalog.views import agency_page, service_detail, service_view
 from app.cursor import decode_cursor, encode_cursor
@@ -42,6 +43,7 @@ class CatalogTools(msgspec.Struct, frozen=True):
     catalog: Catalog
     database: Database
     health: HealthBoard
+    controls: Controls
     published: Published
 
 
@@ -61,7 +63,8 @@ def provide_tools(
     state = request.app.state
     tools: CatalogTools | None = state.get("catalog_tools")
     if tools is None:
-        tools = state["catalog_tools"] = CatalogTools(catalog, database, HealthBoard(database), Published())
+        controls = state["cases"].backends.controls
+        tools = state["catalog_tools"] = CatalogTools(catalog, database, HealthBoard(database), controls, Published())
     return tools
 
 
@@ -140,18 +143,29 @@ async def read_service(
     slug: FromPath[str],
 ) -> Response[ServiceDetail]:
     service = catalog_tools.catalog.service(slug)
-    availability = await catalog_tools.health.of(service.backends) if service.manifest.mode == "api" else None
+    standing = await _standing(catalog_tools, service)
 
     async def make() -> ServiceDetail:
-        return service_detail(catalog_tools.catalog, service, availability, language)
+        return service_detail(catalog_tools.catalog, service, standing, language)
 
-    answer = await catalog_tools.published.get(("service", language, slug, availability), make)
+    answer = await catalog_tools.published.get(("service", language, slug, standing), make)
     return public_answer(request, answer, language)
 
 
 ROUTES = [list_agencies, list_services, read_service]
 
 _Page = tuple[list[CatalogService], tuple[str, str] | SearchCursor | None]
+
+
+async def _standing(tools: CatalogTools, service: CatalogService) -> Standing | None:
+    """None for what is only a link: nothing of ours calls those systems, so nothing is known of them."""
+    if service.manifest.mode != "api":
+        return None
+    planned = tools.controls.planned(service.backends, service.slug)
+    told = MaintenanceView(planned.starts_at, planned.ends_at) if planned else None
+    if planned is not None and planned.is_on:
+        return Standing("maintenance", told)
+    return Standing(await tools.health.of(service.backends), told)
 
 
 async def _found(tools: CatalogTools, wanted: Wanted) -> _Page:

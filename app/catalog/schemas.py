@@ -1,5 +1,6 @@
 """What the public catalogue answers with."""
 
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -78,11 +79,26 @@ class FormView(msgspec.Struct, frozen=True):
     schema: dict[str, Any]
 
 
+class MaintenanceView(msgspec.Struct, frozen=True):
+    """When a service is out of use as planned, now or next; `ends_at` null: until further notice."""
+
+    starts_at: datetime
+    ends_at: datetime | None
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """Whether a service is to be had, as measured and as planned."""
+
+    availability: Availability
+    maintenance: MaintenanceView | None
+
+
 class ServiceDetail(ServiceView, frozen=True):
     """One service with its standard (law 25/2009, article 21). `working_days` 0 means the same day, null: no limit set.
 
-    `availability` is measured by the calls made to the agency's system. It is null for `sso` and `weblink` services:
-    nothing of ours calls those systems, so nothing is known of them.
+    `availability` is measured by the calls made to the agency's system; `maintenance` is what operators planned, told
+    two weeks before. While it lasts cases are taken and wait, and nothing is done at once. Both are null for `sso` and
+    `weblink` services: nothing of ours calls those systems, so nothing is known of them.
     """
 
     requirements: list[RequirementView]
@@ -92,4 +108,5 @@ class ServiceDetail(ServiceView, frozen=True):
     legal_basis: list[str]
     delivery: Literal["queued", "immediate"]
     availability: Availability | None
+    maintenance: MaintenanceView | None
     form: FormView | None

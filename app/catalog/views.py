@@ -2,7 +2,6 @@
 
 from app.catalog.catalog import Catalog, CatalogService
 from app.catalog.city import Agency
-from app.catalog.health import Availability
 from app.catalog.schemas import (
     AgencyName,
     AgencyPage,
@@ -13,6 +12,7 @@ from app.catalog.schemas import (
     RequirementView,
     ServiceDetail,
     ServiceView,
+    Standing,
 )
 from app.manifest import Fee
 from app.texts import Language
@@ -41,7 +41,7 @@ def service_view(catalog: Catalog, service: CatalogService, language: Language) 
 
 
 def service_detail(
-    catalog: Catalog, service: CatalogService, availability: Availability | None, language: Language
+    catalog: Catalog, service: CatalogService, standing: Standing | None, language: Language
 ) -> ServiceDetail:
     """One service with its whole standard and form."""
     about, short = service.manifest, service_view(catalog, service, language)
@@ -54,7 +54,8 @@ def service_detail(
         complaints=about.complaints.into(language),
         legal_basis=list(about.legal_basis),
         delivery=about.delivery,
-        availability=availability,
+        availability=standing.availability if standing else None,
+        maintenance=standing.maintenance if standing else None,
         form=FormView(form.version, form.schema_for(language)) if form else None,
     )
 

@@ -44,7 +44,7 @@ def brought(challenge_id: UUID, answer: msgspec.Struct) -> Brought:
 
 
 async def try_proof(session: AsyncSession, gate: Gate, purpose: Purpose, brought: Brought) -> Met | LoketError:
-    """Count one try and check it. The error is handed back: the caller's transaction must commit before it is raised."""
+    """Count one try and check it. The error is handed back: the transaction must commit before it is raised."""
     if brought.credential:
         answered = await try_passkey(session, gate, Asked(purpose, brought.challenge_id), brought.credential)
         return answered if isinstance(answered, Met) else passkey_refusal(answered)

@@ -87,7 +87,7 @@ class RelyingParty(msgspec.Struct, frozen=True):
             raise PasskeyRefused(type(error).__name__) from None
 
     def verify_used(self, credential: UsedCredential, challenge: bytes, public_key: bytes) -> VerifiedAuthentication:
-        """The counter is the caller's to compare: only a counter that was signed says anything. Raises PasskeyRefused."""
+        """The counter is the caller's to compare: only one that was signed says anything. Raises PasskeyRefused."""
         _refuse_embedded(credential.response.client_data_json)
         try:
             return verify_authentication_response(

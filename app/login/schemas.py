@@ -108,7 +108,7 @@ class ProfileChange(msgspec.Struct, forbid_unknown_fields=True):
 class Device(msgspec.Struct):
     """One logged-in device. `current`: the one this request came from.
 
-    `network` is the coarse part of the address it was last used from, not a place; `same_network`: it is this request's.
+    `network` is the coarse part of the address it was last used from, no place; `same_network`: it is this request's.
     """
 
     id: UUID

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from app.agency_client import AgencyClient, Call, FormFile
+from app.agency_client import AgencyClient, Call, FormFile, Observe, Shared
 from app.errors import AgencyError, AgencyUnavailable, OutcomeUnknown
 from app.manifest import IntegrationManifest, OperationPolicy
 from app.settings import BackendSettings
@@ -54,7 +54,14 @@ async def dripping(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
         await asyncio.sleep(0.1)
 
 
-def client_for(port: int, *, concurrency: int = 4, scheme: str = "http", budget_s: float = PATIENT_S) -> AgencyClient:
+def client_for(
+    port: int,
+    *,
+    concurrency: int = 4,
+    scheme: str = "http",
+    budget_s: float = PATIENT_S,
+    observe: Observe | None = None,
+) -> AgencyClient:
     manifest = IntegrationManifest(
         name="agency",
         title="Agency",
@@ -69,7 +76,7 @@ def client_for(port: int, *, concurrency: int = 4, scheme: str = "http", budget_
         },
     )
     backend = BackendSettings("agency", f"{scheme}://127.0.0.1:{port}", {"token": "s3cret-token"})
-    return AgencyClient(manifest, backend)
+    return AgencyClient(manifest, backend, Shared(observe=observe))
 
 
 @asynccontextmanager
@@ -313,22 +320,23 @@ async def test_no_cookie_is_kept() -> None:
 
 async def test_observes_outcome_and_time() -> None:
     seen: list[tuple[str, str, str]] = []
+
+    def watch(backend: str, operation: str, outcome: str, _seconds: float) -> None:
+        seen.append((backend, operation, outcome))
+
     async with listening(hang_up) as server:
-        client = client_for(server.port)
-        client._observe = lambda backend, operation, outcome, seconds: seen.append((backend, operation, outcome))
+        client = client_for(server.port, observe=watch)
         for call in (READ, WRITE):
             with pytest.raises(AgencyError):
                 await client.call(call)
         await client.close()
     async with listening(never) as server:
-        client = client_for(server.port)
-        client._observe = lambda backend, operation, outcome, seconds: seen.append((backend, operation, outcome))
+        client = client_for(server.port, observe=watch)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(client.call(WRITE), 0.1)
         await client.close()
     async with listening(answering("500 Internal Server Error")) as server:
-        client = client_for(server.port)
-        client._observe = lambda backend, operation, outcome, seconds: seen.append((backend, operation, outcome))
+        client = client_for(server.port, observe=watch)
         await client.call(READ)
         await client.close()
     assert [outcome for _, _, outcome in seen] == ["unavailable", "unknown", "broken_off", "failed"]

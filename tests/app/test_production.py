@@ -26,6 +26,7 @@ def api(environment: dict[str, str], start_process: Callable[..., Running]) -> A
     for name, manifest in integration_manifests().items():
         prefix = f"LOKET_{name.upper()}"
         given[f"{prefix}_URL"] = "http://127.0.0.1:9"
+        given[f"{prefix}_NETWORKS"] = "127.0.0.0/8"
         given |= {f"{prefix}_{key.upper()}": value for key, value in manifest.settings.items()}
         given |= {f"{prefix}_FACILITIES": "{}"} if manifest.each_facility else {}
         given |= {f"{prefix}_{key.upper()}": secrets.token_hex(16) for key in manifest.credentials}

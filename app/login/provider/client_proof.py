@@ -19,8 +19,9 @@ from app.login.provider.clients import ASSERTION_ALGORITHMS, Registered, find_cl
 from app.login.provider.models import ClientAssertion
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-# The longest an assertion may count, and how far clocks may be apart.
-ASSERTION_S = 600
+# The longest an assertion may count (libraries say an hour unasked; each is good once anyway), and how far clocks may
+# be apart.
+ASSERTION_S = 3_600
 LEEWAY_S = 30
 _LONGEST = 4_000
 # Of a secret nobody has: an unknown client is told no in the same way as a wrong secret.

@@ -174,7 +174,7 @@ async def test_a_job_carries_nothing_personal(people: People, tables: Tables) ->
     case = await hand_in(citizen)
     payloads = await tables.rows("SELECT payload FROM pgqueuer WHERE dedupe_key IS NOT NULL")
     assert payloads
-    assert set(DeliveryJob.__struct_fields__) == {"delivery_id"}
+    assert set(DeliveryJob.__struct_fields__) == {"delivery_id", "operation"}
     joined = b"".join(row["payload"] for row in payloads)
     for private in (citizen.person.nik, citizen.person.name, citizen.person.phone, case["number"]):
         assert private.encode() not in joined

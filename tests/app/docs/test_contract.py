@@ -38,7 +38,7 @@ def resolved(document: Document, node: Document) -> Document:
 
 def test_is_openapi_3_1(document: Document) -> None:
     assert document["openapi"].startswith("3.1")
-    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+    assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
 
 
 def test_every_operation_is_named_told_and_tagged(document: Document) -> None:
@@ -90,6 +90,7 @@ def test_every_problem_shows_its_real_codes(document: Document) -> None:
             shown |= codes
     # What no operation can answer: another method or host, and what the terminal is told.
     unshown = {"method_not_allowed", "host_not_allowed", "conflict", "case_past_asking", "unavailable"}
+    unshown |= {"maintenance_unknown", "paused_already"}
     assert set(statuses) - shown == unshown
 
 

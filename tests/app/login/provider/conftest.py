@@ -1,20 +1,12 @@
-"""A look into the database where codes wait, and an application of an agency."""
+"""An application of an agency, and a citizen's browser."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
-from app.assembly import build
 from tests.app.login.journey import Journey
 from tests.harness.product import Api
 from tests.harness.provider import Registered, Visitor, register
-
-
-@pytest.fixture(scope="module")
-async def journey(api: Api) -> AsyncIterator[Journey]:
-    product = build(api.settings, "test")
-    yield Journey(api, product.database, product.vault)
-    await product.close()
 
 
 @pytest.fixture(scope="module")
