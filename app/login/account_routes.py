@@ -101,8 +101,8 @@ async def get_phone_change(caller: NamedDependency[Caller], gate: NamedDependenc
     opt=CITIZEN,
     operation_id="confirm_phone_change",
     summary="Confirm the new number, and agree to it with the old one",
-    description="Asked for by `PATCH /v1/me`. With both codes the change takes effect at once; with the new number's alone "
-    "24 hours later, and until then it may be stopped.",
+    description="Asked for by `PATCH /v1/me`. With both codes the change takes effect at once; with the new number's "
+    "alone 24 hours later, and until then it may be stopped.",
     tags=["me"],
     responses=problems(
         "phone_change_missing", 413, 415, 422, "code_wrong", "code_expired", "code_used", "code_exhausted"

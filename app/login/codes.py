@@ -101,7 +101,7 @@ def new_code(vault: Vault, challenge_id: UUID) -> tuple[str, bytes]:
 async def try_code(
     session: AsyncSession, vault: Vault, purpose: Purpose, challenge_id: UUID, code: str
 ) -> Met | Refusal:
-    """Count one try and check it. The caller's transaction must commit whatever the answer: a try is spent by trying."""
+    """Count one try and check it. The transaction must commit whatever the answer: a try is spent by trying."""
     counted = await count_try(session, purpose, challenge_id)
     if not isinstance(counted, Counted):
         return counted

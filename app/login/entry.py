@@ -1,4 +1,4 @@
-"""Logging in: the password, then a code or a passkey. A wrong password and an unknown NIK look and last like the right one."""
+"""Logging in: password, then code or passkey. A wrong password and an unknown NIK look and last like the right one."""
 
 from datetime import datetime
 from uuid import UUID

@@ -48,7 +48,7 @@ async def get_me(request: CitizenRequest) -> Response[Profile]:
     opt=CITIZEN,
     operation_id="change_me",
     summary="Change the language messages are written to me in, or ask for another phone",
-    description="A new phone is confirmed by `POST /v1/me/phone-change/confirm`; until then nothing of the profile changes.",
+    description="A new phone is confirmed by `POST /v1/me/phone-change/confirm`; until then nothing changes.",
     tags=["me"],
     responses=problems(413, 415, 422, "password_wrong", "login_busy"),
 )

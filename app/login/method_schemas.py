@@ -87,8 +87,8 @@ class PasskeyStepUp(msgspec.Struct, tag_field="method", tag="passkey", forbid_un
 
 
 class Raised(msgspec.Struct):
-    """An access token for this device; its refresh token stays. `expires_in` is in seconds. `raised_until`: from then on
-    the level is again the account's own."""
+    """An access token for this device; its refresh token stays. `expires_in` is in seconds. `raised_until`: from then
+    on the level is again the account's own."""
 
     access_token: str
     token_type: Literal["Bearer"]
@@ -112,8 +112,8 @@ class PhoneConfirmation(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PhoneChangeView(msgspec.Struct):
-    """A change of phone. `asked`: the codes are on their way. `waiting`: the new number confirmed, the old one did not, and
-    may object until `due_at`. `done`: it has taken effect. `phone` is the new number, masked."""
+    """A change of phone. `asked`: the codes are on their way. `waiting`: the new number confirmed, the old one did not,
+    and may object until `due_at`. `done`: it has taken effect. `phone` is the new number, masked."""
 
     phone: str
     state: Literal["asked", "waiting", "done"]

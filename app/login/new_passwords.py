@@ -1,5 +1,6 @@
 """Choosing another password: with the old one, or, where it is forgotten, with a code or a passkey."""
 
+from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
@@ -10,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import FieldError, LoketError, Unprocessable
 from app.ids import uuid7
-from app.login.arrivals import Arrival, let_in
-from app.login.codes import Met, reopen
+from app.login.arrivals import Arrival, Method, let_in
+from app.login.codes import Met, refusal_error, reopen
 from app.login.contacts import CONFIRMED_PHONE
 from app.login.gate import Gate
 from app.login.guards import Caller
@@ -33,25 +34,14 @@ class Recovery(msgspec.Struct, frozen=True):
 
 
 async def recover(gate: Gate, recovery: Recovery) -> Opened:
-    """Every other session ends, and so does a change of phone that waits. Raises NotFound, Unprocessable, Unavailable."""
+    """Every other session ends; a waiting change of phone is off. Raises NotFound, Unprocessable, Unavailable."""
     secret = await gate.passwords.hash(recovery.password)
     async with gate.database.transaction() as session:
-        outcome = await try_proof(session, gate, "recovery", recovery.brought)
-        if isinstance(outcome, Met) and outcome.citizen_id:
-            person = await _person(session, gate.vault, outcome.citizen_id)
-            faults = password_faults(recovery.password, person)
-            if not faults:
-                ended = await _replace(session, gate, _Change(outcome.citizen_id, secret, "password_recovered"))
-                await session.execute(delete(PhoneChange).where(PhoneChange.citizen_id == outcome.citizen_id))
-                method = "passkey" if recovery.brought.credential else "recovery"
-                arrival = Arrival(outcome.citizen_id, method, outcome.device_name, recovery.network, known_device=True)
-                opened = await let_in(session, gate, arrival)
-            else:
-                # Whom the code belongs to is known now, and only now may be said what is wrong with the password.
-                await reopen(session, recovery.brought.challenge_id)
-                outcome = Unprocessable(errors=faults)
+        proven = await try_proof(session, gate, "recovery", recovery.brought)
+        outcome = await _recovered(session, gate, recovery, secret, proven) if isinstance(proven, Met) else proven
     if isinstance(outcome, LoketError):
         raise outcome
+    opened, ended = outcome
     await gate.revocations.announce(*ended)
     return opened
 
@@ -80,6 +70,24 @@ async def check_password(gate: Gate, caller: Caller, password: str) -> str:
     async with gate.database.transaction() as session:
         await keep(session, Step("password_refused", caller.id, object_id=str(caller.session_id)))
     raise Unprocessable("password_wrong", errors=[FieldError("/password", "password_wrong")])
+
+
+async def _recovered(
+    session: AsyncSession, gate: Gate, recovery: Recovery, secret: str, proven: Met
+) -> tuple[Opened, Sequence[UUID]] | LoketError:
+    """The new session and those it ended. An error is handed back: the try that was spent must stay."""
+    if proven.citizen_id is None:
+        return refusal_error("wrong")
+    person = await _person(session, gate.vault, proven.citizen_id)
+    if faults := password_faults(recovery.password, person):
+        # Whom the code belongs to is known now, and only now may be said what is wrong with the password.
+        await reopen(session, recovery.brought.challenge_id)
+        return Unprocessable(errors=faults)
+    ended = await _replace(session, gate, _Change(proven.citizen_id, secret, "password_recovered"))
+    await session.execute(delete(PhoneChange).where(PhoneChange.citizen_id == proven.citizen_id))
+    method: Method = "passkey" if recovery.brought.credential else "recovery"
+    arrival = Arrival(proven.citizen_id, method, proven.device_name, recovery.network, known_device=True)
+    return await let_in(session, gate, arrival), ended
 
 
 class _Change(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from app.problems import problems
     opt=CITIZEN,
     operation_id="start_passkey",
     summary="Options for making a passkey on this device",
-    description="For `navigator.credentials.create()`. The caller must have logged in or stepped up within ten minutes.",
+    description="For `navigator.credentials.create()`, within ten minutes of logging in or stepping up.",
     tags=["me"],
     responses=problems("step_up_needed", "too_many_passkeys"),
 )

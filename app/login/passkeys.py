@@ -136,7 +136,7 @@ async def _added(session: AsyncSession, gate: Gate, caller: Caller, given: NewPa
     if len(known) >= MOST:
         return Conflict("too_many_passkeys", params={"most": MOST})
     await met(session, "passkey", counted)
-    added = await session.scalar(
+    added: Passkey | None = await session.scalar(
         insert(Passkey)
         .values(
             id=uuid7(),

@@ -65,13 +65,13 @@ async def confirm_phone_change(gate: Gate, citizen_id: UUID, code: str, old_code
     """With both codes it takes effect now, with the new number's alone in a day. Raises NotFound, Unprocessable."""
     async with gate.database.transaction() as session:
         change = await _standing_change(session, citizen_id)
-        refusal = await _codes_refused(session, gate, change, code, old_code)
-        if refusal is None:
-            standing = await _confirmed(session, gate, change, at_once=old_code is not None)
-    if refusal:
-        raise refusal
+        outcome: Standing | LoketError | None = await _codes_refused(session, gate, change, code, old_code)
+        if outcome is None:
+            outcome = await _confirmed(session, gate, change, at_once=old_code is not None)
+    if isinstance(outcome, LoketError):
+        raise outcome
     await gate.profiles.changed(citizen_id)
-    return standing
+    return outcome
 
 
 async def phone_change_of(gate: Gate, citizen_id: UUID) -> Standing:

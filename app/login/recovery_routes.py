@@ -30,9 +30,9 @@ from app.telemetry import client_address, client_network
     opt=PUBLIC,
     operation_id="start_recovery",
     summary="Forgotten password, first step: NIK",
-    description="Always answers the same, whoever the NIK belongs to. Where it has an account, a code goes to the phone "
-    "of that account, unless nothing has come back from that phone for 60 days: a number that rested may be somebody "
-    "else's by now. A passkey answers all the same.",
+    description="Always answers the same, whoever the NIK belongs to. Where it has an account, a code goes to its "
+    "phone, unless nothing has come back from that phone for 60 days: a number that rested may be somebody else's by "
+    "now. A passkey answers all the same.",
     tags=["login"],
     responses=problems(413, 415, 422, public=True),
 )
