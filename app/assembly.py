@@ -70,6 +70,7 @@ def build(settings: Settings, name: str) -> Product:
         modules={name: ModuleTools(module.handler, module.backends) for name, module in found.modules.items()},
         late_effects_s={name: client.manifest.late_effect_s for name, client in found.clients.items()},
         backends=backends,
+        systems={name: client.manifest for name, client in found.clients.items()},
     )
     register = found.ports.get("login")
     gate = Gate(Parts(settings, database, vault, valkey, limiter, InboxCourier(vault), register))

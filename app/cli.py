@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from app.desk import deliveries_group
 from app.settings import ROOT, Settings, SettingsError, settings
 
 if TYPE_CHECKING:
@@ -182,6 +183,46 @@ def remove_client(client_id: str, officer: str) -> None:
 
 
 @loket.group()
+def officers() -> None:
+    """Accounts of officers. Every change is audited."""
+
+
+@officers.command("add")
+@click.argument("name")
+@click.option("--full-name", required=True)
+@click.option("--role", required=True, help="operator, supervisor, agency_head, city_admin, auditor.")
+@click.option("--agency", help="The agency's id, for the first three roles.")
+@click.option("--phone", help="Where the officer is told of what happens to the account.")
+@click.option("--officer", required=True, help="Who adds it; stands in the audit record.")
+def add_officer(officer: str, **told: Any) -> None:
+    """Make the account NAME, and print its invitation once."""
+    from app.officers import add
+
+    given = {key: value for key, value in told.items() if value is not None}
+    click.echo(asyncio.run(add(_with_servers(), given, officer)))
+
+
+@officers.command("list")
+def list_officers() -> None:
+    """The accounts, by name."""
+    from app.officers import listed
+
+    for line in asyncio.run(listed(_with_servers())):
+        click.echo(line)
+
+
+@officers.command("disable")
+@click.argument("name")
+@click.option("--officer", required=True, help="Who disables it; stands in the audit record.")
+def disable_officer(name: str, officer: str) -> None:
+    """Shut the account NAME; its sessions end at once."""
+    from app.officers import disable
+
+    asyncio.run(disable(_with_servers(), name, officer))
+    click.echo(f"{name} is disabled")
+
+
+@loket.group()
 def keys() -> None:
     """The keys that tokens are signed with."""
 
@@ -304,6 +345,9 @@ def _tell_written(make: Callable[[], list[Path]]) -> None:
             click.echo(path.relative_to(ROOT))
     except ScaffoldError as error:
         raise click.ClickException(str(error)) from None
+
+
+loket.add_command(deliveries_group(_with_servers))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The engine, the declarative base and short transactions. Nobody commits by hand; nobody holds one over a call out."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ STATEMENT_TIMEOUT_MS = 10_000
 LOCK_TIMEOUT_MS = 3_000
 IDLE_IN_TRANSACTION_MS = 15_000
 POOL_TIMEOUT_S = 2
+START_PATIENCE_S = 30.0
 
 
 class Base(DeclarativeBase):
@@ -74,6 +76,19 @@ class Database:
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._drivers: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
+
+    async def wait(self, patience_s: float = START_PATIENCE_S) -> None:
+        """Return once PostgreSQL can be asked; raises what it says where that takes longer. A killed server is back
+        within a second or two, and a process of ours that gave up on it takes longer than that to start anew."""
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                async with self.connection():
+                    return
+            except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError):
+                if time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(0.1)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:

@@ -10,6 +10,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -53,6 +54,8 @@ class EmbeddedPostgres:
             "max_connections": "200",
             "shared_buffers": "128MB",
             "wal_compression": "on",
+            # After a kill all files are made sure of on disk: one by one that takes seconds, at once a tenth of one.
+            **({"recovery_init_sync_method": "syncfs"} if sys.platform == "linux" else {}),
             **self._options,
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]

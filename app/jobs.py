@@ -27,6 +27,8 @@ _OLD_NOTES = "DELETE FROM pgqueuer_log WHERE created < now() - interval '7 days'
 _WAKE = """
 UPDATE pgqueuer SET execute_after = now() WHERE entrypoint LIKE $1 AND status = 'queued' AND execute_after > now()
 """
+_UNPARK = "DELETE FROM pgqueuer WHERE dedupe_key = $1 AND status = 'failed'"
+_HASTEN = "UPDATE pgqueuer SET execute_after = now() WHERE dedupe_key = $1 AND status = 'queued' RETURNING 1"
 _ANYTHING = select(literal(1))
 
 # A worker that stops beating for this long has lost its job to another one.
@@ -88,6 +90,13 @@ def enqueue_part(queue: str, payload: str, source: str, *, dedupe: str = "NULL")
 async def wake_queue(connection: Connection, pattern: str) -> None:
     """Have the jobs that were put off in the queues whose names are LIKE `pattern` run now."""
     await connection.execute(_WAKE, pattern)
+
+
+async def enqueue_now(connection: Connection, queue: str, payload: msgspec.Struct, *, dedupe: str) -> None:
+    """Have the job of this key run now: the one put off, or a new one in place of one that is parked."""
+    await connection.execute(_UNPARK, dedupe)
+    if await connection.fetchval(_HASTEN, dedupe) is None:
+        await enqueue_on(connection, queue, payload, dedupe=dedupe)
 
 
 async def purge_log(database: Database) -> None:

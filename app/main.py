@@ -125,6 +125,7 @@ def _constant(value: object) -> Provide:
 def _lifespan(product: Product) -> Any:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        await product.database.wait()
         async with product.database.transaction() as session:
             await sync(session, product.catalog)
         await product.gate.open()

@@ -46,15 +46,18 @@ _QUEUE_SETTINGS = {"application_name": "loket-worker-jobs", "synchronous_commit"
 
 
 def main() -> None:
-    """Work until told to stop; what is under way is finished first."""
+    """Work until told to stop; what is under way is finished first. When the database is lost all begins anew, with a
+    clean slate but in this process: a new one would take seconds to come up."""
     product = build(settings(), "worker")
     freeze_heap()
-    uvloop.run(work(product))
+    while not uvloop.run(work(product)):
+        log.warning("the database was lost; beginning anew")
+        product = build(settings(), "worker")
 
 
-async def work(product: Product) -> None:
-    """Run every queue and every recurring task of the product. Ends, with an error, when the database is lost: the
-    supervisor starts a new one, which begins with a clean slate."""
+async def work(product: Product) -> bool:
+    """Run every queue and every recurring task of the product, until told to stop. False: the database was lost."""
+    await product.database.wait()
     connection = await asyncpg.connect(
         driver_url(product.settings.database_url), timeout=10, server_settings=_QUEUE_SETTINGS
     )
@@ -67,6 +70,11 @@ async def work(product: Product) -> None:
     log.info("worker ready: %d queues", len(jobs.qm.entrypoint_registry))
     try:
         await jobs.run(timedelta(seconds=LOOK_EVERY_S), batch_size=BATCH, heartbeat_timeout=timedelta(seconds=LEASE_S))
+        return True
+    except Exception:
+        if not connection.is_closed():
+            raise
+        return False
     finally:
         await _end(tasks)
         await product.close()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.figures import Figures, tell  # noqa: F401 -- a fixture
 from tests.harness.officers import Officers
 from tests.harness.people import Citizen, People
 from tests.harness.product import (
@@ -125,3 +126,4 @@ async def citizen(people: People) -> Citizen:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(SkipWatch(), "skip-watch")
+    config.pluginmanager.register(Figures(), "figures")

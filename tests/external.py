@@ -21,6 +21,7 @@ from app.embedded import _let_pass, _package_folder, _unprivileged_account
 from app.processes import Account, Program
 from tests.harness.debian import installed
 from tests.harness.product import free_port
+from tests.second_try import second_try
 
 DEBIANS = Path("/usr/lib/postgresql/15/bin")
 PASSWORD = "no-secret"
@@ -52,7 +53,8 @@ def run_tests(what: str, tests: Sequence[str], postgres_url: str, valkey_url: st
     print(f"\nOn {what}:", flush=True)
     servers = {"LOKET_TEST_DATABASE_URL": postgres_url, "LOKET_TEST_VALKEY_URL": valkey_url}
     command = [sys.executable, "-m", "pytest", "-q", "-n", os.environ.get("WORKERS", "logical"), *tests]
-    return subprocess.run(command, env={**os.environ, **servers}, check=False).returncode
+    environment = {**os.environ, **servers}
+    return subprocess.run(command, env=environment, check=False).returncode and second_try(environment)
 
 
 def required(program: str, package: str) -> str:

@@ -185,9 +185,8 @@ class Deliverer:
         handler = self._tools.modules[held.row["module"]].handler
         async with self._tools.database.connection() as connection:
             if await claims.lane_is_murky(connection, held):
-                return Outcome(
-                    state="needs_operator", reason="cannot_tell", detail="another of this kind is unresolved"
-                )
+                detail = "another of this kind is unresolved"
+                return Outcome(state="needs_operator", unknown=True, reason="cannot_tell", detail=detail)
             taken = await claims.linked_references(connection, held.backend)
         try:
             receipt = await handler.find(case_data(held.row, self._tools), taken)

@@ -44,8 +44,10 @@ async def settle_asked(
     """The same in the caller's transaction; the case's row (VIEW_COLUMNS). `asked`: the citizen waits for it, and is
     told of a refusal without a message."""
     row = await hold(connection, held.case_id)
-    if outcome.state == "delivered" and held.operation == "submit" and await _is_taken(connection, held, outcome):
-        outcome = _taken(outcome)
+    if outcome.state == "delivered" and held.operation == "submit":
+        reference = outcome.reference or ""
+        if await is_linked_elsewhere(connection, held.backend, reference, held.case_id):
+            outcome = _taken(outcome)
     await settle(connection, held, outcome)
     if held.operation == "submit":
         return await _settle_submission(connection, row, outcome, asked=asked)
@@ -67,13 +69,14 @@ async def hold(connection: Connection, case_id: UUID) -> Mapping[str, Any]:
     return await fetch_one(connection, _HOLD, case_id)
 
 
-async def _is_taken(connection: Connection, held: Claim, outcome: Outcome) -> bool:
-    return bool(await connection.fetchval(_LINKED_ELSEWHERE, held.backend, outcome.reference, held.case_id))
+async def is_linked_elsewhere(connection: Connection, backend: str, reference: str, case_id: UUID) -> bool:
+    """Whether the agency's number belongs to another case."""
+    return bool(await connection.fetchval(_LINKED_ELSEWHERE, backend, reference, case_id))
 
 
 def _taken(outcome: Outcome) -> Outcome:
     detail = f"{outcome.reference} is another case's"
-    return Outcome(state="needs_operator", reason="reference_taken", detail=detail)
+    return Outcome(state="needs_operator", unknown=True, reason="reference_taken", detail=detail, said=outcome.said)
 
 
 async def _settle_submission(

@@ -10,6 +10,7 @@ from app.cases.port import CaseHandler
 from app.cases.wakeups import Wakeups
 from app.catalog.catalog import Catalog
 from app.database import Database
+from app.manifest import IntegrationManifest
 from app.privacy import Vault
 from app.valkey import Valkey
 
@@ -22,8 +23,8 @@ class ModuleTools(msgspec.Struct, frozen=True):
 
 
 class CaseTools(msgspec.Struct, frozen=True):
-    """Everything the actions need beside their own transaction. `late_effects_s`, by backend: how long after a lost
-    answer it may still act on what it was sent."""
+    """Everything the actions need beside their own transaction. By backend: `late_effects_s`, how long after a lost
+    answer it may still act on what it was sent, and `systems`, what its integration says of it."""
 
     database: Database
     vault: Vault
@@ -34,3 +35,4 @@ class CaseTools(msgspec.Struct, frozen=True):
     modules: Mapping[str, ModuleTools]
     late_effects_s: Mapping[str, float]
     backends: Backends
+    systems: Mapping[str, IntegrationManifest]

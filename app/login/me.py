@@ -14,7 +14,7 @@ from app.errors import FieldError, Unauthenticated, Unprocessable
 from app.login.devices import Page, coarse_network, end_all_devices, end_device, list_devices
 from app.login.gate import Gate
 from app.login.guards import CITIZEN, Caller, CitizenRequest
-from app.login.identity import mobile_number
+from app.login.identity import checked_phone
 from app.login.limits import count
 from app.login.models import Citizen
 from app.login.new_passwords import check_password
@@ -115,9 +115,7 @@ async def end_sessions(caller: NamedDependency[Caller], gate: NamedDependency[Ga
 async def _ask_for_phone(gate: Gate, caller: Caller, phone: str, password: str | msgspec.UnsetType) -> None:
     if password is msgspec.UNSET:
         raise Unprocessable(errors=[FieldError("/password", "required")])
-    number = mobile_number(phone)
-    if number is None:
-        raise Unprocessable(errors=[FieldError("/phone", "phone_invalid")])
+    number = checked_phone(phone)
     await count(gate.limiter, "phones", {"account": str(caller.id), "phone": gate.vault.index("phone", number).hex()})
     await check_password(gate, caller, password)
     await ask_phone_change(gate, caller.id, number)

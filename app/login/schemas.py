@@ -28,7 +28,7 @@ DeviceToken = Annotated[
     Meta(
         max_length=128,
         pattern="^[A-Za-z0-9_=-]*$",
-        examples=["the device_token of this device's last login"],
+        examples=[""],
         description="Shows that this device has been used before: it is then counted apart from everybody else's "
         "tries, and works on while strangers' wrong tries keep new devices out.",
     ),

@@ -50,7 +50,7 @@ _SOON = 5
 
 # A text held to dates: a date that may be left out would take `date=null` for none.
 Day = Annotated[
-    str,
+    str | None,
     QueryParameter(
         name="date",
         description="Today there, where it is left out.",
@@ -83,15 +83,12 @@ async def list_clinics(
     request: AnyRequest,
     facility_id: FromPath[str],
     language: NamedDependency[Language],
-    day: Day = "",
+    day: Day = None,
 ) -> ClinicList:
     branch = _branches(request).get(facility_id)
     if branch is None:
         raise NotFound("facility_unknown")
-    facility, wanted = (
-        branch.facility,
-        _day(day if "date" in request.query_params else None) or today_at(branch.facility),
-    )
+    facility, wanted = branch.facility, _day(day) or today_at(branch.facility)
     closed = next((_reason(fault, language) for fault in day_faults(facility, wanted, "")), None)
     asked = [() if closed else sessions_on(clinic, wanted) for clinic in facility.clinic]
     live = _live(request)

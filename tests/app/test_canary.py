@@ -23,7 +23,7 @@ def processes(
 ) -> list[Running]:
     """API and worker as processes, at the level that says most."""
     started = [start_process(command, LOKET_LOG_LEVEL="debug") for command in ("serve", "work")]
-    started[0].wait_for("startup complete")
+    started[0].wait_for("Uvicorn running")
     started[1].wait_for("worker ready")
     return started
 

@@ -33,7 +33,7 @@ def api(environment: dict[str, str], start_process: Callable[..., Running]) -> A
     running = start_process("serve", **given)
     api = Api(read_settings({**environment, **given}))
     api.url = f"http://127.0.0.1:{environment['LOKET_PORT']}"
-    running.wait_for("startup complete")
+    running.wait_for("Uvicorn running")
     return api
 
 

@@ -32,7 +32,7 @@ async def test_every_ticket_is_one_case_and_every_case_one_ticket(
     await bench.fault("lost_answer", ["take"], rate=0.1)
     server, worker = start_process("serve", **serving), start_process("work")
     worker.wait_for("worker ready")
-    server.wait_for("startup complete")
+    server.wait_for("Uvicorn running")
 
     room = asyncio.Semaphore(AT_ONCE)
     asking = asyncio.gather(*(ask_all(citizen, f"http://127.0.0.1:{port}", room) for citizen in citizens))

@@ -53,7 +53,10 @@ async def test_down_and_back(
         shown = [
             (await citizen.get(case["links"]["self"])).json() for citizen, case in zip(citizens, opened, strict=True)
         ]
-    assert {case["delivery"]["state"] for case in shown} == {"queued"}
+    # Somebody's may be the one that just tries whether the agency is back.
+    states = [case["delivery"]["state"] for case in shown]
+    assert set(states) <= {"queued", "delivering"}
+    assert states.count("delivering") <= 1
     assert {len(case["timeline"]) for case in shown} == {1}
     # One probe at a time, ever more slowly; the first few deliveries went in together.
     assert 1 <= refusing.calls <= 30

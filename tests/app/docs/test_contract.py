@@ -90,7 +90,6 @@ def test_every_problem_shows_its_real_codes(document: Document) -> None:
             shown |= codes
     # What no operation can answer: another method or host, and what the terminal is told.
     unshown = {"method_not_allowed", "host_not_allowed", "conflict", "case_past_asking", "unavailable"}
-    unshown |= {"maintenance_unknown", "paused_already"}
     assert set(statuses) - shown == unshown
 
 

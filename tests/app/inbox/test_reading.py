@@ -18,6 +18,8 @@ async def reader(journey: Journey) -> tuple[str, UUID]:
     token = (await journey.register(somebody()))["access_token"]
     async with journey.database.transaction() as session:
         found = await session.scalar(text("select id from citizens order by id desc limit 1"))
+        # What registering itself had to say.
+        await session.execute(text("delete from messages where citizen_id = :id"), {"id": found})
     assert isinstance(found, UUID)
     return token, found
 

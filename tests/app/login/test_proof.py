@@ -101,15 +101,8 @@ async def test_an_unusable_entry_is_told_to_who_has_the_code_and_to_nobody_else(
         again = await journey.confirm(client, registration_id, await journey.code(person.phone))
         assert_problem(again, 422, "code_used")
     after = await tables.counts()
-    assert {name for name in after if after[name] != before[name]} <= {
-        "audit_rows",
-        "challenges",
-        "registrations",
-        "outgoing_messages",
-        "pgqueuer",
-        "pgqueuer_log",
-        "register_days",
-    }
+    untouched = ("citizens", "contacts", "credentials", "identity_checks", "messages", "sessions", "refresh_tokens")
+    assert [after[name] for name in untouched] == [before[name] for name in untouched]
     assert after["audit_rows"] == before["audit_rows"] + 1
 
 

@@ -41,11 +41,12 @@ async def cut_off(
     """Ask on a process that is killed as soon as the asking has `reached` its point."""
     port = free_port()
     running = start("serve", LOKET_PORT=str(port), LOKET_PUBLIC_URL=issuer)
-    running.wait_for("startup complete")
+    running.wait_for("Uvicorn running")
     headers = {"Idempotency-Key": key}
     asking = asyncio.create_task(citizen.client.post(f"http://127.0.0.1:{port}/v1/cases", json=body, headers=headers))
-    async with asyncio.timeout(30):
-        while not await reached():  # noqa: ASYNC110 -- another process gets there, without an event
+    async with asyncio.timeout(90):
+        while not await reached():
+            assert not asking.done(), f"answered before it got there: {asking.result().text}"
             await asyncio.sleep(0.05)
     running.kill()
     with suppress(httpx.TransportError):

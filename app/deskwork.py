@@ -1,0 +1,110 @@
+"""`loket deliveries`: the operator's desk from the terminal, where whoever has the machine sees every agency's."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+from uuid import UUID
+
+import msgspec
+
+from app.assembly import Product, build
+from app.cases.timeline import CHANNEL
+from app.database import Connection
+from app.deliveries import actions, desk, parked
+from app.deliveries.acting import Acting
+from app.deliveries.schemas import DeliveryItem, ManyRetried, ParkedJob, Resolution, RetriedMany
+from app.errors import LoketError
+from app.settings import Settings, SettingsError
+from app.texts import text
+
+T = TypeVar("T")
+
+
+async def waiting(settings: Settings, wanted: desk.Wanted) -> list[DeliveryItem]:
+    """The longest waiting, at most `wanted.limit`."""
+    acting = _terminal("")
+    return await _done(settings, lambda connection, _: _items(connection, acting, wanted))
+
+
+async def show(settings: Settings, delivery_id: str, officer: str) -> str:
+    """One delivery with its tries, as indented JSON; audited under the officer's name."""
+
+    async def read(connection: Connection, product: Product) -> str:
+        shown = await desk.read_delivery(connection, _terminal(officer), _id(delivery_id), product.cases, "en")
+        return msgspec.json.format(msgspec.json.encode(shown), indent=2).decode()
+
+    return await _done(settings, read)
+
+
+async def retry(settings: Settings, delivery_id: str, reason: str, officer: str) -> None:
+    async def work(connection: Connection, product: Product) -> UUID:
+        return await actions.retry(connection, _terminal(officer), _id(delivery_id), reason, product.cases)
+
+    await _done(settings, work, tells=True)
+
+
+async def resolve(settings: Settings, delivery_id: str, resolution: Resolution, officer: str) -> None:
+    async def work(connection: Connection, product: Product) -> UUID:
+        return await actions.resolve(connection, _terminal(officer), _id(delivery_id), resolution, product.cases)
+
+    await _done(settings, work, tells=True)
+
+
+async def retry_many(settings: Settings, asked: ManyRetried, officer: str) -> RetriedMany:
+    async def work(connection: Connection, product: Product) -> RetriedMany:
+        return await actions.retry_many(connection, _terminal(officer), asked, product.cases)
+
+    return await _done(settings, work)
+
+
+async def parked_jobs(settings: Settings) -> list[ParkedJob]:
+    async def read(connection: Connection, _: Product) -> list[ParkedJob]:
+        return (await parked.list_parked(connection)).items
+
+    return await _done(settings, read)
+
+
+async def queue_again(settings: Settings, job_id: int, reason: str, officer: str) -> None:
+    async def work(connection: Connection, _: Product) -> None:
+        await parked.queue_again(connection, _terminal(officer), job_id, reason)
+
+    await _done(settings, work)
+
+
+def _terminal(officer: str) -> Acting:
+    return Acting(officer, officer, "")
+
+
+def _id(given: str) -> UUID:
+    try:
+        return UUID(given)
+    except ValueError:
+        raise SettingsError(f"{given!r} is no delivery's id") from None
+
+
+async def _items(connection: Connection, acting: Acting, wanted: desk.Wanted) -> list[DeliveryItem]:
+    return (await desk.list_deliveries(connection, acting, wanted, "en")).items
+
+
+async def _done(settings: Settings, work: Callable[[Connection, Product], Awaitable[T]], *, tells: bool = False) -> T:
+    """`work` in one transaction; with `tells` it gives the case whose streams are woken after.
+
+    Raises SettingsError with what refused it.
+    """
+    product = build(settings, "desk")
+    try:
+        async with product.database.begin() as connection:
+            done = await work(connection, product)
+        if tells:
+            await product.valkey.publish(CHANNEL, str(done).encode())
+    except LoketError as error:
+        raise SettingsError(_words(error)) from None
+    finally:
+        await product.close()
+    return done
+
+
+def _words(error: LoketError) -> str:
+    faults = [
+        f"{fault.pointer.strip('/')}: {text(f'field.{fault.code}', 'en', fault.params)}" for fault in error.errors
+    ]
+    return "; ".join([text(f"error.{error.code}", "en", error.params), *faults])
