@@ -27,7 +27,7 @@ class PasskeyAnswer(msgspec.Struct, tag_field="method", tag="passkey", forbid_un
     credential: UsedCredential
 
 
-class RecoveryRequest(msgspec.Struct, forbid_unknown_fields=True):
+class ForgottenPassword(msgspec.Struct, forbid_unknown_fields=True):
     """Whose password is forgotten."""
 
     nik: Nik
@@ -35,7 +35,7 @@ class RecoveryRequest(msgspec.Struct, forbid_unknown_fields=True):
     device_token: DeviceToken = ""
 
 
-class RecoveryStarted(msgspec.Struct):
+class ForgottenStarted(msgspec.Struct):
     """The same for every NIK."""
 
     recovery_id: UUID

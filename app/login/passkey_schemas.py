@@ -162,4 +162,4 @@ class Passkeys(msgspec.Struct):
     """All of mine, newest first."""
 
     items: Sequence[PasskeyView]
-    next_cursor: None = None
+    next_cursor: str | None = None

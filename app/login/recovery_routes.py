@@ -14,7 +14,7 @@ from app.login.gate import Gate
 from app.login.guards import PUBLIC
 from app.login.known_devices import known_device
 from app.login.limits import count
-from app.login.method_schemas import METHODS, OtpRecovery, PasskeyRecovery, RecoveryRequest, RecoveryStarted
+from app.login.method_schemas import METHODS, OtpRecovery, PasskeyRecovery, ForgottenPassword, ForgottenStarted
 from app.login.new_passwords import Recovery, recover
 from app.login.passkeys import request_options
 from app.login.proofs import PROOF_REFUSALS, brought
@@ -37,8 +37,8 @@ from app.telemetry import client_address, client_network
     responses=problems(413, 415, 422, public=True),
 )
 async def start(
-    data: JSONBody[RecoveryRequest], request: Request[Any, Any, Any], gate: NamedDependency[Gate]
-) -> RecoveryStarted:
+    data: JSONBody[ForgottenPassword], request: Request[Any, Any, Any], gate: NamedDependency[Gate]
+) -> ForgottenStarted:
     nik_index = gate.vault.index("nik", data.nik)
     device_id = known_device(gate.vault, nik_index, data.device_token)
     account = entry.tried_under(gate.vault, nik_index, device_id)
@@ -46,7 +46,7 @@ async def start(
     await count(gate.limiter, "recoveries", {"device": account.hex()} if device_id else strangers)
     started = await start_recovery(gate, Forgetful(nik_index, account, data.device_name))
     options = request_options(gate, started.challenge_id)
-    return RecoveryStarted(started.challenge_id, METHODS, options, started.expires_at)
+    return ForgottenStarted(started.challenge_id, METHODS, options, started.expires_at)
 
 
 @post(
