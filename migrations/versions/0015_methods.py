@@ -6,10 +6,12 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision: str = "0013"
-down_revision: str | Sequence[str] | None = "0012"
+revision: str = "0015"
+down_revision: str | Sequence[str] | None = "0014"
 
 _PURPOSES = "'registration', 'login', 'recovery', 'step_up', 'passkey', 'new_phone', 'old_phone'"
+
+_OWN = "current_setting('loket.asks', true) IN ('service', 'citizen:' || citizen_id)"
 
 
 def upgrade() -> None:
@@ -22,6 +24,9 @@ def upgrade() -> None:
     _sessions()
     _passkeys()
     _phone_changes()
+    for table in ("passkeys", "phone_changes"):
+        op.execute(f"CREATE POLICY asker ON {table} USING ({_OWN}) WITH CHECK ({_OWN})")
+        op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
 
 
 def _sessions() -> None:
