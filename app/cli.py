@@ -69,8 +69,11 @@ def work() -> None:
 def migrate() -> None:
     """Bring the database to its newest form; safe to call at any time, from several places."""
     from app.migrate import upgrade
+    from app.roles import serving_role
 
-    asyncio.run(upgrade(_with_servers().database_url))
+    ours = _with_servers()
+    owner_url = ours.migration_database_url or ours.database_url
+    asyncio.run(upgrade(owner_url, serving_role(ours.database_url, owner_url)))
 
 
 @loket.command()
@@ -82,7 +85,7 @@ def sandboxes() -> None:
     from app.sandbox.server import serve as serve_sandboxes
 
     ours = settings()
-    uvloop.run(serve_sandboxes(sandbox_classes(), ours.data_dir, ours.host, ours.sandbox_port))
+    uvloop.run(serve_sandboxes(sandbox_classes(), ours.data_dir, (ours.host, ours.sandbox_port), ours.issuer))
 
 
 @loket.command()
@@ -180,6 +183,46 @@ def remove_client(client_id: str, officer: str) -> None:
 
     asyncio.run(remove(_with_servers(), client_id, officer))
     click.echo(f"{client_id} is removed")
+
+
+@loket.group()
+def officers() -> None:
+    """Accounts of officers. Every change is audited."""
+
+
+@officers.command("add")
+@click.argument("name")
+@click.option("--full-name", required=True)
+@click.option("--role", required=True, help="operator, supervisor, agency_head, city_admin, auditor.")
+@click.option("--agency", help="The agency's id, for the first three roles.")
+@click.option("--phone", help="Where the officer is told of what happens to the account.")
+@click.option("--officer", required=True, help="Who adds it; stands in the audit record.")
+def add_officer(officer: str, **told: Any) -> None:
+    """Make the account NAME, and print its invitation once."""
+    from app.officers import add
+
+    given = {key: value for key, value in told.items() if value is not None}
+    click.echo(asyncio.run(add(_with_servers(), given, officer)))
+
+
+@officers.command("list")
+def list_officers() -> None:
+    """The accounts, by name."""
+    from app.officers import listed
+
+    for line in asyncio.run(listed(_with_servers())):
+        click.echo(line)
+
+
+@officers.command("disable")
+@click.argument("name")
+@click.option("--officer", required=True, help="Who disables it; stands in the audit record.")
+def disable_officer(name: str, officer: str) -> None:
+    """Shut the account NAME; its sessions end at once."""
+    from app.officers import disable
+
+    asyncio.run(disable(_with_servers(), name, officer))
+    click.echo(f"{name} is disabled")
 
 
 @loket.group()
@@ -290,7 +333,8 @@ def _with_servers() -> Settings:
         postgres = EmbeddedPostgres(ours.data_dir / "postgres")
         if not postgres.is_ready():
             raise SettingsError("no database: set LOKET_DATABASE_URL, or have `make run` running in another terminal")
-        os.environ["LOKET_DATABASE_URL"] = postgres.url()
+        os.environ["LOKET_DATABASE_URL"] = postgres.serving_url()
+        os.environ["LOKET_MIGRATION_DATABASE_URL"] = postgres.url()
     if not ours.valkey_url:
         os.environ["LOKET_VALKEY_URL"] = EmbeddedValkey(ours.data_dir / "valkey").url()
     settings.cache_clear()

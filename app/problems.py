@@ -152,7 +152,7 @@ def _problem_spec(status: int, codes: Sequence[str]) -> ResponseSpec:
 
 def on_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Litestar's handler for every exception: nothing of a stack, query, host or credential leaves."""
-    return render(_known(error), language_of(request.headers.get("accept-language")), _headers_of(error))
+    return render(known(error), language_of(request.headers.get("accept-language")), _headers_of(error))
 
 
 def render(error: LoketError, language: Language, headers: Mapping[str, str] | None = None) -> Response[bytes]:
@@ -192,7 +192,7 @@ def _type_of(code: str) -> str:
     return f"/docs/errors#{code}"
 
 
-def _known(error: Exception) -> LoketError:
+def known(error: Exception) -> LoketError:
     if isinstance(error, LoketError):
         return error
     if isinstance(error, HTTPException) and error.status_code < 500:

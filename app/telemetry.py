@@ -88,7 +88,7 @@ class Telemetry:
         headers = list(message.get("headers", ()))
         names = {name.lower() for name, _ in headers}
         headers.append((b"x-request-id", identity.encode()))
-        headers.extend(self._headers)
+        headers.extend(each for each in self._headers if each[0] not in names)
         if b"content-security-policy" not in names:
             page = any(value.startswith(b"text/html") for name, value in headers if name.lower() == b"content-type")
             headers.append((b"content-security-policy", _PAGE_CSP if page else _API_CSP))

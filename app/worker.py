@@ -16,6 +16,7 @@ from app.assembly import Product, build
 from app.audit.anchor_file import anchor_file
 from app.audit.keeping import keep_audit
 from app.backends.actions import QUEUE_PREFIX
+from app.callbacks import actions as callbacks
 from app.cases.delivery import Deliverer, Share
 from app.cases.handover import DeliveryJob
 from app.cases.refresh import Refresher
@@ -28,6 +29,7 @@ from app.login import jobs as login
 from app.login.provider import backchannel
 from app.processes import freeze_heap
 from app.readiness.beats import beat
+from app.roles import warn_of_one_role
 from app.settings import settings
 
 log = logging.getLogger("loket.worker")
@@ -45,18 +47,23 @@ _QUEUE_SETTINGS = {"application_name": "loket-worker-jobs", "synchronous_commit"
 
 
 def main() -> None:
-    """Work until told to stop; what is under way is finished first."""
+    """Work until told to stop; what is under way is finished first. When the database is lost all begins anew, with a
+    clean slate but in this process: a new one would take seconds to come up."""
     product = build(settings(), "worker")
     freeze_heap()
-    uvloop.run(work(product))
+    while not uvloop.run(work(product)):
+        log.warning("the database was lost; beginning anew")
+        product = build(settings(), "worker")
 
 
-async def work(product: Product) -> None:
-    """Run every queue and every recurring task of the product. Ends, with an error, when the database is lost: the
-    supervisor starts a new one, which begins with a clean slate."""
+async def work(product: Product) -> bool:
+    """Run every queue and every recurring task of the product, until told to stop. False: the database was lost."""
+    await product.database.wait()
     connection = await asyncpg.connect(
         driver_url(product.settings.database_url), timeout=10, server_settings=_QUEUE_SETTINGS
     )
+    if not product.settings.is_demo:
+        await warn_of_one_role(product.database)
     await product.valkey.start()
     await product.backends.controls.open()
     jobs = await run_queues(connection, _queues(product))
@@ -66,6 +73,11 @@ async def work(product: Product) -> None:
     log.info("worker ready: %d queues", len(jobs.qm.entrypoint_registry))
     try:
         await jobs.run(timedelta(seconds=LOOK_EVERY_S), batch_size=BATCH, heartbeat_timeout=timedelta(seconds=LEASE_S))
+        return True
+    except Exception:
+        if not connection.is_closed():
+            raise
+        return False
     finally:
         await _end(tasks)
         await product.close()
@@ -142,6 +154,7 @@ async def _tell_logouts(product: Product) -> None:
 async def _purge(product: Product) -> None:
     await purge_cases(product.cases)
     await inbox.purge(product.database)
+    await callbacks.purge(product.database)
     await login.purge(product.database)
     await identity_checks.sweep(product.database)
     await purge_log(product.database)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.figures import Figures, tell  # noqa: F401 -- a fixture
 from tests.harness.officers import Officers
 from tests.harness.people import Citizen, People
 from tests.harness.product import (
@@ -49,11 +50,12 @@ def valkey_url(servers: Servers) -> str:
 
 
 @pytest.fixture(scope="module")
-def environment(postgres_url: str, valkey_url: str) -> Iterator[dict[str, str]]:
+def environment(servers: Servers, postgres_url: str, valkey_url: str) -> Iterator[dict[str, str]]:
     """The LOKET_ variables of this module's product. A module's own fixture may change them before `api` starts."""
     data = Path(tempfile.mkdtemp(prefix="loket-data-"))
     yield {
-        "LOKET_DATABASE_URL": postgres_url,
+        "LOKET_DATABASE_URL": servers.serving_url(postgres_url),
+        "LOKET_MIGRATION_DATABASE_URL": postgres_url,
         "LOKET_VALKEY_URL": valkey_url,
         "LOKET_DATA_DIR": str(data),
         "LOKET_PORT": str(free_port()),
@@ -91,7 +93,8 @@ def api(environment: dict[str, str]) -> Iterator[Api]:
 @pytest.fixture(scope="module")
 def sandboxes(environment: dict[str, str]) -> Iterator[Sandboxes]:
     """The agencies' systems: `sandboxes.url("sicantik")`, `sandboxes.bench("sicantik")` for faults, ledger and work."""
-    with running_sandboxes(int(environment["LOKET_SANDBOX_PORT"]), Path(environment["LOKET_DATA_DIR"])) as running:
+    port, product_url = int(environment["LOKET_SANDBOX_PORT"]), f"http://127.0.0.1:{environment['LOKET_PORT']}"
+    with running_sandboxes(port, Path(environment["LOKET_DATA_DIR"]), product_url) as running:
         yield running
 
 
@@ -125,3 +128,4 @@ async def citizen(people: People) -> Citizen:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(SkipWatch(), "skip-watch")
+    config.pluginmanager.register(Figures(), "figures")

@@ -7,7 +7,6 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request
-from litestar.connection import ASGIConnection
 from litestar.di import Provide
 from litestar.handlers import BaseRouteHandler
 
@@ -32,6 +31,15 @@ def officer(*roles: Role) -> Mapping[str, object]:
     if not roles:
         raise ValueError("a handler for officers names their roles")
     return {"permission": "officer", "roles": frozenset(roles)}
+
+
+def officer_page(*roles: Role) -> Mapping[str, object]:
+    """The same for a page: the session is a cookie's, and what changes anything must come from a form of ours."""
+    return {**officer(*roles), "permission": "officer_page"}
+
+
+# A page before login. Its forms, too, must be ours.
+VISITOR_PAGE = {"permission": "visitor_page"}
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -67,27 +75,25 @@ class OfficerDoor(ABC):
         """Raises Unauthenticated."""
 
     @abstractmethod
-    async def by_cookie(self, cookie: str) -> Officer | None:
-        """Whose living page session it is."""
+    async def by_page(self, request: Request[Any, Any, Any]) -> Officer:
+        """Whose page this is. Raises Unauthenticated, Forbidden for what no form of ours sent."""
+
+    @abstractmethod
+    async def visit(self, request: Request[Any, Any, Any]) -> None:
+        """Raises Forbidden for what no form of ours sent."""
 
 
-async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def guard(connection: Request[Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let the request in, or raise Unauthenticated or Forbidden. Runs before the body is read."""
     permission = handler.opt.get("permission")
     if permission == "public":
         return
     if permission == "citizen":
-        caller = await _caller(connection)
-        level = handler.opt.get("level", 1)
-        if caller.assurance_level < level:
-            raise Forbidden("assurance_level_too_low", params={"level": level})
-        connection.scope["user"] = caller
-    elif permission == "officer":
-        door: OfficerDoor = connection.app.state["officer_door"]
-        found = await door.by_token(_bearer(connection))
-        if found.role not in handler.opt["roles"]:
-            raise Forbidden
-        connection.scope["user"] = found
+        connection.scope["user"] = await _citizen(connection, handler.opt.get("level", 1))
+    elif permission in ("officer", "officer_page"):
+        connection.scope["user"] = await _officer(connection, permission, handler.opt["roles"])
+    elif permission == "visitor_page":
+        await _door(connection).visit(connection)
     else:
         raise Forbidden
 
@@ -121,13 +127,28 @@ DEPENDENCIES = {
 }
 
 
-async def _caller(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
+async def _citizen(connection: Request[Any, Any, Any], level: int) -> Caller:
     gate: Gate = connection.app.state["gate"]
     claims = await gate.admit(_bearer(connection))
+    if claims.assurance_level < level:
+        raise Forbidden("assurance_level_too_low", params={"level": level})
     return Caller("citizen", claims.citizen_id, claims.session_id, claims.assurance_level)
 
 
-def _bearer(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+async def _officer(connection: Request[Any, Any, Any], permission: str, roles: frozenset[Role]) -> Officer:
+    door = _door(connection)
+    found = await (door.by_page(connection) if permission == "officer_page" else door.by_token(_bearer(connection)))
+    if found.role not in roles:
+        raise Forbidden
+    return found
+
+
+def _door(connection: Request[Any, Any, Any]) -> OfficerDoor:
+    door: OfficerDoor = connection.app.state["officer_door"]
+    return door
+
+
+def _bearer(connection: Request[Any, Any, Any]) -> str:
     authorization = connection.headers.get("authorization", "")
     if authorization[: len(_SCHEME)].lower() != _SCHEME:
         raise Unauthenticated("token_missing")

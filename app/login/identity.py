@@ -29,19 +29,34 @@ class Person(msgspec.Struct, frozen=True):
 def checked_person(nik: str, name: str, birth_date: date, phone: str, *, today: date) -> Person:
     """Raises Unprocessable with every fault found."""
     tidy_name = " ".join(unicodedata.normalize("NFKC", name).split())
-    number = parse_phone(phone)
+    number = _mobile(phone)
     faults = [*_nik_faults(nik, birth_date, today)]
     if not _is_name(tidy_name):
         faults.append(FieldError("/name", "name_invalid"))
-    if not (number.valid and number.type == "mobile" and number.e164 and number.e164.isascii()):
+    if not number:
         faults.append(FieldError("/phone", "phone_invalid"))
     if faults:
         raise Unprocessable(errors=faults)
-    return Person(nik, tidy_name, birth_date, number.e164 or "")
+    return Person(nik, tidy_name, birth_date, number)
+
+
+def checked_phone(phone: str) -> str:
+    """The number as E.164. Raises Unprocessable."""
+    number = _mobile(phone)
+    if not number:
+        raise Unprocessable(errors=[FieldError("/phone", "phone_invalid")])
+    return number
 
 
 def today_in_indonesia() -> date:
     return datetime.now(_EASTERN_TIME).date()
+
+
+def _mobile(phone: str) -> str:
+    """E.164, or "" for what is no Indonesian mobile number."""
+    number = parse_phone(phone)
+    usable = number.valid and number.type == "mobile" and number.e164 and number.e164.isascii()
+    return str(number.e164) if usable else ""
 
 
 def _nik_faults(nik: str, birth_date: date, today: date) -> Iterator[FieldError]:

@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.database import Base, Database
 from app.login.keys import RETIRED_KEPT_S
 from app.login.models import Challenge, CodeTries, RefreshToken, Registration, Session, SigningKey
+from app.login.officers.limits import KNOWN_FOR
+from app.login.officers.models import OfficerChallenge, OfficerSession
 from app.login.provider.models import BrowserLogin, ClientAssertion, ClientToken, LogoutNotice
 from app.login.sessions import RETRY_WINDOW_S
 
@@ -42,6 +44,9 @@ async def purge(database: Database) -> int:
             SigningKey.retired_at < func.now() - timedelta(seconds=RETIRED_KEPT_S),
             SigningKey.__table__.c.kid,
         ),
+        _oldest(OfficerChallenge, OfficerChallenge.expires_at < ended),
+        # Until then they say where an officer is known to log in from.
+        _oldest(OfficerSession, OfficerSession.created_at < func.now() - KNOWN_FOR),
         _oldest(Session, (Session.expires_at < ended) | (Session.revoked_at < ended)),
     )
     touched = 0

@@ -78,8 +78,11 @@ def normalised(password: str) -> str:
     return unicodedata.normalize("NFKC", password)
 
 
-def password_faults(password: str, person: Person) -> Sequence[FieldError]:
-    """Why this password is refused for this person: length, what others know of them, what everybody tries first."""
+def password_faults(password: str, person: Person | Sequence[str]) -> Sequence[FieldError]:
+    """Why this password is refused for this person: length, what others know of them, what everybody tries first.
+
+    Of an officer others know but names.
+    """
     password = normalised(password)
     if not SHORTEST <= len(password) <= LONGEST:
         return [FieldError("/password", "password_length", {"min": SHORTEST, "max": LONGEST})]
@@ -103,13 +106,18 @@ def _matches(stored: str, password: str) -> bool:
         return False
 
 
-def _is_personal(password: str, person: Person) -> bool:
+def _is_personal(password: str, person: Person | Sequence[str]) -> bool:
+    if not isinstance(person, Person):
+        return _has_name(password, " ".join(person))
     born = person.birth_date
     digits = re.sub(r"\D", "", password)
     dates = {born.strftime(form) for form in ("%d%m%Y", "%Y%m%d", "%d%m%y", "%y%m%d")}
     numbers = {person.nik, person.phone.removeprefix("+62"), *dates}
-    words = [word for word in re.split(r"\W+", person.name.casefold()) if len(word) >= _WORD]
-    return any(number in digits for number in numbers) or any(word in password for word in words)
+    return any(number in digits for number in numbers) or _has_name(password, person.name)
+
+
+def _has_name(password: str, name: str) -> bool:
+    return any(len(word) >= _WORD and word in password for word in re.split(r"\W+", name.casefold()))
 
 
 def _is_common(password: str) -> bool:

@@ -1,6 +1,6 @@
 """The invariants of a run, asked of the database, the agency's ledger and the citizens' history once it is over.
 
-Each looks at everything there is and names what breaks it. I8, I14, I16 and I18 have tests of their own.
+Each looks at everything there is and names what breaks it. I14, I16 and I18 have tests of their own.
 """
 
 from collections import Counter
@@ -11,6 +11,9 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from app.audit.anchor_file import anchor_file
+from app.audit.port import Head
+from app.audit.verify import examine
 from app.cases.states import ARROWS, FINAL
 from app.database import driver_url
 from app.sandbox.port import Effect
@@ -32,13 +35,14 @@ class Verdict(msgspec.Struct, frozen=True):
 
 class Evidence(msgspec.Struct, frozen=True):
     """`cases` by number, with their submission's delivery; `ledger` of the agency; `otherwise`: statuses that keys got
-    which were used for another body."""
+    which were used for another body; `anchors`: what the audit's chain must agree with."""
 
     connection: "asyncpg.Connection[Any]"
     history: History
     cases: Mapping[str, Mapping[str, Any]]
     ledger: Sequence[Effect]
     otherwise: Sequence[int] = ()
+    anchors: Sequence[Head] = ()
 
     @property
     def effects(self) -> Counter[str]:
@@ -54,18 +58,21 @@ async def check(settings: Settings, ledger: Path, history: History, otherwise: S
     """Every invariant, on what stands now."""
     connection = await asyncpg.connect(driver_url(settings.database_url))
     try:
-        return await judge(connection, list(read_ledger(ledger)), history, otherwise)
+        cases = await all_cases(connection)
+        anchors = await anchor_file(settings).anchored()
+        evidence = Evidence(connection, history, cases, list(read_ledger(ledger)), otherwise, anchors)
+        return await judge(evidence)
     finally:
         await connection.close()
 
 
-async def judge(
-    connection: "asyncpg.Connection[Any]", ledger: Sequence[Effect], history: History, otherwise: Sequence[int] = ()
-) -> list[Verdict]:
-    """The same as one connection sees it."""
-    cases = {row["number"]: dict(row) for row in await connection.fetch(_CASES)}
-    evidence = Evidence(connection, history, cases, ledger, otherwise)
+async def judge(evidence: Evidence) -> list[Verdict]:
+    """The same of what is given."""
     return [await _verdict(name, invariant, evidence) for name, invariant in INVARIANTS.items()]
+
+
+async def all_cases(connection: "asyncpg.Connection[Any]") -> Mapping[str, Mapping[str, Any]]:
+    return {row["number"]: dict(row) for row in await connection.fetch(_CASES)}
 
 
 def read_ledger(path: Path) -> Iterator[Effect]:
@@ -165,6 +172,12 @@ async def timeline_goes_forward(evidence: Evidence) -> Found:
     return len(evidence.cases) + len(moves), broken
 
 
+async def audit_is_whole(evidence: Evidence) -> Found:
+    """The audit's chain holds every row, and agrees with each anchor outside the database."""
+    report = await examine(evidence.connection, evidence.anchors)
+    return report.head.position, [report.fault.words] if report.fault else []
+
+
 async def transfers_are_audited(evidence: Evidence) -> Found:
     """Each time personal data may have left for an agency, an audit row says so."""
     rows = await evidence.connection.fetch(_TRANSFERS)
@@ -228,6 +241,7 @@ INVARIANTS: Mapping[str, Check] = {
     "I5": written_together,
     "I6": one_answer_a_key,
     "I7": timeline_goes_forward,
+    "I8": audit_is_whole,
     "I9": transfers_are_audited,
     "I10": own_writes_are_read,
     "I11": leases_hold,

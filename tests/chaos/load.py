@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import random
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date
@@ -33,6 +34,7 @@ BORN = date(1990, 5, 17)
 # Of a thousand requests: whose phone dies after the first silence, whose form is impossible, which are sent twice at
 # once as a phone does on a bad line, how many accepted ones are looked at at once, and how many taken back.
 GIVEN_UP, REFUSED, DOUBLED, LOOKED_AT, TAKEN_BACK = 20, 20, 50, 200, 20
+EARLIER = 300
 _HEADERS = {"Content-Type": "application/json", "Accept-Language": "id"}
 
 
@@ -86,6 +88,10 @@ class Load:
         self._urls = itertools.cycle(urls)
         self._dice = random.Random(f"{seed}.load")
         self._session: aiohttp.ClientSession | None = None
+        self._earlier: deque[tuple[Asked, Told]] = deque(maxlen=EARLIER)
+        # Clear: nobody hands in anything new.
+        self.room = asyncio.Event()
+        self.room.set()
 
     async def __aenter__(self) -> "Load":
         connector = aiohttp.TCPConnector(limit=0)
@@ -102,6 +108,7 @@ class Load:
 
         async def one_after_another() -> None:
             for number, file in waiting:
+                await self.room.wait()
                 if time.monotonic() >= until:
                     return
                 await self._one(number, str(file))
@@ -155,10 +162,19 @@ class Load:
             return
         if not _answers(told):
             told = await self._until_answered(asked)
-        if 200 <= told.status < 300 and self._happens(LOOKED_AT):
+        if 200 <= told.status < 300:
+            await self._after(asked, told)
+
+    async def _after(self, asked: Asked, told: Told) -> None:
+        if self._happens(LOOKED_AT):
             await self._look(asked, told)
-        if 200 <= told.status < 300 and self._happens(TAKEN_BACK):
+        if self._happens(TAKEN_BACK):
             await self.take_back(asked, told)
+        elif len(self._earlier) == EARLIER and self._happens(TAKEN_BACK):
+            # By now the agency has it, and must be told.
+            await self.take_back(*self._earlier.popleft())
+        else:
+            self._earlier.append((asked, told))
 
     def _drawn(self) -> Intent:
         if self._happens(GIVEN_UP):

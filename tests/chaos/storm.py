@@ -5,9 +5,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from uuid import UUID
 
+import asyncpg
 import msgspec
 import uvloop
 
@@ -26,8 +27,11 @@ CASES_EACH = 10
 # The share of registrations whose answer is lost all along, beside what the schedule does.
 LOST_ANSWERS = 0.01
 QUIESCE_S = 300.0
+MOST_OPEN = 400
+LOOK_EVERY_S, LOOK_BUDGET_S = 0.5, 5.0
 OTHERWISE = 100
 _OPEN = "SELECT count(*) FROM deliveries WHERE state IN ('queued', 'delivering')"
+_UNLINKED = "SELECT count(*) FROM audit_rows WHERE NOT EXISTS (SELECT FROM audit_links WHERE row_id = audit_rows.id)"
 _STATES = """
 SELECT operation || ' ' || state || coalesce(': ' || reason, '') AS standing, count(*) FROM deliveries GROUP BY 1
 """
@@ -35,7 +39,8 @@ SELECT operation || ' ' || state || coalesce(': ' || reason, '') AS standing, co
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """`cases` are handed in by `at_once` citizens at a time, or for `seconds` where that is over sooner. `wild`:
-    pauses, bad networks and a failing agency beside the kills. `replayed`: at most so many keys are asked again."""
+    pauses, bad networks and a failing agency beside the kills. `replayed`: at most so many keys are asked again;
+    `kills`: whom, where not everybody."""
 
     cases: int
     seed: int
@@ -44,6 +49,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     wild: bool = False
     longest_pause_s: float = 4.0
     replayed: int = 1_000_000
+    kills: Sequence[str] = ()
     shape: Shape = Shape()
 
 
@@ -68,7 +74,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 def run(plan: Plan) -> Report:
     """Everything, in this process and those it starts. Not to be called where an event loop runs."""
-    with standing(plan.shape) as ground, History(ground.folder / "history.jsonl") as history:
+    with standing(plan.shape) as ground:
+        return run_on(ground, plan)
+
+
+def run_on(ground: Ground, plan: Plan) -> Report:
+    """The same on ground that stands already, and on which nothing was handed in."""
+    with History(ground.folder / "history.jsonl") as history:
         return uvloop.run(_Run(plan, ground, history).go())
 
 
@@ -96,7 +108,9 @@ class _Run:
             await bench.fault("lost_answer", ["register"], rate=LOST_ANSWERS)
             begun = time.monotonic()
             with _ill_treated(ground, plan):
+                watching = asyncio.create_task(self._hold_back(load))
                 await load.hand_in(files, plan.at_once, begun + plan.seconds)
+                watching.cancel()
             storm_s = time.monotonic() - begun
             await bench.heal()
             # What nobody knows yet, asked again and once more: the same answer both times.
@@ -105,7 +119,19 @@ class _Run:
             drained_s = await until_drained(ground.settings.database_url)
             await load.ask_again(unknown + self._some_known(), plan.at_once)
             otherwise = [await load.ask_otherwise(asked) for asked in self._some_known()[:OTHERWISE]]
+            await until_linked(ground.settings.database_url)
             return await self._report(storm_s, drained_s, otherwise)
+
+    async def _hold_back(self, load: Load) -> None:
+        """Nobody hands in while much is open: what is delivered is delivered in the storm, not in the calm after it."""
+        while True:
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                async with asyncio.timeout(LOOK_BUDGET_S), Tables(self.ground.settings.database_url) as tables:
+                    if await tables.value(_OPEN) > MOST_OPEN:
+                        load.room.clear()
+                    else:
+                        load.room.set()
+            await asyncio.sleep(LOOK_EVERY_S)
 
     def _some_known(self) -> list[Asked]:
         accepted = list(self.history.accepted())
@@ -133,21 +159,30 @@ class _Run:
 
 async def until_drained(database_url: str) -> float | None:
     """How long until no delivery is open; None where that never comes."""
+    return await _until_none(database_url, _OPEN)
+
+
+async def until_linked(database_url: str) -> float | None:
+    """How long until every audit row stands in the chain."""
+    return await _until_none(database_url, _UNLINKED)
+
+
+async def _until_none(database_url: str, counting: str) -> float | None:
     begun = time.monotonic()
     async with Tables(database_url) as tables:
         while time.monotonic() - begun < QUIESCE_S:
-            if await tables.value(_OPEN) == 0:
+            if await tables.value(counting) == 0:
                 return time.monotonic() - begun
             await asyncio.sleep(0.5)
     return None
 
 
 def wildness(plan: Plan) -> Wildness:
-    """Everybody is killed; with `wild` everything else befalls them too."""
+    """Everybody is killed, unless the plan says whom; with `wild` everything else befalls them too."""
+    everybody = [f"api-{number}" for number in range(plan.shape.apis)]
+    everybody += [f"worker-{number}" for number in range(plan.shape.workers)]
     # PostgreSQL twice: it is what most can be lost with.
-    kills = ["postgres", "postgres", "valkey"]
-    kills += [f"api-{number}" for number in range(plan.shape.apis)]
-    kills += [f"worker-{number}" for number in range(plan.shape.workers)]
+    kills = plan.kills or ["postgres", "postgres", "valkey", *everybody]
     if not plan.wild:
         return Wildness(kills=kills)
     return Wildness(

@@ -12,10 +12,10 @@ import pytest
 from app.database import driver_url
 from app.sandbox.port import Effect
 from tests.chaos import witness
-from tests.chaos.checker import INVARIANTS, judge, read_ledger
+from tests.chaos.checker import INVARIANTS, Evidence, all_cases, judge, read_ledger
 from tests.chaos.history import Asked, History, Seen, Told
 from tests.chaos.load import Crowd, Load
-from tests.chaos.storm import until_drained
+from tests.chaos.storm import until_drained, until_linked
 from tests.harness.product import Api, Running
 
 CASES = 8
@@ -58,6 +58,8 @@ WRONG = {
         f"INSERT INTO witness.endings (delivery_id, before, after) VALUES ('{OLD}', 'delivered', 'queued')",
     ),
     "sent without an audit row": ("I9", "DELETE FROM audit_rows WHERE action = 'case.sent'"),
+    "an audit row was changed": ("I8", "UPDATE audit_rows SET purpose = 'another' WHERE action = 'case.sent'"),
+    "the audit lost a link": ("I8", "DELETE FROM audit_links WHERE position = 2"),
     "claimed while leased": (
         "I11",
         f"""INSERT INTO witness.claims (delivery_id, fence_before, fence, lease_before, at)
@@ -92,8 +94,10 @@ class Quiet(msgspec.Struct):
 
     async def broken(self, **changed: Any) -> set[str]:
         """Which invariants do not hold."""
-        given: dict[str, Any] = {"ledger": self.ledger, "history": self.history, **changed}
-        return {verdict.name for verdict in await judge(self.connection, **given) if verdict.broken}
+        cases = await all_cases(self.connection)
+        evidence = Evidence(self.connection, self.history, cases, self.ledger)
+        evidence = msgspec.structs.replace(evidence, **changed)
+        return {verdict.name for verdict in await judge(evidence) if verdict.broken}
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +112,7 @@ async def quiet(
             [first, *_] = history.accepted()
             await load.take_back(history.asked[first][0], history.accepted()[first])
         assert await until_drained(postgres_url) is not None
+        assert await until_linked(postgres_url) is not None
         ledger = list(read_ledger(api.settings.data_dir / "sandboxes" / "sicantik.jsonl"))
         connection = await asyncpg.connect(driver_url(postgres_url))
         yield Quiet(connection, ledger, history)

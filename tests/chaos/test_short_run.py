@@ -5,17 +5,17 @@ import pytest
 from tests.chaos.ground import Shape
 from tests.chaos.report import table
 from tests.chaos.storm import Plan, run
+from tests.harness.figures import Tell
 
 # Within its seconds everybody is killed, and networks, the agency and a pause befall them too.
 SEED = 100
 
 
 @pytest.mark.timeout(600)
-def test_every_invariant_holds_after_a_short_storm(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_invariant_holds_after_a_short_storm(tell: Tell) -> None:
     plan = Plan(cases=600, seed=SEED, seconds=25, at_once=12, wild=True, replayed=200, shape=Shape(proxied=True))
     report = run(plan)
-    with capsys.disabled():
-        print(f"\n{table(report)}")  # noqa: T201 -- the figures are what the run is for
+    tell(table(report))
     assert report.holds, table(report)
     # A storm in which nothing happened would hold too.
     assert report.accepted > 20

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.tree
 HANDLERS: list[HTTPRouteHandler] = route_handlers()
 # Pages and their files are no part of the contract.
 TOLD = [handler for handler in HANDLERS if handler.include_in_schema is not False]
-PERMISSIONS = {"public", "citizen", "officer"}
+PERMISSIONS = {"public", "citizen", "officer", "officer_page", "visitor_page"}
 # Whatever the route: the client, the rate limit, we and our database can each be at fault.
 ALWAYS = {400, 406, 429, 500, 503}
 
@@ -59,5 +59,16 @@ def test_tells_of_every_problem(handler: HTTPRouteHandler) -> None:
 @pytest.mark.parametrize("handler", HANDLERS, ids=name_of)
 def test_lives_where_its_kind_lives(handler: HTTPRouteHandler) -> None:
     """The API below /v1; elsewhere only what is fixed by others or made for a browser."""
-    outside = ("/healthz", "/readyz", "/openapi.json", "/docs", "/.well-known/", "/metrics", "/oauth/", "/check")
+    outside = (
+        "/dashboard",
+        "/healthz",
+        "/readyz",
+        "/openapi.json",
+        "/docs",
+        "/.well-known/",
+        "/metrics",
+        "/oauth/",
+        "/callbacks/",
+        "/check",
+    )
     assert all(path.startswith(("/v1/", *outside)) or path == "/" for path in handler.paths), handler.paths

@@ -11,7 +11,7 @@ from app.assembly import build
 from app.login.guards import Role
 from app.login.officers.accounts import CITY_WIDE, Factors, NewOfficer, new_account
 from app.login.officers.door import Door
-from app.login.officers.sessions import open_officer_session
+from app.login.officers.sessions import Place, open_officer_session
 from tests.harness.product import Api
 
 PASSWORD = "Loket-Demo-2026"
@@ -71,7 +71,7 @@ class Officers:
         async with self._product.database.transaction() as session:
             account = new_account(session, self._product.vault, new, self._factors)
             await session.flush()
-            opened = open_officer_session(session, account.id, "token", "test")
+            opened = open_officer_session(session, self._product.vault, account.id, "token", Place("test", ""))
         token = Door(self._product.gate).tokens.issue(account.id, opened.session_id)
         officer = OfficerAtWork(account.id, new, token, self._api.client(token, language))
         self._made.append(officer)

@@ -12,7 +12,7 @@ from app.login.guards import Role
 from app.login.keys import KeyRing
 from app.login.officers.accounts import Factors, NewOfficer, new_account
 from app.login.officers.models import OfficerAccount
-from app.login.officers.sessions import open_officer_session
+from app.login.officers.sessions import Place, open_officer_session
 from app.login.officers.tokens import OfficerTokens
 from app.login.passwords import PasswordHasher
 from app.privacy import Vault
@@ -72,5 +72,5 @@ async def demo_officer_token(database: Database, vault: Vault, settings: Setting
         officer_id = await session.scalar(select(OfficerAccount.id).where(OfficerAccount.name == name))
         if officer_id is None:
             raise KeyError(name)
-        opened = open_officer_session(session, officer_id, "token", "loket demo token")
+        opened = open_officer_session(session, vault, officer_id, "token", Place("loket demo token", ""))
     return OfficerTokens(keys, settings.issuer).issue(officer_id, opened.session_id)

@@ -1,8 +1,13 @@
-"""How one process lets officers in: their token, and then their session as it stands in the database."""
+"""How one process lets officers in: their token or cookie, and then their session as it stands in the database."""
+
+from typing import Any
+
+from litestar import Request
 
 from app.errors import Unauthenticated
 from app.login.gate import Gate
 from app.login.guards import Officer, OfficerDoor
+from app.login.officers.browsers import SESSION, VISITOR, check_form
 from app.login.officers.sessions import living_by_cookie, living_by_id
 from app.login.officers.tokens import OfficerTokens
 
@@ -11,14 +16,22 @@ class Door(OfficerDoor):
     """Built by the assembly beside the gate, with the gate's keys."""
 
     def __init__(self, gate: Gate) -> None:
-        self._database = gate.database
+        self._gate = gate
         self.tokens = OfficerTokens(gate.keys, gate.issuer)
 
     async def by_token(self, token: str) -> Officer:
-        officer = await living_by_id(self._database, await self.tokens.session_of(token))
+        officer = await living_by_id(self._gate.database, await self.tokens.session_of(token))
         if officer is None:
             raise Unauthenticated("session_revoked")
         return officer
 
-    async def by_cookie(self, cookie: str) -> Officer | None:
-        return await living_by_cookie(self._database, cookie)
+    async def by_page(self, request: Request[Any, Any, Any]) -> Officer:
+        cookie = request.cookies.get(SESSION, "")
+        officer = await living_by_cookie(self._gate.database, cookie) if cookie else None
+        if officer is None:
+            raise Unauthenticated("session_revoked" if cookie else "token_missing")
+        await check_form(request, self._gate, SESSION)
+        return officer
+
+    async def visit(self, request: Request[Any, Any, Any]) -> None:
+        await check_form(request, self._gate, VISITOR)

@@ -17,6 +17,7 @@ TOTP = "officers.totp"
 
 State = Literal["invited", "active", "disabled"]
 SessionKind = Literal["page", "token"]
+RecoveryState = Literal["asked", "approved", "refused"]
 
 # The city's own roles have no agency, all others have one.
 _CITY_WIDE = "(role in ('city_admin', 'auditor')) = (agency = '')"
@@ -69,8 +70,46 @@ class OfficerSession(Base):
     kind: Mapped[str]
     cookie_hash: Mapped[bytes | None] = mapped_column(unique=True)
     device_name: Mapped[str] = mapped_column(server_default="")
+    address_index: Mapped[bytes | None]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     last_used_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     expires_at: Mapped[datetime] = mapped_column(index=True)
     revoked_at: Mapped[datetime | None]
     revoked_because: Mapped[str] = mapped_column(server_default="")
+
+
+class OfficerChallenge(Base):
+    """One login waiting for its second proof. Without an officer, which the client is not told, nothing meets it."""
+
+    __tablename__ = "officer_challenges"
+    __table_args__ = (CheckConstraint("tries between 0 and 5", name="tries"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    officer_id: Mapped[UUID | None] = mapped_column(ForeignKey("officers.id", ondelete="CASCADE"), index=True)
+    tries: Mapped[int] = mapped_column(server_default="0")
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    used_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class OfficerRecovery(Base):
+    """An officer who lost what they log in with: one city admin asks, another decides, and neither for themselves."""
+
+    __tablename__ = "officer_recoveries"
+    __table_args__ = (
+        CheckConstraint("state in ('asked', 'approved', 'refused')", name="state"),
+        CheckConstraint("asked_by <> officer_id", name="not_ones_own"),
+        CheckConstraint("decided_by is null or decided_by not in (officer_id, asked_by)", name="four_eyes"),
+        CheckConstraint("(state = 'asked') = (decided_by is null)", name="decided"),
+        Index("uq_officer_recoveries_asked", "officer_id", unique=True, postgresql_where=text("state = 'asked'")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    officer_id: Mapped[UUID] = mapped_column(ForeignKey("officers.id", ondelete="CASCADE"))
+    reason: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="asked")
+    asked_by: Mapped[UUID] = mapped_column(ForeignKey("officers.id", ondelete="CASCADE"), index=True)
+    asked_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("officers.id", ondelete="CASCADE"), index=True)
+    decided_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime]

@@ -15,6 +15,7 @@ from app.database import Database, utc_now
 from app.ids import uuid7
 from app.login.guards import Officer
 from app.login.officers.models import OfficerSession, SessionKind
+from app.privacy import Vault
 
 IDLE_S = 30 * 60
 LONGEST_S = 12 * 3600
@@ -39,6 +40,13 @@ _BY_ID = _LIVING.format(key="id")
 _BY_COOKIE = _LIVING.format(key="cookie_hash")
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where somebody logs in from."""
+
+    device_name: str
+    address: str
+
+
 class Opened(msgspec.Struct, frozen=True):
     """A session; `cookie` is what pages keep of it, known in the clear to its browser alone."""
 
@@ -47,19 +55,22 @@ class Opened(msgspec.Struct, frozen=True):
     cookie: str
 
 
-def open_officer_session(session: AsyncSession, officer_id: UUID, kind: SessionKind, device_name: str) -> Opened:
+def open_officer_session(
+    session: AsyncSession, vault: Vault, officer_id: UUID, kind: SessionKind, place: Place
+) -> Opened:
     """A new session of an officer who has just proven who they are, in the caller's transaction."""
-    cookie = secrets.token_urlsafe(32)
+    cookie = secrets.token_urlsafe(32) if kind == "page" else ""
     opened = OfficerSession(
         id=uuid7(),
         officer_id=officer_id,
         kind=kind,
-        cookie_hash=cookie_hash(cookie) if kind == "page" else None,
-        device_name=device_name,
+        cookie_hash=cookie_hash(cookie) if cookie else None,
+        device_name=place.device_name,
+        address_index=vault.index("address", place.address),
         expires_at=utc_now() + timedelta(seconds=LONGEST_S),
     )
     session.add(opened)
-    return Opened(opened.id, officer_id, cookie if kind == "page" else "")
+    return Opened(opened.id, officer_id, cookie)
 
 
 async def end_officer_sessions(session: AsyncSession, where: ColumnElement[bool], because: EndReason) -> Sequence[UUID]:
