@@ -23,7 +23,7 @@ AT_ONCE = 2
 MOST_WAITING = 40
 RETRY_AFTER_S = 3
 
-# OWASP's first choice of argon2id: about 22 ms on one core. Its choice of 46 MiB in one pass is as strong and took 52 ms,
+# OWASP's first choice of argon2id: about 22 ms on one core. Its choice of 46 MiB in one pass is as strong and took 52,
 # half of that the kernel's, for memory that is mapped anew each time. Raising it later needs no migration, since the
 # parameters stand in every hash; but until a hash is made anew, its time tells that there is one.
 _HASHER = argon2.PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
@@ -49,7 +49,7 @@ class PasswordHasher:
         self._inside = 0
 
     def refuse_if_full(self) -> None:
-        """Raises Unavailable when too many wait: ask before any other work is done for a login that would be refused."""
+        """Raises Unavailable when too many wait: asked before any work is done for a login that would be refused."""
         if self._inside >= AT_ONCE + MOST_WAITING:
             raise Unavailable("login_busy", retry_after_s=RETRY_AFTER_S)
 
