@@ -14,7 +14,7 @@ from app.login.gate import Gate
 from app.login.guards import PUBLIC
 from app.login.known_devices import known_device
 from app.login.limits import count
-from app.login.method_schemas import METHODS, OtpRecovery, PasskeyRecovery, ForgottenPassword, ForgottenStarted
+from app.login.method_schemas import METHODS, ForgottenPassword, ForgottenStarted, OtpRecovery, PasskeyRecovery
 from app.login.new_passwords import Recovery, recover
 from app.login.passkeys import request_options
 from app.login.proofs import PROOF_REFUSALS, brought
