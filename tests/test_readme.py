@@ -10,7 +10,7 @@ from tests.harness.tour import told_on_tour
 
 TOURS = {
     "README.md": ('"Siti Aminah"', "outdoor-advertising", "'state': 'delivered'", "Permohonan selesai.", "%PDF-1."),
-    "docs/login.md": ("code_wrong", "same successor", "session_revoked", '"network"', "waiting"),
+    "docs/login.md": ("code_wrong", "same successor", "session_revoked", "'network': '127.0.*.*'", "waiting"),
     "docs/health.md": (
         "Puskesmas Balowerti",
         "case_exists",
