@@ -127,6 +127,12 @@ class Database:
         return cast("Sequence[Mapping[str, Any]]", await pool.fetch(statement, *given))
 
     @asynccontextmanager
+    async def said(self) -> AsyncIterator[Connection]:
+        """A driver connection for statements that say themselves who asks."""
+        async with self._borrowed() as borrowed:
+            yield borrowed
+
+    @asynccontextmanager
     async def begin(self) -> AsyncIterator[Connection]:
         """A driver connection in a transaction that is committed at the end, or rolled back by any exception. A third
         of what an ORM session costs: for the writes that every citizen waits for."""
