@@ -58,9 +58,10 @@ async def test_another_goes_on(
     await eventually(tables, taken_over, left_s + 5 + SLACK_S)
     assert time.monotonic() - began <= left_s + 5 + SLACK_S
     started = (
-        "SELECT max(started_at) - min(started_at) FROM delivery_attempts WHERE number IN (1, 2) GROUP BY delivery_id"
+        "SELECT max(started_at) - min(started_at) AS apart FROM delivery_attempts WHERE number IN (1, 2) "
+        "GROUP BY delivery_id"
     )
-    waits = [row["?column?"].total_seconds() for row in await tables.rows(started)]
+    waits = [row["apart"].total_seconds() for row in await tables.rows(started)]
     assert all(wait_s >= LEASE_S - 1 for wait_s in waits), waits
     await eventually(tables, "SELECT bool_and(state = 'delivered') FROM deliveries", 120)
     registered = [effect.reference for effect in await bench.ledger() if effect.operation == "register"]

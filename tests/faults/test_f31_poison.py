@@ -55,7 +55,7 @@ async def parked(tables: Tables, case: dict[str, Any]) -> dict[str, Any]:
         if row["state"] == "needs_operator":
             return row
         await tables.run("SELECT pg_sleep(0.1)")
-    raise AssertionError(row)
+    raise AssertionError(await tables.rows("SELECT state, reason, attempts FROM deliveries"))
 
 
 async def test_one_that_kills_its_workers_is_not_taken_for_ever(

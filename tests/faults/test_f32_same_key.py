@@ -29,7 +29,7 @@ async def answered(citizen: Citizen, body: dict[str, Any], key: str) -> httpx.Re
         if answer.status_code not in (409, 503):
             return answer
         await asyncio.sleep(0.05)
-    raise AssertionError(answer.text)
+    raise AssertionError(f"{key} never got its answer")
 
 
 async def ten_times(citizen: Citizen, number: int) -> str:
