@@ -14,7 +14,7 @@ from litestar.datastructures import Cookie
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.database import utc_now
+from app.login.known_devices import LIFE_S
 from app.login.models import Session
 from app.login.provider.clients import hash_of
 from app.login.provider.models import BrowserLogin
@@ -24,6 +24,7 @@ from app.privacy import Vault
 LONGEST_S = 12 * 3600
 IDLE_S = 3600
 FORM_S = 900
+DEVICE = "-device"
 _TOKEN_CHARACTERS = 43
 
 
@@ -37,14 +38,12 @@ class LoggedIn(msgspec.Struct, frozen=True):
 
 
 class Browser(msgspec.Struct, frozen=True):
-    """One browser. `token` is its cookie; `is_new`: it came without one and is given this."""
+    """One browser. `token` is its cookie; `is_new`: it came without one and is given this, `device_token` with it."""
 
     token: str
     is_new: bool
     login: LoggedIn | None
-
-    def logged_in(self, token: str, login: LoggedIn) -> "Browser":
-        return Browser(token, is_new=True, login=login)
+    device_token: str = ""
 
 
 async def read_browser(session: AsyncSession, cookies: Mapping[str, str], issuer: str) -> Browser:
@@ -93,17 +92,26 @@ async def forget_login(session: AsyncSession, browser: Browser) -> None:
     await session.execute(delete(BrowserLogin).where(BrowserLogin.token_hash == hash_of(browser.token)))
 
 
-def cookie_name(issuer: str) -> str:
+def cookie_name(issuer: str, kind: str = "") -> str:
     """Browsers take the prefix only over TLS, and keep such a cookie to this very host; a demo may be without."""
-    return "__Host-loket" if issuer.startswith("https://") else "loket"
+    return ("__Host-loket" if issuer.startswith("https://") else "loket") + kind
 
 
-def cookie(issuer: str, token: str) -> Cookie:
-    """Ends with the browser. Lax: a citizen who comes from an agency's page is still logged in here."""
+def cookies_of(issuer: str, browser: Browser) -> list[Cookie]:
+    """The first ends with the browser. The other stays: it opens nothing, and keeps strangers' wrong tries apart."""
+    given = [_cookie(issuer, "", browser.token, None)]
+    if browser.device_token:
+        given.append(_cookie(issuer, DEVICE, browser.device_token, LIFE_S))
+    return given
+
+
+def _cookie(issuer: str, kind: str, value: str, lasts_s: int | None) -> Cookie:
+    """Lax: a citizen who comes from an agency's page is still logged in here."""
     return Cookie(
-        key=cookie_name(issuer),
-        value=token,
+        key=cookie_name(issuer, kind),
+        value=value,
         path="/",
+        max_age=lasts_s,
         secure=issuer.startswith("https://"),
         httponly=True,
         samesite="lax",
@@ -136,11 +144,6 @@ def is_from_elsewhere(request: Request[Any, Any, Any], issuer: str) -> bool:
     """
     site = request.headers.get("sec-fetch-site", "same-origin")
     return site not in ("same-origin", "none") or request.headers.get("origin", "null") not in ("null", issuer)
-
-
-def login_of(citizen_id: UUID, session_id: UUID, assurance_level: int) -> LoggedIn:
-    """Somebody who logged in this moment."""
-    return LoggedIn(citizen_id, session_id, assurance_level, utc_now())
 
 
 def _mac(vault: Vault, browser: Browser, made_at: str, bound: str) -> str:

@@ -6,19 +6,22 @@ from datetime import timedelta
 from typing import Literal
 from uuid import UUID
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import utc_now
 from app.errors import FieldError, NotFound, Unprocessable
 from app.login import entry
 from app.login.gate import Gate
+from app.login.known_devices import known_device
 from app.login.limits import count
 from app.login.provider.authorizations import make_code
-from app.login.provider.browsers import Browser, LoggedIn, keep_login, login_of, note_use
+from app.login.provider.browsers import Browser, LoggedIn, keep_login, note_use
 from app.login.provider.grants import give_grant, standing_grant, standing_scopes
 from app.login.provider.requests import AuthorizationRequest, Returned
 from app.login.provider.signed import read_hint
 from app.login.provider.subjects import subject
+from app.login.sessions import Opened
 from app.texts import Language, text
 
 Next = Literal["login", "consent", "answer"]
@@ -45,28 +48,36 @@ async def next_step(
     return "answer"
 
 
-async def ask_code(gate: Gate, form: Mapping[str, str], address: str, language: Language) -> UUID:
+class Came(msgspec.Struct, frozen=True):
+    """Where a form came from: its network, and what shows that the account has been used in this browser before."""
+
+    network: str
+    device_token: str
+
+
+async def ask_code(gate: Gate, form: Mapping[str, str], came: Came, language: Language) -> UUID:
     """NIK and password as the API's login takes them, under the same limits; the challenge that the code will meet."""
     nik, password = form.get("nik", "").replace(" ", ""), form.get("password", "")
     if not _NIK.fullmatch(nik):
         raise Unprocessable(errors=[FieldError("/nik", "nik_invalid")])
     if not 0 < len(password) <= _LONGEST_PASSWORD:
         raise Unprocessable(errors=[FieldError("/password", "required")])
-    keys = {"address": address, "account": gate.vault.index("nik", nik).hex()}
-    await count(gate.limiter, "sessions", keys)
-    attempt = entry.Attempt(nik, password, text("provider.device", language))
-    asked = await entry.ask_code(gate, attempt, language)
-    return asked.challenge_id
+    nik_index = gate.vault.index("nik", nik)
+    device_id = known_device(gate.vault, nik_index, came.device_token)
+    strangers = {"address": came.network, "account": nik_index.hex()}
+    known = {"device": entry.tried_under(gate.vault, nik_index, device_id).hex()}
+    await count(gate.limiter, "sessions", known if device_id else strangers)
+    attempt = entry.Attempt(nik, password, text("provider.device", language), device_id)
+    return (await entry.ask_code(gate, attempt, language)).challenge_id
 
 
-async def answer_code(gate: Gate, form: Mapping[str, str], address: str) -> LoggedIn:
-    """The login that the right code gives. Raises what the API's second step raises."""
+async def answer_code(gate: Gate, form: Mapping[str, str], came: Came) -> Opened:
+    """The session that the right code opens. Raises what the API's second step raises."""
     challenge_id, code = challenge_of(form), form.get("code", "").replace(" ", "")
     if not _CODE.fullmatch(code):
         raise Unprocessable("code_wrong", errors=[FieldError("/code", "code_wrong")])
-    await count(gate.limiter, "challenges", {"address": address, "account": str(challenge_id)})
-    opened = await entry.answer_code(gate, challenge_id, code)
-    return login_of(opened.citizen_id, opened.session_id, opened.assurance_level)
+    await count(gate.limiter, "challenges", {"address": came.network, "account": str(challenge_id)})
+    return await entry.answer_code(gate, challenge_id, code)
 
 
 def challenge_of(form: Mapping[str, str]) -> UUID:
@@ -77,9 +88,10 @@ def challenge_of(form: Mapping[str, str]) -> UUID:
         raise NotFound from None
 
 
-async def logged_in(session: AsyncSession, browser: Browser, login: LoggedIn) -> Browser:
-    """The browser with a new cookie."""
-    return browser.logged_in(await keep_login(session, login), login)
+async def logged_in(session: AsyncSession, opened: Opened) -> Browser:
+    """The browser with a new cookie, and the mark by which this account knows it next time."""
+    login = LoggedIn(opened.citizen_id, opened.session_id, opened.assurance_level, utc_now())
+    return Browser(await keep_login(session, login), is_new=True, login=login, device_token=opened.device_token)
 
 
 async def agree(session: AsyncSession, gate: Gate, request: AuthorizationRequest, login: LoggedIn) -> str:

@@ -20,7 +20,7 @@ from app.login.provider.authorize import body_text, on_refusal
 from app.login.provider.backchannel import note_ended
 from app.login.provider.browsers import (
     Browser,
-    cookie,
+    cookies_of,
     forget_login,
     form_mark,
     is_from_elsewhere,
@@ -91,7 +91,7 @@ async def _answered(request: AnyRequest, gate: Gate, database: Database, sent: s
     answer: Response[Any] = (
         Redirect(asked.back, status_code=303) if asked.back else page("goodbye", language, {}, status=200)
     )
-    answer.cookies = [cookie(gate.issuer, new_token())]
+    answer.cookies = cookies_of(gate.issuer, Browser(new_token(), is_new=True, login=None))
     return answer
 
 

@@ -12,10 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.errors import LoketError, NotFound
 from app.login.gate import Gate
 from app.login.provider import flow
-from app.login.provider.browsers import Browser, cookie, form_mark, is_from_elsewhere, is_our_form, new_token
+from app.login.provider.browsers import (
+    DEVICE,
+    Browser,
+    cookie_name,
+    cookies_of,
+    form_mark,
+    is_from_elsewhere,
+    is_our_form,
+)
 from app.login.provider.pages import page
 from app.login.provider.requests import AuthorizationRequest, Returned, Shown
-from app.telemetry import client_address
+from app.telemetry import client_network
 from app.texts import LANGUAGES, Language, text
 
 Page = Response[Any]
@@ -74,7 +82,7 @@ def leave(visit: Visit, url: str) -> Page:
 
 async def _take_password(visit: Visit, form: Mapping[str, str]) -> Page:
     try:
-        challenge = await flow.ask_code(visit.gate, form, client_address(visit.http), visit.language)
+        challenge = await flow.ask_code(visit.gate, form, _came(visit), visit.language)
     except LoketError as error:
         return login_page(visit, words(error, visit.language), error.status)
     return _code_page(visit, str(challenge))
@@ -82,14 +90,14 @@ async def _take_password(visit: Visit, form: Mapping[str, str]) -> Page:
 
 async def _take_code(visit: Visit, form: Mapping[str, str]) -> Page:
     try:
-        login = await flow.answer_code(visit.gate, form, client_address(visit.http))
+        opened = await flow.answer_code(visit.gate, form, _came(visit))
     except NotFound:
         return login_page(visit, text("provider.fault.form_expired", visit.language), 403)
     except LoketError as error:
         if error.code != "code_wrong":
             return login_page(visit, words(error, visit.language), error.status)
         return _code_page(visit, str(flow.challenge_of(form)), words(error, visit.language), error.status)
-    browser = await flow.logged_in(visit.session, visit.browser, login)
+    browser = await flow.logged_in(visit.session, opened)
     return await show_next(msgspec.structs.replace(visit, browser=browser), is_fresh=True)
 
 
@@ -99,6 +107,10 @@ async def _take_consent(visit: Visit, form: Mapping[str, str]) -> Page:
     if form.get("decision") != "allow":
         raise Returned("access_denied", "the citizen did not allow it", visit.request.way)
     return leave(visit, await flow.agree(visit.session, visit.gate, visit.request, visit.browser.login))
+
+
+def _came(visit: Visit) -> flow.Came:
+    return flow.Came(client_network(visit.http), visit.http.cookies.get(cookie_name(visit.gate.issuer, DEVICE), ""))
 
 
 def _code_page(visit: Visit, challenge: str, problem: str = "", status: int = 200) -> Page:
@@ -168,5 +180,5 @@ def _address(visit: Visit, **changed: str) -> str:
 
 def _with_cookie(visit: Visit, answer: Page) -> Page:
     if visit.browser.is_new:
-        answer.cookies = [cookie(visit.gate.issuer, visit.browser.token or new_token())]
+        answer.cookies = cookies_of(visit.gate.issuer, visit.browser)
     return answer

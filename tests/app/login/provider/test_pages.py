@@ -1,0 +1,128 @@
+"""The provider's pages in a real browser: for everybody, on a phone and a desk, by day and night, without scripts."""
+
+from collections.abc import AsyncIterator
+from typing import Literal
+from urllib.parse import urlencode
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page
+
+from tests.app.login.journey import Journey
+from tests.harness.browser import browser
+from tests.harness.people import PASSWORD, Citizen, People
+from tests.harness.product import Api
+from tests.harness.provider import Pkce, question, register
+
+SIZES = {"phone": (360, 740), "desk": (1280, 800)}
+# What most rules of WCAG 2.2 AA come down to; best practices as well.
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+@pytest.fixture(scope="module")
+async def chromium() -> AsyncIterator[Browser]:
+    async with browser() as opened:
+        yield opened
+
+
+async def violations(page: Page) -> list[str]:
+    """What axe finds."""
+    results = await Axe().run(page, options=RULES)
+    return [violation["id"] for violation in results.response["violations"]]
+
+
+async def is_narrow_enough(page: Page) -> bool:
+    """Nothing has to be pushed sideways to be read."""
+    box = await page.locator("html").bounding_box()
+    main = await page.locator("main").bounding_box()
+    return box is not None and main is not None and main["x"] >= 0 and main["width"] <= box["width"]
+
+
+@pytest.mark.parametrize(("size", "scheme", "language"), [("phone", "light", "id"), ("desk", "dark", "en")])
+async def test_every_page_is_for_everybody(
+    api: Api,
+    journey: Journey,
+    people: People,
+    chromium: Browser,
+    size: str,
+    scheme: Literal["light", "dark"],
+    language: str,
+) -> None:
+    ours = await register(api, f"pages-{size}", post_logout_uris=[])
+    citizen = await people.make()
+    width, height = SIZES[size]
+    opened = await chromium.new_context(
+        viewport={"width": width, "height": height}, color_scheme=scheme, locale=language
+    )
+    page = await opened.new_page()
+    seen: dict[str, list[str]] = {}
+
+    async def look(name: str) -> None:
+        seen[name] = await violations(page)
+        assert await is_narrow_enough(page), name
+        assert await page.locator("html").get_attribute("lang") == language
+
+    asked = question(ours, Pkce(), scope="openid profile nik offline_access")
+    await page.goto(f"{api.url}/oauth/authorize?{urlencode(asked)}")
+    await look("login")
+    await page.fill("#nik", citizen.person.nik)
+    await page.fill("#password", PASSWORD)
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("#code")
+    await look("code")
+    await page.fill("#code", "000000")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("[role=alert]")
+    await look("wrong code")
+    await page.fill("#code", await journey.code(citizen.person.phone))
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("button[value=allow]")
+    await look("consent")
+    assert citizen.person.nik not in await page.content()
+    await page.goto(f"{api.url}/oauth/end-session")
+    await look("logout")
+    await page.click("button")
+    await page.wait_for_selector("h1")
+    await look("goodbye")
+    await page.goto(f"{api.url}/oauth/authorize?client_id=nobody")
+    await look("fault")
+    assert seen == {name: [] for name in seen}
+    assert len(seen) == 7
+    await opened.close()
+
+
+@pytest.mark.timeout(60)
+async def test_a_yes_leads_back_to_the_application(
+    api: Api, journey: Journey, citizen: Citizen, chromium: Browser
+) -> None:
+    """With no script at all. Chromium holds form-action over redirects: it must name where the answer leads."""
+    ours = await register(api, "pages-back", redirect_uris=["http://localhost:9/callback"])
+    opened = await chromium.new_context(locale="id", java_script_enabled=False)
+    page = await opened.new_page()
+    reached: list[str] = []
+    page.on("request", lambda request: reached.append(request.url))
+    await page.goto(f"{api.url}/oauth/authorize?{urlencode(question(ours, Pkce()))}")
+    await page.fill("#nik", citizen.person.nik)
+    await page.fill("#password", PASSWORD)
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("#code")
+    await page.fill("#code", await journey.code(citizen.person.phone))
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("button[value=allow]")
+    async with page.expect_request(lambda request: request.url.startswith("http://localhost:9/callback?code=")):
+        await page.click("button[value=allow]", no_wait_after=True)
+    assert any("iss=" in address for address in reached)
+    await opened.close()
+
+
+async def test_no_other_page_can_frame_them(api: Api, chromium: Browser) -> None:
+    ours = await register(api, "pages-frame")
+    opened = await chromium.new_context()
+    page = await opened.new_page()
+    refused: list[str] = []
+    page.on("console", lambda message: refused.append(message.text))
+    address = f"{api.url}/oauth/authorize?{urlencode(question(ours, Pkce()))}".replace("&", "&amp;")
+    async with page.expect_console_message(lambda message: "frame" in message.text.lower()):
+        await page.set_content(f'<iframe src="{address}"></iframe>')
+    assert any("frame-ancestors" in text or "X-Frame-Options" in text for text in refused)
+    await opened.close()
