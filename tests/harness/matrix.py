@@ -2,7 +2,8 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
@@ -11,8 +12,12 @@ import httpx
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
+from app.assembly import build
 from tests.harness.callers import Caller, Callers
 from tests.harness.cases import PDF, new_key
+from tests.harness.officers import Officers
+from tests.harness.people import People
+from tests.harness.product import Api
 from tests.harness.tables import Tables
 from tests.harness.things import Thing, Things
 
@@ -86,13 +91,25 @@ class Matrix:
         self._things.secrets |= {str(a.id), a.person.nik, a.person.name, a.person.phone}
 
     async def findings(self, route: Route, rule: Rule) -> Sequence[str]:
-        thing = await self._things.make(rule.thing or rule.near) if rule.thing or rule.near else None
-        found = [each async for each in self._refused(route, rule, thing)]
-        found += [each async for each in self._others(route, rule, thing)]
+        """All that is not as the rule has it."""
+        found = [*await self.refusals(route, rule), *await self.others(route, rule)]
         found += [each async for each in self._owners(route, rule)]
         return [f"{route}: {each}" for each in found]
 
-    async def _refused(self, route: Route, rule: Rule, thing: Thing | None) -> Any:
+    async def refusals(self, route: Route, rule: Rule) -> Sequence[str]:
+        """Of those who may not call it at all."""
+        return [each async for each in self._refused(route, rule, await self._beside(rule))]
+
+    async def others(self, route: Route, rule: Rule) -> Sequence[str]:
+        """Of those who may, but not with this thing."""
+        return [each async for each in self._others(route, rule, await self._beside(rule))]
+
+    async def _beside(self, rule: Rule) -> Thing | None:
+        self._kinds = [self._callers.lasting(caller) for caller in self._kinds]
+        name = rule.thing or rule.near
+        return await self._things.make(name) if name else None
+
+    async def _refused(self, route: Route, rule: Rule, thing: Thing | None) -> AsyncIterator[str]:
         """Whoever may not call it is told so, and nothing changes."""
         before = await self._tables.digest()
         for caller in self._kinds:
@@ -108,7 +125,7 @@ class Matrix:
         if changed:
             yield f"refused, and yet changed: {changed}"
 
-    async def _others(self, route: Route, rule: Rule, thing: Thing | None) -> Any:
+    async def _others(self, route: Route, rule: Rule, thing: Thing | None) -> AsyncIterator[str]:
         """Who may call it, but whose the thing is not: it is not there for them, as what never was."""
         for caller in self._kinds:
             if refusal(rule, caller) is not None or thing is None or owns(caller, thing):
@@ -128,7 +145,7 @@ class Matrix:
             if await self._things.row(thing) != row:
                 yield f"{caller.name} changed another's {rule.thing or rule.near}"
 
-    async def _owners(self, route: Route, rule: Rule) -> Any:
+    async def _owners(self, route: Route, rule: Rule) -> AsyncIterator[str]:
         """Who may gets what they asked for: so it was the guard and the owner that kept the others away."""
         for caller in self._kinds:
             if refusal(rule, caller) is not None:
@@ -174,6 +191,20 @@ class Matrix:
     def _is_near(self, caller: Caller) -> bool:
         """Whether A's things are this caller's business: A, A's agency, and the city's own."""
         return caller.id == self._callers.citizen_a.id or (caller.role is not None and caller.agency != "dinkes")
+
+
+@asynccontextmanager
+async def opened_matrix(api: Api, people: People, officers: Officers) -> AsyncIterator[Matrix]:
+    """The matrix of a running product, with its callers and their things."""
+    product = build(api.settings, "matrix")
+    await product.gate.keys.open()
+    async with Tables(api.settings.database_url) as tables, api.client() as client:
+        callers = Callers(product, people, officers, api.url)
+        made = Matrix(client, callers, Things(callers, officers, tables), tables)
+        await made.open()
+        yield made
+    await product.gate.close()
+    await product.close()
 
 
 def refusal(rule: Rule, caller: Caller) -> tuple[int, str] | None:

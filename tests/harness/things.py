@@ -10,6 +10,8 @@ from tests.harness.callers import HERE, Callers
 from tests.harness.cases import SERVICE, hand_in, new_key, send_pdf
 from tests.harness.officers import Officers
 from tests.harness.tables import Tables
+from tests.harness.tickets import SERVICE as TICKET
+from tests.harness.tickets import ticket_form
 
 _NEW_MESSAGE = """
 INSERT INTO messages (id, citizen_id, key, params) VALUES (gen_random_uuid(), $1, 'inbox.case_completed', '{}')
@@ -24,6 +26,10 @@ WITH client AS (
 )
 INSERT INTO client_grants (id, citizen_id, client_id, scopes) SELECT gen_random_uuid(), $1, id, '["openid"]' FROM client
 RETURNING id::text
+"""
+_NEW_PASSKEY = """
+INSERT INTO passkeys (id, citizen_id, credential_id, public_key, sign_count, backed_up)
+VALUES (gen_random_uuid(), $1, gen_random_uuid()::text::bytea, '', 0, false) RETURNING id::text
 """
 _FOR_AN_OFFICER = """
 UPDATE deliveries SET state = 'needs_operator', reason = 'no_answer' WHERE case_id = $1 RETURNING id::text
@@ -50,10 +56,13 @@ class Things:
             "case": self._case,
             "asked case": lambda: self._case("needs_citizen"),
             "finished case": lambda: self._case("completed"),
+            "ticket case": self._ticket,
             "attachment": self._attachment,
             "message": self._message,
             "session": self._session,
             "application": self._application,
+            "passkey": self._passkey,
+            "step-up": self._step_up,
             "delivery": self._delivery,
             "backend": self._backend,
             "officer": self._officer,
@@ -88,6 +97,11 @@ class Things:
         self.secrets.add(handed["number"])
         return Thing(handed["id"], "cases", "A")
 
+    async def _ticket(self) -> Thing:
+        """One not yet taken: that is enough to tell its owner more than "not found"."""
+        body = {"service": TICKET, "form": ticket_form(), "draft": True}
+        return self._shown(await self._callers.citizen_a.post("/v1/cases", body, key=new_key()))
+
     def _shown(self, answer: Any) -> Thing:
         assert answer.status_code == 201, answer.text
         self.secrets.add(answer.json()["number"])
@@ -106,6 +120,15 @@ class Things:
 
     async def _application(self) -> Thing:
         return Thing(await self._tables.value(_NEW_GRANT, self._callers.citizen_a.id), "client_grants", "A")
+
+    async def _passkey(self) -> Thing:
+        return Thing(await self._tables.value(_NEW_PASSKEY, self._callers.citizen_a.id), "passkeys", "A")
+
+    async def _step_up(self) -> Thing:
+        """A code on its way to citizen A."""
+        started = await self._callers.citizen_a.post("/v1/me/step-up/options", {"method": "otp"})
+        assert started.status_code < 300, started.text
+        return Thing(started.json()["challenge_id"], "challenges", "A")
 
     async def _delivery(self) -> Thing:
         case = await self._case()
