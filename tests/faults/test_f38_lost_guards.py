@@ -27,6 +27,8 @@ CLOSED = [
 OFFICERS = [route for route in CLOSED if not {"citizen", "page"} & set(RULES[str(route)].who)]
 # `citizen_id = $2`, `sessions.citizen_id = $2::UUID`: the owner in a query, however it was written.
 _OWNER = re.compile(r"\b((?:\w+\.)?(?:citizen_id|officer_id)) = (\$\d+(?:::\w+)?)")
+# Where every statement passes, the driver's own and SQLAlchemy's.
+_PREPARING: dict[type, str] = {asyncpg.Connection: "_get_statement", AsyncAdapt_asyncpg_connection: "_prepare"}
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -83,9 +85,8 @@ async def test_a_guard_that_forgets_the_role_shows(
 @pytest.mark.parametrize("route", [*OF_CITIZENS, *LISTS, *OF_OFFICERS], ids=str)
 async def test_a_lost_owner_shows(route: Route, matrix: Matrix, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every query that names an owner finds everybody's rows."""
-    monkeypatch.setattr(asyncpg.Connection, "_get_statement", unowned(asyncpg.Connection._get_statement))
-    adapted = AsyncAdapt_asyncpg_connection
-    monkeypatch.setattr(adapted, "_prepare", unowned(adapted._prepare))
+    for connection, prepares in _PREPARING.items():
+        monkeypatch.setattr(connection, prepares, unowned(getattr(connection, prepares)))
     assert await matrix.others(route, rule(route))
 
 
