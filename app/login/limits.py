@@ -11,7 +11,7 @@ import msgspec
 from app.errors import TooManyRequests
 from app.limits import Hit, Limiter
 
-Step = Literal["registrations", "sessions", "challenges", "refresh"]
+Step = Literal["registrations", "sessions", "challenges", "refresh", "national"]
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -29,6 +29,7 @@ _LIMITS: Mapping[tuple[Step, str], Limit] = {
     ("sessions", "address"): Limit(300, 900),
     ("challenges", "account"): Limit(20, 900),
     ("challenges", "address"): Limit(600, 900),
+    ("national", "address"): Limit(300, 900),
     ("refresh", "account"): Limit(30, 900),
     ("refresh", "address"): Limit(3000, 900),
 }

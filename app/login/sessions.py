@@ -22,7 +22,7 @@ LONGEST_S = 90 * 86_400
 # A client that lost the answer has this long to ask again, once, with the token it still holds.
 RETRY_WINDOW_S = 60
 
-EndReason = Literal["logout", "ended_by_citizen", "refresh_replayed", "nik_proven_by_another"]
+EndReason = Literal["logout", "ended_by_citizen", "refresh_replayed", "nik_proven_by_another", "identity_proven"]
 RefreshRefusal = Literal["token_invalid", "token_expired", "session_revoked"]
 
 
