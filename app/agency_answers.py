@@ -8,6 +8,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from app.agency_client import Reply
+from app.agency_xml import UnsafeXml, read_xml
 
 V = TypeVar("V")
 # How many opening brackets are tried where something stands before the JSON.
@@ -16,6 +17,7 @@ MOST_DETAIL = 200
 # At the very start, or where a line or an element ends: never inside a JSON that was cut off.
 _OPENING = re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|[\n>])[ \t\r\n]*([{\[])")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(?:\.0+)?")
+_FAULT_WORDS = ("faultstring", "Text", "message", "description")
 _LONG_NUMBER = re.compile(r"[0-9]{9,}")
 # Seconds would be ten digits until the year 2286, milliseconds have been thirteen since 2001.
 _MILLISECONDS = re.compile(r"[0-9]{13}(?:\.0+)?")
@@ -118,6 +120,16 @@ def matching(message: str, meanings: Sequence[tuple[str, Sequence[str]]]) -> str
         if all(re.search(rf"\b(?:{word})", said) for word in words):
             return meaning
     return ""
+
+
+def gateway_fault(body: bytes) -> str:
+    """What a gateway before the system says in XML (SOAP or its own), for officers; "" where it says nothing of it."""
+    try:
+        root = read_xml(body)
+    except UnsafeXml:
+        return ""
+    words = [each.text for each in root.iter() if each.tag.rpartition("}")[2] in _FAULT_WORDS and each.text]
+    return for_officers("; ".join(words))
 
 
 def for_officers(message: str) -> str:

@@ -230,7 +230,8 @@ class AgencyClient:
         return Reply(response.status, response.headers, body)
 
     def _url(self, path: str) -> URL:
-        if not path.startswith("/") or "?" in path or "#" in path or "/.." in path:
+        shown = path.lower().replace("%2e", ".") if "%" in path else path
+        if not path.startswith("/") or "?" in path or "#" in path or "/.." in shown:
             raise ValueError(f"{self.backend.name}: a call's path begins with / and holds no query, fragment or /..")
         return URL(self._base + path)
 

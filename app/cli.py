@@ -69,8 +69,11 @@ def work() -> None:
 def migrate() -> None:
     """Bring the database to its newest form; safe to call at any time, from several places."""
     from app.migrate import upgrade
+    from app.roles import serving_role
 
-    asyncio.run(upgrade(_with_servers().database_url))
+    ours = _with_servers()
+    owner_url = ours.migration_database_url or ours.database_url
+    asyncio.run(upgrade(owner_url, serving_role(ours.database_url, owner_url)))
 
 
 @loket.command()
@@ -82,7 +85,7 @@ def sandboxes() -> None:
     from app.sandbox.server import serve as serve_sandboxes
 
     ours = settings()
-    uvloop.run(serve_sandboxes(sandbox_classes(), ours.data_dir, ours.host, ours.sandbox_port))
+    uvloop.run(serve_sandboxes(sandbox_classes(), ours.data_dir, (ours.host, ours.sandbox_port), ours.issuer))
 
 
 @loket.command()
@@ -330,7 +333,8 @@ def _with_servers() -> Settings:
         postgres = EmbeddedPostgres(ours.data_dir / "postgres")
         if not postgres.is_ready():
             raise SettingsError("no database: set LOKET_DATABASE_URL, or have `make run` running in another terminal")
-        os.environ["LOKET_DATABASE_URL"] = postgres.url()
+        os.environ["LOKET_DATABASE_URL"] = postgres.serving_url()
+        os.environ["LOKET_MIGRATION_DATABASE_URL"] = postgres.url()
     if not ours.valkey_url:
         os.environ["LOKET_VALKEY_URL"] = EmbeddedValkey(ours.data_dir / "valkey").url()
     settings.cache_clear()

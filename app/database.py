@@ -10,12 +10,14 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
-from sqlalchemy import DateTime, MetaData, PoolProxiedConnection
+from sqlalchemy import DateTime, MetaData, PoolProxiedConnection, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import Uuid
+
+from app.asking import SERVICE, SETTING, asks
 
 if TYPE_CHECKING:
     # Generic in the stubs alone.
@@ -27,6 +29,8 @@ STATEMENT_TIMEOUT_MS = 10_000
 LOCK_TIMEOUT_MS = 3_000
 IDLE_IN_TRANSACTION_MS = 15_000
 POOL_TIMEOUT_S = 2
+_SAY = f"SELECT set_config('{SETTING}', $1, $2)"
+_SAY_IN_SESSION = text(f"SELECT set_config('{SETTING}', :who, true)")
 START_PATIENCE_S = 30.0
 
 
@@ -63,6 +67,7 @@ class Database:
                 "lock_timeout": str(LOCK_TIMEOUT_MS),
                 "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
                 "timezone": "UTC",
+                SETTING: SERVICE,
             },
         }
         self.engine: AsyncEngine = create_async_engine(
@@ -94,27 +99,54 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A session whose work is committed at the end, or rolled back by any exception."""
         async with self._sessions() as session, session.begin():
+            if (who := asks.get()) != SERVICE:
+                await session.execute(_SAY_IN_SESSION, {"who": who})
             yield session
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A driver connection outside any transaction, for the hottest single statements: each commits by itself."""
-        pool = await self._driver_pool()
-        async with pool.acquire(timeout=POOL_TIMEOUT_S) as borrowed:
-            # The pool's proxy offers all that a connection does; the stubs do not say so.
-            yield cast("Connection", borrowed)
+        async with self._borrowed() as borrowed:
+            if (who := asks.get()) == SERVICE:
+                yield borrowed
+                return
+            await borrowed.fetchval(_SAY, who, False)
+            try:
+                yield borrowed
+            finally:
+                await _say_service(borrowed)
 
     async def fetch(self, statement: str, *given: object) -> Sequence[Mapping[str, Any]]:
-        """The rows of one statement, by the shortest way."""
+        """The rows of one statement."""
+        async with self.connection() as borrowed:
+            return cast("Sequence[Mapping[str, Any]]", await borrowed.fetch(statement, *given))
+
+    async def fetch_said(self, statement: str, *given: object) -> Sequence[Mapping[str, Any]]:
+        """The same by the shortest way, for a statement that says itself who asks (`app.asking.said_for`)."""
         pool = await self._driver_pool()
         return cast("Sequence[Mapping[str, Any]]", await pool.fetch(statement, *given))
+
+    @asynccontextmanager
+    async def said(self) -> AsyncIterator[Connection]:
+        """A driver connection for statements that say themselves who asks."""
+        async with self._borrowed() as borrowed:
+            yield borrowed
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Connection]:
         """A driver connection in a transaction that is committed at the end, or rolled back by any exception. A third
         of what an ORM session costs: for the writes that every citizen waits for."""
-        async with self.connection() as borrowed, borrowed.transaction():
+        async with self._borrowed() as borrowed, borrowed.transaction():
+            if (who := asks.get()) != SERVICE:
+                await borrowed.fetchval(_SAY, who, True)
             yield borrowed
+
+    @asynccontextmanager
+    async def _borrowed(self) -> AsyncIterator[Connection]:
+        pool = await self._driver_pool()
+        async with pool.acquire(timeout=POOL_TIMEOUT_S) as borrowed:
+            # The pool's proxy offers all that a connection does; the stubs do not say so.
+            yield cast("Connection", borrowed)
 
     async def _driver_pool(self) -> asyncpg.Pool:
         if self._drivers is None:
@@ -143,6 +175,26 @@ async def _read_json(connection: Connection) -> None:
 
 async def _keep(_: Connection) -> None:
     """Between two borrowers nothing is reset: single statements and closed transactions leave nothing behind."""
+
+
+async def _say_service(borrowed: Connection) -> None:
+    """For the next borrower. A connection that cannot be told so any more is not lent again."""
+    try:
+        await borrowed.fetchval(_SAY, SERVICE, False)
+    except BaseException:
+        borrowed.terminate()
+        raise
+
+
+async def fetch_anybodys(connection: Connection, statement: str, *given: object) -> Mapping[str, Any] | None:
+    """The row of a statement that must look across citizens, in a transaction that one of them asked for."""
+    who = asks.get()
+    if who != SERVICE:
+        await connection.fetchval(_SAY, SERVICE, True)
+    row: Mapping[str, Any] | None = await connection.fetchrow(statement, *given)
+    if who != SERVICE:
+        await connection.fetchval(_SAY, who, True)
+    return row
 
 
 def driver_of(borrowed: PoolProxiedConnection) -> Connection:

@@ -7,12 +7,14 @@ import importlib
 import inspect
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import msgspec
 
 from app.agency_client import AgencyClient, Shared
+from app.callbacks.port import Callbacks
 from app.cases.port import CaseHandler
 from app.catalog.city import load_city
 from app.catalog.facilities import Facility
@@ -35,13 +37,15 @@ class Module(msgspec.Struct, frozen=True):
 
 
 class Assembly(msgspec.Struct, frozen=True):
-    """All that the product is made of, for one process. `clients` by backend; `ports`: those beside a module's own."""
+    """All that the product is made of, for one process. By backend: `clients`, and `callbacks` of those that tell us
+    something unasked; `ports`: those beside a module's own."""
 
     modules: Mapping[str, Module]
     integrations: Mapping[str, IntegrationManifest]
     clients: Mapping[str, AgencyClient]
     channels: tuple[Channel, ...]
     ports: Mapping[str, Any]
+    callbacks: Mapping[str, Callbacks]
 
     async def close(self) -> None:
         for client in self.clients.values():
@@ -70,12 +74,26 @@ def assemble(settings: Settings, shared: Shared | None = None) -> Assembly:
         if "inbox" in manifest.serves
     )
     by_backend = {client.backend.name: client for own in clients.values() for client in own.values()}
-    return Assembly(modules, integrations, by_backend, channels, _further_ports(reach))
+    callbacks = {
+        client.backend.name: kind(client.backend)
+        for name, own in clients.items()
+        if (kind := callbacks_type(name)) is not None
+        for client in own.values()
+    }
+    return Assembly(modules, integrations, by_backend, channels, _further_ports(reach), callbacks)
 
 
 def adapter_type(integration: str, serves: str, port: type) -> Any:
     """The one class in integrations/<integration>/<serves>.py that implements `port`."""
     return one_subclass(importlib.import_module(f"integrations.{integration}.{serves}"), port)
+
+
+def callbacks_type(integration: str, root: Path = ROOT) -> type[Callbacks] | None:
+    """The class in integrations/<integration>/callbacks.py; None where the backend never calls."""
+    if not (root / "integrations" / integration / "callbacks.py").exists():
+        return None
+    found: type[Callbacks] = one_subclass(importlib.import_module(f"integrations.{integration}.callbacks"), Callbacks)
+    return found
 
 
 def sandbox_classes() -> dict[str, type[Sandbox]]:

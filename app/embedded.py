@@ -21,6 +21,7 @@ from app.processes import Account, Program
 
 POSTGRES_USER = "postgres"
 POSTGRES_DATABASE = "loket"
+SERVING_ROLE = "loket"
 _POSTGRES_SOCKET = ".s.PGSQL.5432"
 _SOCKET_PATH_BYTES = 107
 _LEFTOVER_S = 15
@@ -44,6 +45,10 @@ class EmbeddedPostgres:
 
     def url(self, database: str = POSTGRES_DATABASE) -> str:
         return f"postgresql://{POSTGRES_USER}@/{database}?host={self._sockets}"
+
+    def serving_url(self, database: str = POSTGRES_DATABASE) -> str:
+        """The same for the role that serves, which owns nothing."""
+        return f"postgresql://{SERVING_ROLE}@/{database}?host={self._sockets}"
 
     def program(self, log: Path | None = None) -> Program:
         """The server, as the supervisor starts it; its folder is made before the first start."""
@@ -92,6 +97,12 @@ class EmbeddedPostgres:
         result = self._run("createdb", "-h", str(self._sockets), "-U", POSTGRES_USER, name)
         if result.returncode and "already exists" not in result.stderr:
             raise EmbeddedServerError(f"PostgreSQL would not make the database: {result.stderr.strip()}")
+
+    def create_serving_role(self) -> None:
+        """Create the role that serves, unless it exists. Raises EmbeddedServerError."""
+        result = self._run("createuser", "-h", str(self._sockets), "-U", POSTGRES_USER, SERVING_ROLE)
+        if result.returncode and "already exists" not in result.stderr:
+            raise EmbeddedServerError(f"PostgreSQL would not make the role that serves: {result.stderr.strip()}")
 
     def _make_cluster(self) -> None:
         # --no-sync: a machine that loses power during the first seconds of its first run just starts over.

@@ -10,6 +10,7 @@ from litestar.di import Provide
 from litestar.enums import HttpMethod
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.asking import SERVICE, as_agency, as_citizen, asks
 from app.assembly import Product, build
 from app.catalog.sync import sync
 from app.discovery import route_handlers
@@ -19,6 +20,7 @@ from app.limits import Allowance
 from app.login.guards import DEPENDENCIES, Caller, Officer, guard
 from app.login.officers.door import Door
 from app.problems import StrictRequest, on_error
+from app.roles import warn_of_one_role
 from app.settings import Settings
 from app.telemetry import Telemetry, client_network, trusted_networks
 from app.texts import Language, language_of
@@ -50,6 +52,7 @@ def create_app(settings: Settings) -> Litestar:
     app.state["officer_door"] = Door(product.gate)
     app.state["catalog"] = product.catalog
     app.state["cases"] = product.cases
+    app.state["callbacks"] = dict(product.found.callbacks)
     app.state["modules"] = product.found.modules
     app.state["limiter"] = product.limiter
     # Ports by their modules' names, for handlers too hot for dependencies.
@@ -70,6 +73,7 @@ async def admit(connection: Request[Any, Any, Any]) -> Response[None] | None:
     if not asks_methods:
         await guard(connection, connection.route_handler)
     caller = connection.scope.get("user")
+    asks.set(_asker(caller))
     if isinstance(caller, Caller | Officer):
         key, limit = f"session:{caller.session_id}", PER_SESSION
     else:
@@ -81,6 +85,13 @@ async def admit(connection: Request[Any, Any, Any]) -> Response[None] | None:
         told["allowance"] = Allowance(limit, 0, refusal.retry_after_s or WINDOW_S, WINDOW_S)
         raise
     return _methods_of(connection) if asks_methods else None
+
+
+def _asker(caller: object) -> str:
+    """For whom the request's statements are asked: a public route's for the product, which looks for the person."""
+    if isinstance(caller, Caller):
+        return as_citizen(caller.id)
+    return as_agency(caller.agency) if isinstance(caller, Officer) else SERVICE
 
 
 def _methods_of(connection: Request[Any, Any, Any]) -> Response[None]:
@@ -128,6 +139,8 @@ def _lifespan(product: Product) -> Any:
         await product.database.wait()
         async with product.database.transaction() as session:
             await sync(session, product.catalog)
+        if not product.settings.is_demo:
+            await warn_of_one_role(product.database)
         await product.gate.open()
         await product.valkey.start()
         await product.backends.controls.open()

@@ -10,14 +10,15 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.database import sqlalchemy_url
+from app.roles import grant
 from app.settings import ROOT
 
 _LOCK = 7_216_540_118
 _LOCK_WAIT = "60s"
 
 
-async def upgrade(url: str) -> None:
-    """Run every migration that `url` has not seen."""
+async def upgrade(url: str, serving: str | None = None) -> None:
+    """Run every migration that `url`, the owner's address, has not seen; then `serving`, a role, gets its rights."""
     engine = create_async_engine(sqlalchemy_url(url), poolclass=NullPool)
     try:
         async with engine.connect() as connection:
@@ -26,6 +27,9 @@ async def upgrade(url: str) -> None:
             await connection.commit()  # the lock is the session's and stays
             await connection.run_sync(_upgrade)
             await connection.commit()
+            if serving is not None:
+                await connection.run_sync(grant, serving)
+                await connection.commit()
     finally:
         await engine.dispose()
 

@@ -21,6 +21,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Every LOKET_ variable of the product. Unset database and valkey addresses mean the embedded servers."""
 
     database_url: str = ""
+    migration_database_url: str = ""
     valkey_url: str = ""
     data_dir: Path = ROOT / ".loket"
     host: str = "127.0.0.1"

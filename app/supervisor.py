@@ -176,7 +176,9 @@ class Supervisor:
             self._say("Setting up PostgreSQL ...")
         self._run_server(Child(postgres.program(self._log("postgres")), postgres.is_ready, postgres.prepare))
         postgres.create_database()
-        self._environment["LOKET_DATABASE_URL"] = postgres.url()
+        postgres.create_serving_role()
+        self._environment["LOKET_DATABASE_URL"] = postgres.serving_url()
+        self._environment["LOKET_MIGRATION_DATABASE_URL"] = postgres.url()
 
     def _run_server(self, child: Child) -> None:
         self._children.append(child)

@@ -16,6 +16,7 @@ from app.assembly import Product, build
 from app.audit.anchor_file import anchor_file
 from app.audit.keeping import keep_audit
 from app.backends.actions import QUEUE_PREFIX
+from app.callbacks import actions as callbacks
 from app.cases.delivery import Deliverer, Share
 from app.cases.handover import DeliveryJob
 from app.cases.refresh import Refresher
@@ -28,6 +29,7 @@ from app.login import jobs as login
 from app.login.provider import backchannel
 from app.processes import freeze_heap
 from app.readiness.beats import beat
+from app.roles import warn_of_one_role
 from app.settings import settings
 
 log = logging.getLogger("loket.worker")
@@ -60,6 +62,8 @@ async def work(product: Product) -> bool:
     connection = await asyncpg.connect(
         driver_url(product.settings.database_url), timeout=10, server_settings=_QUEUE_SETTINGS
     )
+    if not product.settings.is_demo:
+        await warn_of_one_role(product.database)
     await product.valkey.start()
     await product.backends.controls.open()
     jobs = await run_queues(connection, _queues(product))
@@ -150,6 +154,7 @@ async def _tell_logouts(product: Product) -> None:
 async def _purge(product: Product) -> None:
     await purge_cases(product.cases)
     await inbox.purge(product.database)
+    await callbacks.purge(product.database)
     await login.purge(product.database)
     await identity_checks.sweep(product.database)
     await purge_log(product.database)

@@ -32,6 +32,7 @@ def running_servers(folder: Path) -> Iterator[tuple[str, str]]:
         _running(valkey.program(folder / "valkey.log"), valkey.is_ready),
     ):
         postgres.create_database()
+        postgres.create_serving_role()
         yield postgres.url(), valkey.url()
 
 

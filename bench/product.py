@@ -9,9 +9,11 @@ from uuid import UUID, uuid4
 
 import aiohttp
 import asyncpg
+from sqlalchemy.engine import make_url
 
 from app.cases.files import FileStore
 from app.database import driver_url
+from app.embedded import SERVING_ROLE
 from app.migrate import upgrade
 from app.privacy import Vault, open_vault
 from app.sandbox.client import HttpWorkbench
@@ -35,7 +37,8 @@ class Product:
     def __init__(self, database_url: str, valkey_url: str, folder: Path) -> None:
         self.folder = folder
         self.environment = {
-            "LOKET_DATABASE_URL": database_url,
+            "LOKET_DATABASE_URL": make_url(database_url).set(username=SERVING_ROLE).render_as_string(),
+            "LOKET_MIGRATION_DATABASE_URL": database_url,
             "LOKET_VALKEY_URL": valkey_url,
             "LOKET_DATA_DIR": str(folder / "data"),
             "LOKET_PORT": str(free_port()),
@@ -48,8 +51,8 @@ class Product:
 
     async def prepare(self, cases: int) -> None:
         """Migrate and seed."""
-        await upgrade(self.settings.database_url)
-        self.readers = await seed(self.settings.database_url, self.vault, cases)
+        await upgrade(self.settings.migration_database_url, SERVING_ROLE)
+        self.readers = await seed(self.settings.migration_database_url, self.vault, cases)
 
     @contextmanager
     def sandboxes(self) -> Iterator[int]:
@@ -68,14 +71,14 @@ class Product:
 
     async def people(self) -> list[Person]:
         """The readers with fresh access tokens."""
-        fresh = await tokens(self.settings.database_url, self.vault, self.settings.issuer, self.readers)
+        fresh = await tokens(self.settings.migration_database_url, self.vault, self.settings.issuer, self.readers)
         return [Person(token, reader.cases) for token, reader in zip(fresh, self.readers, strict=True)]
 
     async def upload(self, count: int) -> list[UUID]:
         """One document for each of `count` submissions, by the readers in turn."""
         owners = [self.readers[at % len(self.readers)].id for at in range(count)]
         files = FileStore(self.settings.files_url, self.settings.data_dir / "files", self.vault)
-        return await documents(self.settings.database_url, files, self.vault, owners)
+        return await documents(self.settings.migration_database_url, files, self.vault, owners)
 
     async def issue_licence(self) -> UUID:
         """Hand one case in, have the sandbox issue its licence, and wait until the product knows. A worker must run."""
@@ -121,7 +124,7 @@ class Product:
         return rate
 
     async def _watch_deliveries(self, at_most_s: float) -> float:
-        connection = await asyncpg.connect(driver_url(self.settings.database_url))
+        connection = await asyncpg.connect(driver_url(self.settings.migration_database_url))
         try:
             [(before, waiting)] = await connection.fetch(_STANDING)
             until = time.monotonic() + at_most_s

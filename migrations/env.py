@@ -1,4 +1,4 @@
-"""Alembic's environment: on the connection app.migrate hands over, or on LOKET_DATABASE_URL when run by hand."""
+"""Alembic's environment: on the connection app.migrate hands over, or on the settings' address when run by hand."""
 
 import asyncio
 
@@ -29,7 +29,9 @@ def run(connection: Connection) -> None:
 
 
 async def run_by_hand() -> None:
-    engine = create_async_engine(sqlalchemy_url(settings().database_url), poolclass=NullPool)
+    engine = create_async_engine(
+        sqlalchemy_url(settings().migration_database_url or settings().database_url), poolclass=NullPool
+    )
     async with engine.connect() as connection:
         await connection.run_sync(run)
         await connection.commit()

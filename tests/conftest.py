@@ -50,11 +50,12 @@ def valkey_url(servers: Servers) -> str:
 
 
 @pytest.fixture(scope="module")
-def environment(postgres_url: str, valkey_url: str) -> Iterator[dict[str, str]]:
+def environment(servers: Servers, postgres_url: str, valkey_url: str) -> Iterator[dict[str, str]]:
     """The LOKET_ variables of this module's product. A module's own fixture may change them before `api` starts."""
     data = Path(tempfile.mkdtemp(prefix="loket-data-"))
     yield {
-        "LOKET_DATABASE_URL": postgres_url,
+        "LOKET_DATABASE_URL": servers.serving_url(postgres_url),
+        "LOKET_MIGRATION_DATABASE_URL": postgres_url,
         "LOKET_VALKEY_URL": valkey_url,
         "LOKET_DATA_DIR": str(data),
         "LOKET_PORT": str(free_port()),
@@ -92,7 +93,8 @@ def api(environment: dict[str, str]) -> Iterator[Api]:
 @pytest.fixture(scope="module")
 def sandboxes(environment: dict[str, str]) -> Iterator[Sandboxes]:
     """The agencies' systems: `sandboxes.url("sicantik")`, `sandboxes.bench("sicantik")` for faults, ledger and work."""
-    with running_sandboxes(int(environment["LOKET_SANDBOX_PORT"]), Path(environment["LOKET_DATA_DIR"])) as running:
+    port, product_url = int(environment["LOKET_SANDBOX_PORT"]), f"http://127.0.0.1:{environment['LOKET_PORT']}"
+    with running_sandboxes(port, Path(environment["LOKET_DATA_DIR"]), product_url) as running:
         yield running
 
 

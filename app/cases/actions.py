@@ -39,7 +39,7 @@ from app.cases.writes import (
     take_attachments,
 )
 from app.consents.actions import keep_given
-from app.database import Connection
+from app.database import Connection, fetch_anybodys
 from app.errors import Conflict, PreconditionFailed
 from app.login.guards import Caller
 
@@ -218,7 +218,7 @@ async def check_lane(connection: Connection, asking: tuple[str, UUID], delivery:
     module, citizen_id = asking
     if not tools.modules[module].handler.one_per_lane:
         return
-    standing = await connection.fetchrow(_STANDING, delivery.lane, delivery.id)
+    standing = await fetch_anybodys(connection, _STANDING, delivery.lane, delivery.id)
     if standing is not None and standing["citizen_id"] == citizen_id:
         raise Conflict("case_exists", params={"number": standing["number"]})
     if standing is not None:

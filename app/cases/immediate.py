@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 from litestar import Response
 
+from app.asking import SERVICE, asking
 from app.cases import claims
 from app.cases.attempts import sealed
 from app.cases.casedata import case_data, load_files
@@ -91,7 +92,9 @@ async def answer_now(write: Once, begin: Begin, done: int) -> Response[Any]:
     said = sealed(begun.held.said, begun.held.row, (outcome.reference, begun.held.row["agency_reference"]), write.tools)
     outcome = msgspec.structs.replace(outcome, said=said)
     try:
-        answer = await _settle(write, begun, outcome, done)
+        # What came of it is the product's to write, as in a worker: it looks whether a number is another's already.
+        with asking(SERVICE):
+            answer = await _settle(write, begun, outcome, done)
     except Stale:
         # This process slept past its lease; a worker has it, and the citizen sees what it finds out.
         answer = begun.now

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 from litestar import Response
 
+from app.asking import said_for
 from app.backends.actions import QUEUE_PREFIX
 from app.cases.actions import check_lane
 from app.cases.applicants import APPLICANT_COLUMNS
@@ -27,7 +28,7 @@ from app.jobs import enqueue_part
 _FACTS = f"""
 SELECT {APPLICANT_COLUMNS}, nextval('case_numbers') AS running, fingerprint, status, headers, body_enc
 FROM citizens LEFT JOIN idempotency_keys AS keys ON keys.citizen_id = citizens.id AND keys.key = $2
-WHERE citizens.id = $1
+WHERE citizens.id = $1 AND {said_for("$1")}
 """  # noqa: S608 - constants of ours
 _AT = LAST_PLACE + 1
 _KEY = _AT + 1
@@ -37,7 +38,7 @@ _CONSENTS = _JOB + 3
 _STORE_ONCE = f"""
 WITH kept AS (
     INSERT INTO idempotency_keys (citizen_id, key, fingerprint, status, headers, body_enc)
-    VALUES ($3, {places(_KEY, 5)}) ON CONFLICT DO NOTHING RETURNING 1
+    SELECT $3, {places(_KEY, 5)} WHERE {said_for("$3")} ON CONFLICT DO NOTHING RETURNING 1
 ), {submission_parts(f"${_AT}::timestamptz, ${_AT}::timestamptz", "FROM kept")}, queued AS (
     {enqueue_part(f"${_JOB}::text", f"${_JOB + 1}::bytea", "kept", dedupe=f"${_JOB + 2}::text")}
 ), agreed AS (
@@ -58,7 +59,7 @@ async def hand_in(write: Once, new: NewCase, key: str) -> Response[Any]:
     Raises Unprocessable for a form that does not fit, Forbidden below the service's assurance level.
     """
     keyed = await write.under(key)
-    async with write.tools.database.connection() as connection:
+    async with write.tools.database.said() as connection:
         facts = await connection.fetchrow(_FACTS, keyed.citizen_id, key)
         if facts is None:
             raise Unauthenticated("token_invalid")
@@ -69,7 +70,7 @@ async def hand_in(write: Once, new: NewCase, key: str) -> Response[Any]:
         answer = write.told(_row_of(submission.case), 202)
         if await _stored(connection, write, filled, submission, key_values(keyed, answer, write.tools.vault)):
             return answered(answer)
-        return await _quicker(connection, write, keyed)
+    return await _quicker(write, keyed)
 
 
 async def _submission(connection: Connection, write: Once, filled: Filled, facts: Mapping[str, Any]) -> Submission:
@@ -110,9 +111,10 @@ def _consents(filled: Filled, write: Once) -> tuple[list[UUID], list[str], list[
     return [uuid7() for _ in purposes], list(purposes), versions
 
 
-async def _quicker(connection: Connection, write: Once, keyed: KeyedRequest) -> Response[Any]:
+async def _quicker(write: Once, keyed: KeyedRequest) -> Response[Any]:
     """The answer of the same request, which was sent twice and stored meanwhile."""
-    known = await stored_answer(connection, keyed, write.tools.vault)
+    async with write.tools.database.connection() as connection:
+        known = await stored_answer(connection, keyed, write.tools.vault)
     if known is None:
         raise Conflict("idempotency_key_in_use", retry_after_s=1)
     return answered(known, replayed=True)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from app.asking import said_for
 from app.cases import attachments
 from app.cases.casedata import FORM_CONTEXT
 from app.cases.schemas import CaseDetail, CasePage
@@ -24,7 +25,7 @@ SELECT {VIEW_COLUMNS}, form_version, form_enc, (
     SELECT jsonb_agg(to_jsonb(line) ORDER BY line.seq)
     FROM (SELECT seq, at, kind, status, data FROM case_events WHERE case_id = cases.id ORDER BY seq LIMIT 500) AS line
 ) AS events, EXISTS (SELECT 1 FROM attachments WHERE case_id = cases.id) AS has_files
-FROM cases WHERE id = $1 AND citizen_id = $2
+FROM cases WHERE id = $1 AND citizen_id = $2 AND {said_for("$2")}
 """  # noqa: S608 - constants of ours
 _EVENTS = "SELECT seq, at, kind, status, data FROM case_events WHERE case_id = $1 AND seq > $2 ORDER BY seq LIMIT 500"
 _STANDING = "SELECT status, last_event FROM cases WHERE id = $1 AND citizen_id = $2"
@@ -42,7 +43,7 @@ class PageOf(msgspec.Struct, frozen=True):
 async def list_cases(citizen_id: UUID, page: PageOf, tools: CaseTools, language: Language) -> CasePage:
     """One page of the citizen's cases, newest first."""
     statement, given = _list_statement(citizen_id, page)
-    rows = await tools.database.fetch(statement, *given)
+    rows = await tools.database.fetch_said(statement, *given)
     shown = [case_view(row, tools, language) for row in rows[: page.limit]]
     more = len(rows) > page.limit
     return CasePage(shown, encode_cursor((shown[-1].id,)) if more else None)
@@ -50,7 +51,7 @@ async def list_cases(citizen_id: UUID, page: PageOf, tools: CaseTools, language:
 
 async def read_case(case_id: UUID, citizen_id: UUID, tools: CaseTools, language: Language) -> tuple[CaseDetail, int]:
     """One case with its timeline, and its revision. Raises NotFound, for another person's too."""
-    rows = await tools.database.fetch(_ONE, case_id, citizen_id)
+    rows = await tools.database.fetch_said(_ONE, case_id, citizen_id)
     if not rows:
         raise NotFound("case_not_found")
     row = rows[0]
@@ -90,7 +91,7 @@ async def is_over(case_id: UUID, citizen_id: UUID, seen: int, tools: CaseTools) 
 def _list_statement(citizen_id: UUID, page: PageOf) -> tuple[str, list[Any]]:
     """One text per combination of filters, so that PostgreSQL plans each by its own index."""
     given: list[Any] = [citizen_id]
-    where = ["citizen_id = $1"]
+    where = [said_for("$1"), "citizen_id = $1"]
     for column, operator, value in (
         ("status", "=", page.status),
         ("service", "=", page.service),

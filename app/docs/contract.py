@@ -32,6 +32,7 @@ One window for a city's public services: log in once, ask once, and see where ev
 _TAGS = {
     "catalogue": "Agencies and their services, with the parts of the service standard",
     "login": "Accounts, one-time codes and tokens",
+    "callbacks": "What agencies' systems tell unasked; it only has us ask them",
     "officers": "Officers of the agencies: their login, their accounts, and what they decide",
     "me": "My profile, consents, and the devices I am logged in on",
     "cases": "A citizen's dealings with a service, from draft to outcome",

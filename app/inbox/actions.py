@@ -13,7 +13,7 @@ from app.database import Connection
 from app.errors import NotFound
 from app.ids import uuid7
 from app.inbox.models import NOTE_PHONE, NOTE_TEXT, Message, OutgoingMessage
-from app.jobs import driver_connection, enqueue, enqueue_part
+from app.jobs import driver_connection, enqueue, enqueue_on, enqueue_part
 from app.login.courier import Courier, Note
 from app.manifest import service_manifests
 from app.privacy import Vault
@@ -22,6 +22,7 @@ from app.texts import Language, Text, text
 NOTICES = "inbox.send"
 # Somebody waits for a code before the login page: it never stands behind a backlog of notices.
 CODES = "inbox.code"
+ASKS = "inbox.ask"
 NOTICE_LIFE_H = 24
 _NOBODY = "+620000000000"
 
@@ -89,6 +90,17 @@ async def notify_on(connection: Connection, notice: Notice) -> UUID:
     params = json.dumps(dict(notice.params))
     await connection.execute(_NOTIFY, notice.citizen_id, notice.key, params, notice.case_id, *values)
     return values[0]
+
+
+_SENT = "SELECT id FROM outgoing_messages WHERE gateway_id = $1 AND state = 'sent'"
+
+
+async def ask_after(connection: Connection, gateway_id: str) -> bool:
+    """Have the gateway asked what became of a message, in the caller's transaction; whether it is one of ours."""
+    outgoing_id: UUID | None = await connection.fetchval(_SENT, gateway_id) if gateway_id else None
+    if outgoing_id is not None:
+        await enqueue_on(connection, ASKS, SendMessage(outgoing_id), dedupe=f"{ASKS}.{outgoing_id}")
+    return outgoing_id is not None
 
 
 class InboxCourier(Courier):

@@ -3,9 +3,10 @@
 import secrets
 from collections.abc import Sequence
 from functools import partial
+from typing import get_args
 
 from app.errors import AgencyRejected, AgencyUnavailable, OutcomeUnknown
-from app.inbox.port import Channel
+from app.inbox.port import Channel, Reached
 from app.sandbox.checks import EFFECT_MODES, NO_EFFECT_MODES, failure, given, suffering
 from app.sandbox.port import Check, Workbench, require
 
@@ -32,6 +33,17 @@ async def _sends(port: Channel, bench: Workbench | None) -> None:
     second = await port.send(TO, text, _reference())
     require(second != first, "two messages share one id")
     require(await _sent(bench, text) == 2, "the text did not arrive as it was given, twice")
+
+
+async def _tells_what_became(port: Channel, _bench: Workbench | None) -> None:
+    gateway_id = await port.send(TO, f"Contract check {secrets.token_hex(6)}", _reference())
+    require(await port.reached(gateway_id) in get_args(Reached), "what became of a message is told in no known word")
+
+
+async def _unknown_messages(port: Channel, _bench: Workbench | None) -> None:
+    for unknown in ("", "999999999999", "no id", "1" * 400):
+        error = await failure(port.reached(unknown))
+        require(isinstance(error, AgencyRejected), f"asking after message {unknown[:20]!r} raised {error!r}")
 
 
 async def _without_effect(mode: str, port: Channel, bench: Workbench | None) -> None:
@@ -64,6 +76,8 @@ CHECKS: Sequence[Check[Channel]] = (
     Check("a malformed number is refused, not sent", _malformed_numbers, writes=False),
     Check("an empty text is refused, not sent", _empty_text, writes=False),
     Check("a message arrives as it was given", _sends, writes=True),
+    Check("what became of a message is told", _tells_what_became, writes=True),
+    Check("a message it never took is refused", _unknown_messages, writes=False),
     Check("errors tell neither number nor text", _tells_nothing, writes=True),
     *(
         Check(f"send under {mode} had no effect", partial(_without_effect, mode), writes=True)

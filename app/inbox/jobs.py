@@ -13,7 +13,7 @@ from sqlalchemy import delete
 
 from app.database import Database, utc_now
 from app.errors import AgencyRejected, AgencyUnavailable, OutcomeUnknown
-from app.inbox.actions import CODES, NOTICES, SendMessage, rendered
+from app.inbox.actions import ASKS, CODES, NOTICES, SendMessage, rendered
 from app.inbox.models import NOTE_PHONE, NOTE_TEXT, OutgoingMessage, OutgoingState
 from app.inbox.port import Channel
 from app.jobs import Queue, RetryLater
@@ -26,6 +26,7 @@ CONCURRENCY = 16
 # Jobs taken from the queue for each place, over all workers: none waits for the queue's next look.
 TAKEN_AHEAD = 8
 FIRST_DELAY_S = 1.0
+ASK_AGAIN_S = 60.0
 LONGEST_DELAY_S = 600.0
 # Sent rows tell operators what became of a message; after this nobody asks any more.
 KEEP = timedelta(days=30)
@@ -54,9 +55,13 @@ class Result(msgspec.Struct, frozen=True):
 
 def queues(database: Database, vault: Vault, channels: Sequence[Channel]) -> list[Queue[SendMessage]]:
     """The inbox's queues, for the worker, each with places of its own."""
+    asking = Queue(ASKS, SendMessage, PostRoom(database, vault, channels).ask, concurrency=CONCURRENCY)
     return [
-        Queue(name, SendMessage, PostRoom(database, vault, channels).run, concurrency=CONCURRENCY * TAKEN_AHEAD)
-        for name in (CODES, NOTICES)
+        *(
+            Queue(name, SendMessage, PostRoom(database, vault, channels).run, concurrency=CONCURRENCY * TAKEN_AHEAD)
+            for name in (CODES, NOTICES)
+        ),
+        asking,
     ]
 
 
@@ -79,6 +84,20 @@ class PostRoom:
         """Raises RetryLater while the channels are out of reach and the message still has a point."""
         async with self._places:
             await self._run(job)
+
+    async def ask(self, job: SendMessage) -> None:
+        """Ask the gateway what became of a message. Raises RetryLater while it is out of reach, for two days."""
+        async with self._places:
+            rows = await self._database.fetch(_TO_ASK, job.outgoing_id)
+            for channel in (each for each in self._channels if rows and each.kind == rows[0]["channel"]):
+                try:
+                    reached = await channel.reached(rows[0]["gateway_id"])
+                except AgencyUnavailable as error:
+                    raise RetryLater(ASK_AGAIN_S, error.code or "unavailable") from None
+                except AgencyRejected as error:
+                    log.warning("message %s: %s", job.outgoing_id, error.detail)
+                    return
+                await self._database.fetch(_REACHED, job.outgoing_id, reached)
 
     async def _run(self, job: SendMessage) -> None:
         letter = await self._claim(job.outgoing_id)
@@ -160,6 +179,17 @@ _WRITE = """
 UPDATE outgoing_messages SET state = $2, channel = $3, gateway_id = $4, failure = $5,
     phone_enc = CASE WHEN NOT $6 THEN phone_enc END, text_enc = CASE WHEN NOT $6 THEN text_enc END
 WHERE id = $1 RETURNING set_config('synchronous_commit', 'off', true)
+"""
+
+
+_TO_ASK = """
+SELECT channel, gateway_id FROM outgoing_messages
+WHERE id = $1 AND state = 'sent' AND reached NOT IN ('sent', 'failed') AND created_at > now() - interval '2 days'
+"""
+# What is said late never takes back an end.
+_REACHED = """
+UPDATE outgoing_messages SET reached = $2, reached_at = now()
+WHERE id = $1 AND reached NOT IN ('sent', 'failed') AND reached <> $2 RETURNING 1
 """
 
 

@@ -39,6 +39,7 @@ class OutgoingMessage(Base):
     """One text on its way to a phone: a message of the inbox, or a note (a one-time code) that stands in no inbox.
 
     A note's phone and text are kept encrypted until they were handed over, then erased. `discarded`: a note to nobody.
+    `reached`: what became of one that was sent, as the gateway says when it is asked.
     """
 
     __tablename__ = "outgoing_messages"
@@ -46,7 +47,9 @@ class OutgoingMessage(Base):
         CheckConstraint("state in ('queued', 'sending', 'sent', 'failed', 'unknown', 'discarded')", name="state"),
         CheckConstraint("message_id is null or (phone_enc is null and text_enc is null)", name="message_or_note"),
         CheckConstraint("state not in ('sent', 'failed', 'unknown') or text_enc is null", name="erased"),
+        CheckConstraint("reached in ('', 'waiting', 'sent', 'failed')", name="reached"),
         Index("ix_outgoing_messages_created_at", "created_at"),
+        Index("ix_outgoing_messages_gateway_id", "gateway_id", postgresql_where=text("gateway_id <> ''")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -58,5 +61,7 @@ class OutgoingMessage(Base):
     channel: Mapped[str] = mapped_column(server_default="")
     gateway_id: Mapped[str] = mapped_column(server_default="")
     failure: Mapped[str] = mapped_column(server_default="")
+    reached: Mapped[str] = mapped_column(server_default="")
+    reached_at: Mapped[datetime | None]
     expires_at: Mapped[datetime]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))

@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
+# What became of a message, as its gateway says when asked.
+Reached = Literal["waiting", "sent", "failed"]
 ChannelKind = Literal["whatsapp", "sms", "email", "push"]
 
 
@@ -18,3 +20,7 @@ class Channel(ABC):
         Returns the gateway's id of it. Raises AgencyRejected (the number or text is refused), AgencyUnavailable,
         OutcomeUnknown (a one-time code is then not sent twice; a notice may be).
         """
+
+    @abstractmethod
+    async def reached(self, gateway_id: str) -> Reached:
+        """What became of a message it took. Raises AgencyRejected for one it does not know, AgencyUnavailable."""

@@ -49,6 +49,7 @@ async def ask_code(gate: Gate, attempt: Attempt, language: Language) -> Asked:
     Where too many codes were tried from devices that this account does not know, its phone is told so instead, once a
     day, and a device that it knows still gets its code.
     """
+    gate.passwords.refuse_if_full()
     nik_index = gate.vault.index("nik", attempt.nik)
     tried = tried_under(gate.vault, nik_index, attempt.device_id)
     may_tell = await may_warn(gate.limiter, nik_index.hex(), "locks")

@@ -51,6 +51,14 @@ class HttpWorkbench(Workbench):
     async def work(self, reference: str | None = None, step: str | None = None) -> None:
         await self.control("POST", "work", {"reference": reference, "step": step})
 
+    async def call_back(
+        self, reference: str, status: str, *, to: str = "", repeat: int = 1, delay_ms: int = 0
+    ) -> Sequence[int]:
+        """Have it tell the product at `to`; the statuses of the answers."""
+        asked = {"reference": reference, "status": status, "repeat": repeat, "delay_ms": delay_ms}
+        answer = await self.control("POST", "callbacks", {**asked, "to": to})
+        return msgspec.json.decode(answer, type=dict[str, list[int]])["statuses"]
+
     async def reset(self) -> None:
         """Back to a sandbox that was never used."""
         await self.control("POST", "reset")

@@ -33,6 +33,14 @@ class Route(msgspec.Struct, frozen=True):
     handler: Handler
 
 
+class Sending(msgspec.Struct, frozen=True):
+    """What a backend that calls us sends: `suffix` goes behind the address it was given."""
+
+    suffix: str
+    body: bytes
+    headers: Mapping[str, str] = {}
+
+
 class Ledger(ABC):
     """Effects in order, kept on disk by the host."""
 
@@ -78,6 +86,10 @@ class Sandbox(ABC):
     def work(self, reference: str | None, step: str | None) -> Sequence[str]:
         """Move one matter, or all, on as the agency's officers would: to `step`, or one step. Returns the agency's
         references of what moved. Raises KeyError for an unknown reference, ValueError for an unknown step."""
+
+    def callback(self, reference: str, status: str) -> Sending | None:
+        """What the backend would tell us of one of its matters, by its own reference; None where it never calls."""
+        return None
 
     def refuse_auth(self) -> web.StreamResponse:
         """How this backend answers bad credentials, for the fault `bad_auth`."""

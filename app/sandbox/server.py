@@ -7,14 +7,15 @@ quirks a sandbox has is its own affair; the host only keeps the switches.
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
+import aiohttp
 import msgspec
 from aiohttp import web
 
 from app.sandbox.faults import Fault, Faults, spoil
 from app.sandbox.ledger import FileLedger
-from app.sandbox.port import Effect, Handler, Route, Sandbox
+from app.sandbox.port import Effect, Handler, Route, Sandbox, Sending
 
 B = TypeVar("B")
 MAX_BODY_BYTES = 32 * 1024 * 1024
@@ -28,6 +29,18 @@ class Work(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     step: str | None = None
 
 
+class Calling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST callbacks: tell the product of a matter, so many times at once, after a while. `to`: a product at
+    another address; `backend`: this system's name there, where it is not the sandbox's."""
+
+    reference: str
+    status: str
+    repeat: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1
+    delay_ms: Annotated[int, msgspec.Meta(ge=0, le=600_000)] = 0
+    to: str = ""
+    backend: str = ""
+
+
 class LedgerPage(msgspec.Struct, frozen=True):
     """Effects in the order in which they happened. `total` counts all, whatever was asked for."""
 
@@ -35,8 +48,10 @@ class LedgerPage(msgspec.Struct, frozen=True):
     total: int
 
 
-def build_app(sandboxes: Mapping[str, type[Sandbox]], data_dir: Path) -> web.Application:
-    """One application for all sandboxes. Ledgers found in `data_dir` are replayed."""
+def build_app(
+    sandboxes: Mapping[str, type[Sandbox]], data_dir: Path, product_url: str = "http://127.0.0.1:8000"
+) -> web.Application:
+    """One application for all sandboxes. Ledgers found in `data_dir` are replayed; callbacks go to `product_url`."""
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     names = sorted(sandboxes)
 
@@ -45,16 +60,20 @@ def build_app(sandboxes: Mapping[str, type[Sandbox]], data_dir: Path) -> web.App
 
     app.router.add_get("/", index)
     for name in names:
-        _Stage(name, sandboxes[name], data_dir / "sandboxes" / f"{name}.jsonl").add_to(app)
+        stage = _Stage(name, sandboxes[name], data_dir / "sandboxes" / f"{name}.jsonl")
+        stage.product_url = product_url
+        stage.add_to(app)
     return app
 
 
-async def serve(sandboxes: Mapping[str, type[Sandbox]], data_dir: Path, host: str, port: int) -> None:
-    """Serve until cancelled. Raises OSError where the port is taken."""
-    runner = web.AppRunner(build_app(sandboxes, data_dir), access_log=None, shutdown_timeout=1)
+async def serve(
+    sandboxes: Mapping[str, type[Sandbox]], data_dir: Path, place: tuple[str, int], product_url: str
+) -> None:
+    """Serve on `place`, host and port, until cancelled. Raises OSError where the port is taken."""
+    runner = web.AppRunner(build_app(sandboxes, data_dir, product_url), access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port, backlog=1024).start()
+        await web.TCPSite(runner, *place, backlog=1024).start()
         await asyncio.Event().wait()
     finally:
         await runner.cleanup()
@@ -62,6 +81,8 @@ async def serve(sandboxes: Mapping[str, type[Sandbox]], data_dir: Path, host: st
 
 class _Stage:
     """One sandbox with its ledger and its faults."""
+
+    product_url = ""
 
     def __init__(self, name: str, kind: type[Sandbox], ledger_path: Path) -> None:
         self._name = name
@@ -81,6 +102,7 @@ class _Stage:
         app.router.add_delete(f"{control}/quirks", self._delete_quirks)
         app.router.add_post(f"{control}/reset", self._reset)
         app.router.add_post(f"{control}/work", self._work)
+        app.router.add_post(f"{control}/callbacks", self._callbacks)
         for route in self._sandbox.routes():
             app.router.add_route(route.method, f"/{self._name}{route.path}", self._exposed_to_faults(route))
 
@@ -153,6 +175,27 @@ class _Stage:
         except ValueError as error:
             return _refuse(400, str(error))
         return _json({"moved": list(moved)})
+
+    async def _callbacks(self, request: web.Request) -> web.Response:
+        """Answers with the statuses the product answered with."""
+        asked = await _body(request, Calling)
+        sending = self._sandbox.callback(asked.reference, asked.status)
+        if sending is None:
+            return _refuse(404, f"{self._name} never calls")
+        await asyncio.sleep(asked.delay_ms / 1000)
+        url = f"{(asked.to or self.product_url).rstrip('/')}/callbacks/{asked.backend or self._name}{sending.suffix}"
+        async with aiohttp.ClientSession(trust_env=False, timeout=aiohttp.ClientTimeout(total=60)) as session:
+            statuses = await asyncio.gather(*(_call(session, url, sending) for _ in range(asked.repeat)))
+        return _json({"statuses": statuses})
+
+
+async def _call(session: aiohttp.ClientSession, url: str, sending: Sending) -> int:
+    """The status of the answer, 0 where none came."""
+    try:
+        async with session.post(url, data=sending.body, headers=dict(sending.headers)) as answer:
+            return answer.status
+    except aiohttp.ClientError:
+        return 0
 
 
 async def _body(request: web.Request, kind: type[B]) -> B:

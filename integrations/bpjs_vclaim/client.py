@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from datetime import date
 
-from app.agency_answers import Envelope, for_officers, matching, read_envelope, read_json
+from app.agency_answers import Envelope, for_officers, gateway_fault, matching, read_envelope, read_json
 from app.agency_client import AgencyClient, Call, Reply
 from app.errors import AgencyRejected, AgencyUnavailable
 from app.settings import SettingsError
@@ -89,7 +89,8 @@ class VclaimClient:
 
     def _no_envelope(self, reply: Reply) -> AgencyUnavailable:
         refused = reply.status in (401, 403)  # by the gateway that stands before VClaim
-        return self._unavailable(f"HTTP {reply.status}", "credentials_refused" if refused else "not_understood")
+        detail = f"HTTP {reply.status} {gateway_fault(reply.body)}".strip()
+        return self._unavailable(detail, "credentials_refused" if refused else "not_understood")
 
     def _unavailable(self, detail: str, code: str) -> AgencyUnavailable:
         return AgencyUnavailable(self._name, "participant", detail, code=code)

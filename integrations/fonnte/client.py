@@ -44,6 +44,25 @@ class FonnteClient:
             raise OutcomeUnknown(self._name, "send", f"HTTP {reply.status}, not understood")
         return str(identity[0])
 
+    async def status(self, identity: str) -> str:
+        """Its word for what became of a message. Raises AgencyRejected for one it does not know, AgencyUnavailable."""
+        reply = await self._client.call(
+            Call(
+                operation="status",
+                method="POST",
+                path="/status",
+                headers={"Authorization": self._client.backend.credentials["token"]},
+                form=(("id", identity),),
+            )
+        )
+        answer = _envelope(reply)
+        if answer.get("status") is False and "id" in str(answer.get("reason", "")).casefold().split():
+            raise AgencyRejected(self._name, "status", "no such message", code="message_unknown")
+        word = answer.get("message_status")
+        if reply.status != 200 or answer.get("status") is not True or not isinstance(word, str):
+            raise AgencyUnavailable(self._name, "status", f"HTTP {reply.status}, not understood", code="unreadable")
+        return word.casefold()
+
     def _refuse(self, reason: str) -> None:
         if any(word in reason.casefold() for word in _LASTING):
             raise AgencyRejected(self._name, "send", reason[:100], code="refused")

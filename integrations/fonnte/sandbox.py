@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from aiohttp import web
 
-from app.sandbox.port import Effect, Ledger, Route, Sandbox
+from app.sandbox.port import Effect, Ledger, Route, Sandbox, Sending
 
 TOKENS = ("demo-fonnte-token",)
 FIRST_ID = 80_367_170
+STATUSES = ("pending", "sent", "invalid", "expired")
 _TARGET = re.compile(r"[0-9]{9,15}")
 
 
@@ -20,24 +21,32 @@ class FonnteSandbox(Sandbox):
 
     def __init__(self, ledger: Ledger) -> None:
         super().__init__(ledger)
-        self._sent = 0
+        self._statuses: dict[str, str] = {}
 
     def routes(self) -> Sequence[Route]:
-        return [Route("send", "POST", "/send", self._send)]
+        return [Route("send", "POST", "/send", self._send), Route("status", "POST", "/status", self._status)]
 
     def apply(self, effect: Effect) -> None:
-        self._sent += 1
+        self._statuses[str(effect.data["id"])] = str(effect.data.get("status", "pending"))
 
     def clear(self) -> None:
-        self._sent = 0
+        self._statuses.clear()
 
     def work(self, reference: str | None, step: str | None) -> Sequence[str]:
-        """Messages go out by themselves: there is nothing to work on."""
-        if step is not None:
-            raise ValueError(f"no step {step!r}: messages go out by themselves")
-        if reference is not None and all(effect.reference != reference for effect in self.ledger.effects()):
+        """The telephone sends: a message by Fonnte's id, or all, get to `step`, "sent" where none is named."""
+        if step is not None and step not in STATUSES:
+            raise ValueError(f"no step {step!r}: {', '.join(STATUSES)}")
+        if reference is not None and reference not in self._statuses:
             raise KeyError(reference)
-        return []
+        moved = [reference] if reference else [each for each, status in self._statuses.items() if status == "pending"]
+        for identity in moved:
+            self.ledger.record("work", identity, {"id": identity, "status": step or "sent"})
+        return moved
+
+    def callback(self, reference: str, status: str) -> Sending:
+        """As Fonnte posts to the address it was given: neither signed nor dated."""
+        body = {"device": "6281200000000", "id": reference, "stateid": f"S{reference}", "status": status, "state": ""}
+        return Sending("?key=demo-fonnte-callback", msgspec.json.encode(body), {"Content-Type": "application/json"})
 
     def refuse_auth(self) -> web.Response:
         return _refused("token invalid")
@@ -56,7 +65,7 @@ class FonnteSandbox(Sandbox):
             return _refused("target invalid")
         ids = []
         for target in targets:
-            ids.append(str(FIRST_ID + self._sent))
+            ids.append(str(FIRST_ID + len(self._statuses)))
             data = {"id": ids[-1], "target": target, "message": fields["message"]}
             self.ledger.record("send", request.headers.get("X-Reference", ""), data)
         return web.json_response(
@@ -64,11 +73,19 @@ class FonnteSandbox(Sandbox):
                 "detail": "success! message in queue",
                 "id": ids,
                 "process": "pending",
-                "requestid": 2_937_000 + self._sent,
+                "requestid": 2_937_000 + len(self._statuses),
                 "status": True,
                 "target": targets,
             }
         )
+
+    async def _status(self, request: web.Request) -> web.Response:
+        if request.headers.get("Authorization", "") not in TOKENS:
+            return self.refuse_auth()
+        identity = (await _fields(request)).get("id", "")
+        if identity not in self._statuses:
+            return _refused("id not found")
+        return web.json_response({"id": int(identity), "message_status": self._statuses[identity], "status": True})
 
 
 async def _fields(request: web.Request) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ from app.agency_answers import (
     Envelope,
     Fields,
     for_officers,
+    gateway_fault,
     matching,
     moment,
     read_envelope,
@@ -130,3 +131,16 @@ def test_why_a_value_is_none_is_told() -> None:
         "printed_f": "unreadable",
         "printed_z": "not_told",
     }
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<am:fault xmlns:am='x'><am:message>Missing Credentials</am:message></am:fault>", "Missing Credentials"),
+        (b"<e><Fault><faultstring>Peserta 3571024505909001</faultstring></Fault></e>", "Peserta ***"),
+        (b"<!DOCTYPE html><html></html>", ""),
+        (b'{"metaData": 1}', ""),
+    ],
+)
+def test_what_a_gateway_says_in_xml(body: bytes, words: str) -> None:
+    assert gateway_fault(body) == words

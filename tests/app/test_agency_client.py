@@ -303,7 +303,9 @@ async def test_forms_files_and_json_on_the_wire() -> None:
     assert json.endswith(b'\r\n\r\n{"nama":"Siti"}')
 
 
-@pytest.mark.parametrize("path", ["thing", "/thing?x=1", "/a/../admin", "/a#b", "http://elsewhere/"])
+@pytest.mark.parametrize(
+    "path", ["thing", "/thing?x=1", "/a/../admin", "/%2e%2e/admin", "/a/.%2E/admin", "/a#b", "http://elsewhere/"]
+)
 async def test_a_path_cannot_lead_elsewhere(path: str) -> None:
     async with calling(answering()) as (client, server):
         with pytest.raises(ValueError, match="path"):

@@ -19,12 +19,12 @@ PLAIN = [operation for operation in OPERATIONS if operation.key in ("me", "cases
 
 @pytest.fixture(scope="module")
 async def readers(api: Api) -> list[Reader]:
-    return await seed(api.settings.database_url, open_vault(api.settings), 60)
+    return await seed(api.settings.migration_database_url, open_vault(api.settings), 60)
 
 
 @pytest.fixture(scope="module")
 async def people(api: Api, readers: list[Reader]) -> list[Person]:
-    fresh = await tokens(api.settings.database_url, open_vault(api.settings), api.settings.issuer, readers)
+    fresh = await tokens(api.settings.migration_database_url, open_vault(api.settings), api.settings.issuer, readers)
     return [Person(token, reader.cases) for token, reader in zip(fresh, readers, strict=True)]
 
 
@@ -58,7 +58,9 @@ async def test_tickets_are_given_and_watched(api: Api, people: list[Person], san
 async def test_submissions_are_taken(api: Api, readers: list[Reader], people: list[Person]) -> None:
     vault = open_vault(api.settings)
     files = FileStore(api.settings.files_url, api.settings.data_dir / "files", vault)
-    used = await documents(api.settings.database_url, files, vault, [readers[at % len(readers)].id for at in range(5)])
+    used = await documents(
+        api.settings.migration_database_url, files, vault, [readers[at % len(readers)].id for at in range(5)]
+    )
     plan = Plan(api.settings.port, submissions(people, used), seconds=10, warm_up_s=0, connections=2, once=True)
     outcome = generate(plan)
     assert sum(count for status, count in outcome.statuses.items() if status in ("201", "202")) == 5

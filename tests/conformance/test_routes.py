@@ -68,6 +68,7 @@ def test_lives_where_its_kind_lives(handler: HTTPRouteHandler) -> None:
         "/.well-known/",
         "/metrics",
         "/oauth/",
+        "/callbacks/",
         "/check",
     )
     assert all(path.startswith(("/v1/", *outside)) or path == "/" for path in handler.paths), handler.paths

@@ -14,6 +14,7 @@ from types import FrameType
 
 import httpx
 import uvicorn
+from litestar import Litestar
 
 from app import processes
 from app.cli import KEEP_ALIVE_S
@@ -107,10 +108,10 @@ class Sandboxes:
 
 
 @contextmanager
-def running_sandboxes(port: int, folder: Path) -> Iterator[Sandboxes]:
+def running_sandboxes(port: int, folder: Path, product_url: str = "") -> Iterator[Sandboxes]:
     """Every sandbox on one port, with ledgers below `folder`, in a thread with an event loop of its own."""
     loop = asyncio.new_event_loop()
-    task = loop.create_task(serve_sandboxes(sandbox_classes(), folder, "127.0.0.1", port))
+    task = loop.create_task(serve_sandboxes(sandbox_classes(), folder, ("127.0.0.1", port), product_url))
 
     def run() -> None:
         with suppress(asyncio.CancelledError):
@@ -129,18 +130,22 @@ def running_sandboxes(port: int, folder: Path) -> Iterator[Sandboxes]:
 
 
 @contextmanager
-def running_api(environment: Mapping[str, str]) -> Iterator[Api]:
-    """The API in a thread with an event loop of its own, on the port the environment names."""
+def running_api(environment: Mapping[str, str], prepare: Callable[[Litestar], None] | None = None) -> Iterator[Api]:
+    """The API in a thread with an event loop of its own, on the port the environment names. `prepare` may give it what
+    a further integration would bring."""
     from app.main import create_app  # noqa: PLC0415 -- 1.5 s that tests without an API need not spend
 
     settings = read_settings(environment)
+    application = create_app(settings)
+    if prepare is not None:
+        prepare(application)
     # With the protocol named asyncio switches Nagle's algorithm off; else each answer on a kept connection takes 40 ms.
     listening = socket.socket(proto=socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind((settings.host, settings.port))
     server = Server(
         uvicorn.Config(
-            create_app(settings),
+            application,
             log_config=None,
             proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_S,

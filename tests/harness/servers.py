@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 
 from app import processes
 from app.database import driver_url
-from app.embedded import EmbeddedPostgres, EmbeddedValkey
+from app.embedded import SERVING_ROLE, EmbeddedPostgres, EmbeddedValkey
 from app.migrate import upgrade
 
 # The machine will not lose power in the middle of a test; a killed PostgreSQL still finds all that was committed.
@@ -24,11 +24,17 @@ _START_S = 30
 
 
 class Servers(msgspec.Struct, frozen=True):
-    """`admin_url` may create databases; `template` is a migrated one without connections."""
+    """`admin_url` may create databases; `template` is a migrated one without connections. `serving` is the role that
+    serves, "" where we may make none."""
 
     admin_url: str
     valkey_url: str
     template: str
+    serving: str
+
+    def serving_url(self, url: str) -> str:
+        """A database's address for the role that serves."""
+        return make_url(url).set(username=self.serving).render_as_string() if self.serving else url
 
     def url(self, database: str) -> str:
         return make_url(self.admin_url).set(database=database).render_as_string(hide_password=False)
@@ -49,13 +55,15 @@ def running_servers(worker: int) -> Iterator[Servers]:
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="loket-test-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        database = os.environ.get("LOKET_TEST_DATABASE_URL") or stack.enter_context(running_postgres(folder))
+        yours = os.environ.get("LOKET_TEST_DATABASE_URL")
+        database = yours or stack.enter_context(running_postgres(folder))
         valkey = os.environ.get("LOKET_TEST_VALKEY_URL")
         valkey = _numbered(valkey, worker) if valkey else stack.enter_context(running_valkey(folder))
-        servers = Servers(database, valkey, f"loket_template_{uuid4().hex[:12]}")
+        serving = "" if yours else SERVING_ROLE
+        servers = Servers(database, valkey, f"loket_template_{uuid4().hex[:12]}", serving)
         asyncio.run(_execute(database, f'CREATE DATABASE "{servers.template}" TEMPLATE template0'))
         stack.callback(servers.drop_database, servers.url(servers.template))
-        asyncio.run(upgrade(servers.url(servers.template)))
+        asyncio.run(upgrade(servers.url(servers.template), serving or None))
         yield servers
 
 
@@ -69,6 +77,7 @@ def running_postgres(folder: Path) -> Iterator[str]:
     try:
         if not processes.wait_until(server.is_ready, process, _START_S):
             raise RuntimeError(f"PostgreSQL did not start: {(folder / 'postgres.log').read_text()[-2000:]}")
+        server.create_serving_role()
         yield server.url("postgres")
     finally:
         processes.stop(process, program.stop_signal)

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import asyncpg
 
+from app.asking import SERVICE, SETTING
 from app.database import driver_url
 
 _TABLES = """
@@ -20,7 +21,9 @@ class Tables:
         self._url = url
 
     async def __aenter__(self) -> Self:
-        self.connection: asyncpg.Connection[Any] = await asyncpg.connect(driver_url(self._url))
+        self.connection: asyncpg.Connection[Any] = await asyncpg.connect(
+            driver_url(self._url), server_settings={SETTING: SERVICE}
+        )
         self._names = [row["relname"] for row in await self.connection.fetch(_TABLES)]
         return self
 

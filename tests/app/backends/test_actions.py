@@ -11,7 +11,7 @@ from app.backends.controls import Controls
 from app.database import Database, utc_now
 from app.errors import Conflict, NotFound, Unprocessable
 from app.valkey import Valkey
-from tests.harness.waiting import until
+from tests.harness.waiting import start_hearing, until
 
 NOWHERE = "redis://127.0.0.1:1"
 
@@ -21,7 +21,7 @@ async def knowing(database: Database, valkey_url: str) -> AsyncIterator[Controls
     """The controls of a process that hears of news by Valkey."""
     valkey = Valkey(valkey_url)
     known = Controls(database, valkey)
-    await valkey.start()
+    await start_hearing(valkey)
     await known.open()
     yield known
     await known.close()

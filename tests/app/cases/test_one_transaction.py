@@ -12,7 +12,6 @@ from app.ids import uuid7
 from app.jobs import driver_connection, enqueue
 from tests.harness.cases import SERVICE, advertising, new_key, send_pdf
 from tests.harness.people import Citizen
-from tests.harness.product import Api
 from tests.harness.tables import Tables, grown
 
 PARTS = ["cases", "case_events", "audit_rows", "deliveries", "pgqueuer", "idempotency_keys"]
@@ -81,9 +80,10 @@ async def test_a_key_whose_first_request_failed_can_be_used_again(citizen: Citiz
     assert "idempotency-replayed" not in second.headers
 
 
-async def test_a_job_enqueued_first_goes_with_its_transaction(api: Api, tables: Tables) -> None:
+async def test_a_job_enqueued_first_goes_with_its_transaction(postgres_url: str, tables: Tables) -> None:
     """SQLAlchemy begins its transaction late: a job sent on the raw connection before that would survive."""
-    database = Database(api.settings.database_url, pool_size=1, name="test")
+    # The owner's: who serves may make no tables.
+    database = Database(postgres_url, pool_size=1, name="test")
     before = await tables.counts()
     with pytest.raises(ZeroDivisionError):
         await _enqueue_and_fail(database)

@@ -15,7 +15,7 @@ from app.errors import AgencyRejected, AgencyUnavailable, OutcomeUnknown
 from app.inbox.actions import InboxCourier, SendMessage, notify
 from app.inbox.jobs import FIRST_DELAY_S, LONGEST_DELAY_S, PostRoom, _delay_s, purge, queues
 from app.inbox.models import Message, OutgoingMessage
-from app.inbox.port import Channel, ChannelKind
+from app.inbox.port import Channel, ChannelKind, Reached
 from app.jobs import RetryLater
 from app.login.courier import Note
 from tests.app.login.journey import Journey, somebody
@@ -45,6 +45,11 @@ class Gateway(Channel):
             raise self.fail()
         self.sent.append(Sent(to, text, reference))
         return f"gw-{self.tries}"
+
+    async def reached(self, gateway_id: str) -> Reached:
+        if gateway_id not in (f"gw-{number}" for number in range(1, self.tries + 1)):
+            raise rejected()
+        return "sent"
 
 
 class Sms(Gateway):

@@ -1,0 +1,43 @@
+"""Who a statement is asked for. PostgreSQL's row-level security shows each asker their own rows only: the second net,
+under the owner that every query names. A request sets it once; whatever it then asks of the database carries it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from uuid import UUID
+
+# PostgreSQL's name for it. Unset, it shows nothing.
+SETTING = "loket.asks"
+# The product itself: jobs, commands, and requests of those who are not known yet.
+SERVICE = "service"
+# An officer for the whole city.
+CITY = "city"
+
+asks: ContextVar[str] = ContextVar("asks", default=SERVICE)
+
+
+def as_citizen(citizen_id: UUID) -> str:
+    return f"citizen:{citizen_id}"
+
+
+def as_agency(agency: str) -> str:
+    """An officer's; "" for one of the whole city."""
+    return f"agency:{agency}" if agency else CITY
+
+
+@contextmanager
+def asking(who: str) -> Iterator[None]:
+    """Ask for somebody else for a while: for the product, where a request must look across citizens on purpose."""
+    token = asks.set(who)
+    try:
+        yield
+    finally:
+        asks.reset(token)
+
+
+def said_for(place: str) -> str:
+    """A condition for a statement's WHERE: it asks for the citizen at `place` by itself, which saves the round trip.
+
+    PostgreSQL evaluates it once, before it reads a row; did it not, the statement would find nothing.
+    """
+    return f"(SELECT set_config('{SETTING}', 'citizen:' || ({place}::uuid)::text, true)) IS NOT NULL"
