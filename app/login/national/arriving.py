@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.asking import SERVICE, asking
 from app.audit.actions import AuditEntry, record
 from app.errors import Conflict, LoketError
 from app.ids import uuid7
@@ -56,8 +57,10 @@ async def join(gate: Gate, port: NationalPort, caller: Caller, brought: Exchange
 
     Raises Unprocessable, and Conflict where the caller's account is proven to be somebody else's.
     """
-    async with gate.database.transaction() as session:
-        outcome = await _join(session, gate, port, (caller, brought))
+    # Two accounts at once: the caller's own, and the one that is proven to be theirs as well.
+    with asking(SERVICE):
+        async with gate.database.transaction() as session:
+            outcome = await _join(session, gate, port, (caller, brought))
     await gate.profiles.changed(caller.id)
     return await _announced(gate, outcome)
 

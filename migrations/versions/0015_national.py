@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0013"
-down_revision: str | Sequence[str] | None = "0012"
+revision: str = "0015"
+down_revision: str | Sequence[str] | None = "0014"
 
 
 def upgrade() -> None:
@@ -50,3 +50,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_national_links_citizen_id"), "national_links", ["citizen_id"], unique=False)
     op.create_index("uq_national_links_subject", "national_links", ["provider", "subject_index"], unique=True)
+    asks = "current_setting('loket.asks', true)"
+    own = f"{asks} IN ('service', 'citizen:' || citizen_id)"
+    op.execute(f"CREATE POLICY asker ON national_links USING ({own}) WITH CHECK ({own})")
+    op.execute("ALTER TABLE national_links ENABLE ROW LEVEL SECURITY")
