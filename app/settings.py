@@ -34,6 +34,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cors_origins: str = ""
     login_redirects: str = "satuloket://login"
     trusted_proxies: str = ""
+    passkey_domain: str = ""
+    passkey_origins: str = ""
     data_key: str = ""
     index_key: str = ""
     anchor_key: str = ""

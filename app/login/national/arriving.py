@@ -13,6 +13,7 @@ from app.audit.actions import AuditEntry, record
 from app.errors import Conflict, LoketError
 from app.ids import uuid7
 from app.login.accounts import PROVEN_LEVEL, NewCitizen, add_citizen, displace_unproven
+from app.login.arrivals import Arrival, let_in
 from app.login.gate import Gate
 from app.login.guards import Caller
 from app.login.models import BIRTH_DATE, NAME, Citizen, Session
@@ -20,12 +21,16 @@ from app.login.national.journeys import proven_by, use_up
 from app.login.national.merging import merge
 from app.login.national.models import NationalLink
 from app.login.port import NationalIdentity, NationalPort
-from app.login.sessions import Opened, end_sessions, open_session
+from app.login.sessions import Opened, end_sessions
 from app.privacy import Vault
 from app.texts import Language
 
-# For this session. A citizen's own level stays what the register or the provider has proven of the NIK.
-NATIONAL_LEVEL = 3
+
+class Device(msgspec.Struct, frozen=True):
+    """What somebody logs in on."""
+
+    name: str
+    network: str
 
 
 class Exchange(msgspec.Struct, frozen=True):
@@ -33,7 +38,7 @@ class Exchange(msgspec.Struct, frozen=True):
 
     code: str
     code_verifier: str
-    device_name: str
+    device: Device
     language: Language
     claim: bool = False
 
@@ -107,7 +112,8 @@ async def _opened(
         raise Conflict("identity_other_person")
     await use_up(session, brought.code)
     await _record(session, "identity.proven", found.citizen_id, port.provider)
-    return await open_session(session, found.citizen_id, NATIONAL_LEVEL, brought.device_name), found.ended
+    arrival = Arrival(found.citizen_id, "national", brought.device.name, brought.device.network)
+    return await let_in(session, gate, arrival), found.ended
 
 
 async def _account(session: AsyncSession, vault: Vault, person: NationalIdentity, brought: Exchange) -> _Found | None:

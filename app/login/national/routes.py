@@ -9,12 +9,13 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from litestar.response import Redirect
 
-from app.database import utc_now
 from app.errors import BadRequest, NotFound
+from app.login.answers import tokens_of
+from app.login.devices import coarse_network
 from app.login.gate import Gate
 from app.login.guards import CITIZEN, PUBLIC, Caller
 from app.login.limits import count
-from app.login.national.arriving import Exchange, join, log_in
+from app.login.national.arriving import Device, Exchange, join, log_in
 from app.login.national.journeys import JOURNEY_S, Came, Wish, begin, come_back
 from app.login.national.schemas import (
     AppRedirect,
@@ -29,11 +30,9 @@ from app.login.national.schemas import (
 )
 from app.login.port import NationalPort
 from app.login.schemas import PublicKey, PublicKeys, Tokens
-from app.login.sessions import Opened
-from app.login.tokens import ACCESS_TOKEN_S
 from app.problems import problems
 from app.settings import Settings
-from app.telemetry import client_network
+from app.telemetry import client_address, client_network
 from app.texts import Language
 
 AnyRequest = Request[Any, Any, Any]
@@ -135,8 +134,8 @@ async def get_national_tokens(
 ) -> Tokens:
     _known(login_national, provider)
     await count(gate.limiter, "national", {"address": client_network(request)})
-    brought = Exchange(data.code, data.code_verifier, data.device_name, language, data.claim)
-    return _tokens(gate, await log_in(gate, login_national, brought))
+    brought = Exchange(data.code, data.code_verifier, _device(request, data), language, data.claim)
+    return tokens_of(gate, await log_in(gate, login_national, brought))
 
 
 @post(
@@ -152,13 +151,14 @@ async def get_national_tokens(
 )
 async def connect(
     data: JSONBody[ExchangeRequest],
+    request: AnyRequest,
     caller: NamedDependency[Caller],
     gate: NamedDependency[Gate],
     login_national: NamedDependency[NationalPort],
     language: NamedDependency[Language],
 ) -> Tokens:
-    brought = Exchange(data.code, data.code_verifier, data.device_name, language)
-    return _tokens(gate, await join(gate, login_national, caller, brought))
+    brought = Exchange(data.code, data.code_verifier, _device(request, data), language)
+    return tokens_of(gate, await join(gate, login_national, caller, brought))
 
 
 @get(
@@ -172,6 +172,10 @@ async def connect(
 async def get_our_keys(provider: FromPath[str], login_national: NamedDependency[NationalPort]) -> PublicKeys:
     _known(login_national, provider)
     return PublicKeys([msgspec.convert(key, PublicKey) for key in login_national.public_keys])
+
+
+def _device(request: AnyRequest, data: ExchangeRequest) -> Device:
+    return Device(data.device_name, coarse_network(client_address(request)))
 
 
 def _known(port: NationalPort, provider: str) -> None:
@@ -188,18 +192,6 @@ def _cookie(issuer: str, value: str, lasts_s: int) -> Cookie:
     secure = issuer.startswith("https://")
     name = _cookie_name(issuer)
     return Cookie(name, value=value, path="/", max_age=lasts_s, secure=secure, httponly=True, samesite="lax")
-
-
-def _tokens(gate: Gate, opened: Opened) -> Tokens:
-    left = opened.refresh_expires_at - utc_now()
-    return Tokens(
-        access_token=gate.tokens.issue(opened.citizen_id, opened.session_id, opened.assurance_level),
-        token_type="Bearer",  # noqa: S106 - the name of a scheme
-        expires_in=ACCESS_TOKEN_S,
-        refresh_token=opened.refresh_token,
-        refresh_expires_in=max(0, int(left.total_seconds())),
-        assurance_level=opened.assurance_level,
-    )
 
 
 ROUTES = [list_providers, start, callback, get_national_tokens, connect, get_our_keys]

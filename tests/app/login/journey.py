@@ -4,11 +4,13 @@ import itertools
 import re
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import httpx
 import msgspec
 from sqlalchemy import select, update
 
+from app.audit.models import AuditRow
 from app.database import Database
 from app.inbox.models import NOTE_PHONE, NOTE_TEXT, OutgoingMessage
 from app.login.identity import Person
@@ -54,6 +56,18 @@ class Journey(msgspec.Struct, frozen=True):
         found = re.search(r"\b\d{6}\b", (await self.notes(phone))[0])
         assert found
         return found[0]
+
+    async def raise_citizen(self, person: Person, level: int) -> None:
+        """As if a register had matched them."""
+        async with self.database.transaction() as session:
+            mine = Citizen.nik_index == self.vault.index("nik", person.nik)
+            await session.execute(update(Citizen).where(mine).values(assurance_level=level))
+
+    async def recorded(self, citizen_id: str) -> list[str]:
+        """What the audit record says was done with this citizen's data, oldest first."""
+        async with self.database.transaction() as session:
+            rows = select(AuditRow.action).where(AuditRow.subject_id == UUID(citizen_id)).order_by(AuditRow.id)
+            return list(await session.scalars(rows))
 
     async def start_registration(self, client: httpx.AsyncClient, person: Person) -> httpx.Response:
         return await client.post(
