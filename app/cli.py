@@ -37,8 +37,11 @@ def run() -> None:
 @loket.command()
 @click.option("--workers", default=1, show_default=True, help="Processes that answer requests.")
 def serve(workers: int) -> None:
-    """Serve the API."""
+    """Serve the API. With two workers or more, SIGHUP brings each a successor before it leaves: an update that nobody
+    notices."""
     import uvicorn
+
+    from app.connections import CitizenConnection
 
     ours = _with_servers()
     uvicorn.run(
@@ -47,6 +50,7 @@ def serve(workers: int) -> None:
         host=ours.host,
         port=ours.port,
         workers=workers,
+        http=CitizenConnection,
         log_config=None,
         access_log=False,
         proxy_headers=False,
