@@ -11,7 +11,7 @@ BIN := .venv/bin
 TESTS ?= tests
 WORKERS ?= logical
 
-.PHONY: run test test-clients test-external fuzz kill-storm soak check bench clean requirements install-% has-python
+.PHONY: run test test-clients test-external fuzz kill-storm soak enumeration login-storm check bench clean requirements install-% has-python
 
 run: install-runtime ## PostgreSQL, Valkey, sandboxes, worker and API on this machine; Ctrl-C ends it all
 	@exec $(BIN)/loket run
@@ -33,6 +33,12 @@ kill-storm: install-test ## 20,000 cases while PostgreSQL, Valkey, workers and A
 
 soak: install-test ## 45 minutes of kills, pauses, bad networks and a failing agency; SEED=n
 	@$(BIN)/python -m tests.chaos --cases 60000 --minutes $${MINUTES:-45} --wild --at-once 8 --seed $${SEED:-1}
+
+enumeration: install-bench ## can one learn whose NIK has an account? 2,000 questions of each kind at each door; SAMPLES=n
+	@$(BIN)/python -m bench.enumeration --samples $${SAMPLES:-2000}
+
+login-storm: install-bench ## what other requests feel of 50 logins a second
+	@$(BIN)/python -m bench.login_storm
 
 check: install-test ## format, lint, types, imports, dependencies, and what must never be committed
 	@$(BIN)/python tests/checks.py

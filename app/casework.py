@@ -15,7 +15,7 @@ async def ask(settings: Settings, number: str, question: str, officer: str) -> s
     product = build(settings, "casework")
     try:
         async with product.database.begin() as connection:
-            row = await ask_citizen(connection, number, question, officer)
+            row = await ask_citizen(connection, number, product.vault.seal(question), officer)
         await product.valkey.publish(CHANNEL, str(row["id"]).encode())
     except LoketError as error:
         raise SettingsError(text(f"error.{error.code}", "en", error.params)) from None

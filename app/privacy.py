@@ -7,8 +7,9 @@ import hmac
 import os
 import secrets
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -19,6 +20,9 @@ KEY_BYTES = 32
 _FORMAT = b"\x01"
 _KEY_ID_BYTES = 4
 _NONCE_BYTES = 12
+# People's own words stand as text among other values (a question, an answer, a reason): sealed, they begin with this.
+SEALED = "sealed:"
+WORDS = "words.any"
 _HEAD_BYTES = len(_FORMAT) + _KEY_ID_BYTES + _NONCE_BYTES
 
 
@@ -56,6 +60,20 @@ class Vault:
             return cipher.decrypt(head[-_NONCE_BYTES:], sealed, _bound(head, context))
         except (InvalidTag, ValueError):
             raise CannotDecrypt(f"{context}: changed, or from another column") from None
+
+    def seal(self, words: str) -> str:
+        """Words as text that only `unseal` can read."""
+        return SEALED + base64.b64encode(self.encrypt(words.encode(), WORDS)).decode()
+
+    def unseal(self, text: str) -> str:
+        """The words again; text that was stored before words were sealed stays as it is. Raises CannotDecrypt."""
+        if not text.startswith(SEALED):
+            return text
+        return self.decrypt(base64.b64decode(text[len(SEALED) :]), WORDS).decode()
+
+    def unseal_all(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values with every sealed text among them readable."""
+        return {name: self.unseal(value) if isinstance(value, str) else value for name, value in values.items()}
 
     def is_current(self, blob: bytes) -> bool:
         """False for what a former key wrote: a rotation job writes such a value anew."""

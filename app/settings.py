@@ -33,6 +33,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     limits: Literal["strict", "load"] = "strict"
     cors_origins: str = ""
     trusted_proxies: str = ""
+    passkey_domain: str = ""
+    passkey_origins: str = ""
     data_key: str = ""
     index_key: str = ""
     anchor_key: str = ""

@@ -24,8 +24,9 @@ from app.cases.sweep import purge_cases, sweep_deliveries
 from app.database import driver_url
 from app.inbox import jobs as inbox
 from app.jobs import LEASE_S, LOOK_EVERY_S, Queue, purge_log, run_queues
-from app.login import identity_checks
+from app.login import identity_checks, recovery
 from app.login import jobs as login
+from app.login.phone_changes import settle_phone_changes
 from app.login.provider import backchannel
 from app.processes import freeze_heap
 from app.readiness.beats import beat
@@ -98,6 +99,7 @@ def _queues(product: Product) -> Sequence[Queue[Any]]:
         *deliveries,
         *inbox.queues(product.database, product.vault, product.found.channels),
         *backchannel.queues(product.gate),
+        recovery.queue(product.gate),
         *identity_checks.queues(product.gate),
     ]
 
@@ -145,6 +147,7 @@ async def _every(seconds: float, task: Callable[[Product], Awaitable[None]], pro
 
 async def _sweep(product: Product) -> None:
     await sweep_deliveries(product.cases)
+    await settle_phone_changes(product.gate)
 
 
 async def _tell_logouts(product: Product) -> None:

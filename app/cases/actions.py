@@ -193,23 +193,24 @@ async def answer_question(
     if held["status"] != "needs_citizen":
         raise Conflict("case_asks_nothing", params={"status": held["status"]})
     applicant = await load_applicant(connection, caller.id, tools)
-    changed = await change_case(
-        connection, held, Line("answered", "in_review", {"answer": answer}), status="in_review", question=None
-    )
-    words = {"question": held["question"] or "", "answer": answer}
+    line = Line("answered", "in_review", {"answer": tools.vault.seal(answer)})
+    changed = await change_case(connection, held, line, status="in_review", question=None)
+    words = {"question": tools.vault.unseal(held["question"] or ""), "answer": answer}
     told = Handover("answer", caller.id, _form_data(held, tools), words)
     await hand_over(connection, changed, applicant, told, tools)
     return changed
 
 
-async def rate(connection: Connection, caller: Caller, case_id: UUID, rating: Rating) -> Mapping[str, Any]:
+async def rate(
+    connection: Connection, caller: Caller, case_id: UUID, rating: Rating, tools: CaseTools
+) -> Mapping[str, Any]:
     """Rate a case that has ended, once."""
     held = await lock_own_case(connection, case_id, caller.id)
     if held["status"] not in FINAL:
         raise Conflict("case_not_ended", params={"status": held["status"]})
     if held["rating"] is not None:
         raise Conflict("case_already_rated")
-    line = Line("rated", held["status"], {"score": rating.score, "comment": rating.comment})
+    line = Line("rated", held["status"], {"score": rating.score, "comment": tools.vault.seal(rating.comment)})
     return await change_case(connection, held, line, rating=rating.score)
 
 

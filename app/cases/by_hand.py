@@ -30,7 +30,7 @@ async def end_by_hand(
     reference: str | None,
     reason: str,
 ) -> None:
-    """In the caller's transaction, which holds the case and the delivery (`row`, all its columns).
+    """In the caller's transaction, which holds the case and the delivery (`row`, all its columns); `reason` is sealed.
 
     Raises Conflict where the agency's number is another case's.
     """

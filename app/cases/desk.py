@@ -25,7 +25,7 @@ ORDER BY id
 
 
 async def ask_citizen(connection: Connection, number: str, question: str, officer: str) -> Mapping[str, Any]:
-    """Ask the citizen something about their case. Raises NotFound, or Conflict where the case is past asking."""
+    """Ask the citizen something, in sealed words. Raises NotFound, or Conflict where the case is past asking."""
     held = await _held(connection, number)
     if not may_move(held["status"], "needs_citizen"):
         raise Conflict("case_past_asking", params={"status": held["status"]})
@@ -49,7 +49,9 @@ async def show_case(connection: Connection, number: str, officer: str, tools: Ca
         name: held[name] for name in ("id", "number", "service", "status", "question", "agency_reference", "due_on")
     }
     shown["form"] = msgspec.json.decode(tools.vault.decrypt(held["form_enc"], FORM_CONTEXT))
-    shown["timeline"] = [dict(row) for row in await connection.fetch(_TIMELINE, held["id"])]
+    shown["question"] = tools.vault.unseal(held["question"] or "") or None
+    lines = await connection.fetch(_TIMELINE, held["id"])
+    shown["timeline"] = [{**row, "data": tools.vault.unseal_all(row["data"])} for row in lines]
     shown["deliveries"] = [dict(row) for row in await connection.fetch(_DELIVERIES, held["id"])]
     return shown
 

@@ -65,7 +65,7 @@ async def read_case(case_id: UUID, citizen_id: UUID, tools: CaseTools, language:
         form_version=row["form_version"],
         form=msgspec.Raw(tools.vault.decrypt(row["form_enc"], FORM_CONTEXT)),
         attachments=[attachments.view(each, tools.vault) for each in files],
-        timeline=[event_view(_dated(event), language) for event in row["events"] or ()],
+        timeline=[event_view(_dated(event), tools.vault, language) for event in row["events"] or ()],
     )
     return detail, row["revision"]
 

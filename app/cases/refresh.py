@@ -11,7 +11,7 @@ import asyncpg
 
 from app.cases.casedata import CASE_DATA_COLUMNS, case_data
 from app.cases.follow import is_for_officers, put_before_officer, take_back
-from app.cases.settle import apply_progress
+from app.cases.settle import apply_progress, sealed_words
 from app.cases.timeline import CHANNEL
 from app.cases.tools import CaseTools
 from app.database import Connection
@@ -82,7 +82,7 @@ class Refresher:
     async def refresh(self, row: Mapping[str, Any]) -> None:
         """Ask after one case (`case_id` and CASE_DATA_COLUMNS). Raises AgencyError."""
         handler = self._tools.modules[row["module"]].handler
-        progress = await handler.progress(case_data(row, self._tools))
+        progress = sealed_words(await handler.progress(case_data(row, self._tools)), self._tools.vault)
         async with self._tools.database.begin() as connection:
             changed = await apply_progress(connection, row["case_id"], progress, self._interval_s)
             await take_back(connection, row["case_id"])

@@ -295,7 +295,7 @@ async def rate_case(
     write = once(request)
 
     async def work(connection: Connection) -> FirstAnswer:
-        return write.told(await actions.rate(connection, write.caller, case_id, data), 200)
+        return write.told(await actions.rate(connection, write.caller, case_id, data, write.tools), 200)
 
     return write.waking(await write.answer(work), case_id)
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from app.cases.claims import Claim, Outcome, settle
 from app.cases.delivered import FIRST_REFRESH_S, settle_delivered
 from app.cases.port import Progress, Status
@@ -14,6 +16,7 @@ from app.cases.timeline import Line, add_line
 from app.cases.writes import HELD_COLUMNS, change_case, fetch_one
 from app.database import Connection
 from app.inbox.actions import Notice, notify_on
+from app.privacy import Vault
 from app.texts import has_text
 
 log = logging.getLogger("loket.cases")
@@ -121,8 +124,17 @@ async def _settle_delivered(connection: Connection, row: Mapping[str, Any], outc
     )
 
 
+def sealed_words(progress: Progress, vault: Vault) -> Progress:
+    """The same with the agency's own words sealed, as they are stored."""
+    steps = [msgspec.structs.replace(step, label=vault.seal(step.label)) for step in progress.steps]
+    question = vault.seal(progress.question) if progress.question else ""
+    reason = vault.seal(progress.reason) if progress.reason else ""
+    return msgspec.structs.replace(progress, steps=steps, question=question, reason=reason)
+
+
 async def apply_progress(connection: Connection, case_id: UUID, progress: Progress, interval_s: float) -> bool:
-    """Put what the agency says now into the case: new steps on the timeline, the status only along its arrows.
+    """Put what the agency says now, its words sealed, into the case: new steps on the timeline, the status only along
+    its arrows.
 
     Returns whether anything changed. Repeated, late and unordered words change nothing wrongly.
     """

@@ -60,7 +60,7 @@ async def stream(viewer: Viewer, gate: Gate, tools: CaseTools) -> AsyncIterator[
                 rows = await events_after(case_id, seen, tools)
                 for row in rows:
                     seen = row["seq"]
-                    event = msgspec.json.encode(event_view(row, viewer.language))
+                    event = msgspec.json.encode(event_view(row, tools.vault, viewer.language))
                     yield b"id: %d\nevent: timeline\ndata: %s\n\n" % (seen, event)
                 if rows and rows[-1]["status"] in FINAL:
                     break

@@ -10,6 +10,7 @@ import msgspec
 from app.cases.port import Status
 from app.cases.schemas import TimelineEvent
 from app.database import Connection
+from app.privacy import Vault
 from app.texts import Language, has_text, text
 
 # The channel on which processes tell each other that a timeline grew: the case's id, nothing personal.
@@ -24,7 +25,7 @@ RETURNING seq
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One event to add. `step_key` marks what must stand only once."""
+    """One event to add. `step_key` marks what must stand only once. Words of people are sealed in `data`."""
 
     kind: str
     status: Status
@@ -41,9 +42,9 @@ async def add_line(connection: Connection, case_id: UUID, last_event: int, line:
     return int(seq) if seq is not None else last_event
 
 
-def event_view(row: Mapping[str, Any], language: Language) -> TimelineEvent:
+def event_view(row: Mapping[str, Any], vault: Vault, language: Language) -> TimelineEvent:
     """A row of case_events for a reader. An agency's own words for a step are shown as they are."""
-    data = row["data"]
+    data = vault.unseal_all(row["data"])
     key = f"timeline.{row['kind']}"
     words = text(key, language, data) if has_text(key) else data.get("label", row["kind"])
     return TimelineEvent(row["seq"], row["at"], row["kind"], row["status"], words, data)

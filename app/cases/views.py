@@ -60,7 +60,7 @@ def case_view(row: Mapping[str, Any], tools: CaseTools, language: Language) -> C
         status_text=words.status,
         delivery=_delivery(row, words, tools.backends.controls, language) if state else None,
         next_action=words.next_action,
-        question=row["question"] if status == "needs_citizen" else None,
+        question=tools.vault.unseal(row["question"] or "") or None if status == "needs_citizen" else None,
         due_at=_end_of_day(row["due_on"], catalog.timezone) if row["due_on"] else None,
         submitted_at=row["submitted_at"],
         created_at=row["created_at"],

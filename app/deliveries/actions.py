@@ -79,7 +79,8 @@ async def resolve(
         needs_reference = resolution.outcome == "delivered" and row["operation"] in ("submit", "follow")
         if needs_reference and resolution.reference is None:
             raise Unprocessable(errors=[FieldError("/reference", "required")])
-        await end_by_hand(connection, row, resolution.outcome, resolution.reference, resolution.reason)
+        words = tools.vault.seal(resolution.reason)
+        await end_by_hand(connection, row, resolution.outcome, resolution.reference, words)
     deed = Deed(resolution.outcome, resolution.reason, resolution.reference)
     await note(connection, acting, row, deed, tools.vault)
     return UUID(str(row["case_id"]))

@@ -15,10 +15,29 @@ def add_body_examples(operation: Operation, schemas: dict[str, Schema]) -> None:
     content = operation.get("requestBody", {}).get("content", {}).get("application/json")
     if content is None:
         return
-    schema = schemas[content["schema"]["$ref"].rsplit("/", 1)[-1]]
-    shown = {name: spec["examples"][0] for name, spec in schema["properties"].items() if spec.get("examples")}
-    if set(schema["required"]) <= shown.keys():
-        content["examples"] = {"example": {"summary": operation["summary"], "value": shown}}
+    asked = content["schema"]
+    examples = {}
+    for number, choice in enumerate(asked.get("oneOf", [asked])):
+        shown = _shown(choice, schemas)
+        if shown is not None:
+            summary = f"{operation['summary']} ({shown['method']})" if "oneOf" in asked else operation["summary"]
+            examples["example" if number == 0 else f"example_{number + 1}"] = {"summary": summary, "value": shown}
+    if examples:
+        content["examples"] = examples
+
+
+def _shown(schema: Schema, schemas: dict[str, Schema]) -> dict[str, Any] | None:
+    """An object of its fields' examples, with objects within; None where a field that must be there has none."""
+    schema = schemas[schema["$ref"].rsplit("/", 1)[-1]]
+    shown = {}
+    for name, spec in schema["properties"].items():
+        if spec.get("examples"):
+            shown[name] = spec["examples"][0]
+        elif "const" in spec:
+            shown[name] = spec["const"]
+        elif "$ref" in spec and (inner := _shown(spec, schemas)) is not None:
+            shown[name] = inner
+    return shown if set(schema["required"]) <= shown.keys() else None
 
 
 def add_form_examples(operations: Iterable[Operation], catalog: Catalog) -> None:

@@ -79,7 +79,7 @@ async def notify(
     """Put a message into a citizen's inbox and send it to their phone, if the caller's transaction commits.
 
     `service` in `params` is a service's slug, shown as its title. `reason` and `question`, the agency's own words, are
-    added where given.
+    sealed, and added where given.
     """
     return await notify_on(await driver_connection(session), Notice(citizen_id, key, params, case_id))
 

@@ -124,7 +124,9 @@ class PostRoom:
             phone = self._vault.decrypt(row["phone_enc"], NOTE_PHONE)
             return phone.decode(), self._vault.decrypt(row["text_enc"], NOTE_TEXT).decode()
         phone = self._vault.decrypt(row["contact_enc"], CONTACT)
-        return phone.decode(), rendered(row["key"], row["params"], "en" if row["language"] == "en" else "id")
+        return phone.decode(), rendered(
+            row["key"], self._vault.unseal_all(row["params"]), "en" if row["language"] == "en" else "id"
+        )
 
     async def _hand_over(self, letter: Letter) -> Result:
         """Each channel in turn until one takes it. A note stops at the first doubt: it may have arrived."""

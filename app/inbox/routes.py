@@ -14,6 +14,7 @@ from app.inbox.models import Message
 from app.inbox.schemas import InboxMessage, InboxPage
 from app.login.guards import CITIZEN, Caller
 from app.parameters import Cursor, Limit
+from app.privacy import Vault
 from app.problems import problems
 from app.texts import Language
 
@@ -30,6 +31,7 @@ async def list_inbox(
     session: NamedDependency[AsyncSession],
     caller: NamedDependency[Caller],
     language: NamedDependency[Language],
+    vault: NamedDependency[Vault],
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> InboxPage:
@@ -37,7 +39,7 @@ async def list_inbox(
     if cursor:
         mine = mine.where(Message.id < decode_cursor(cursor, tuple[UUID])[0])
     found = (await session.scalars(mine)).all()
-    items = [_shown(message, language) for message in found[:limit]]
+    items = [_shown(message, vault, language) for message in found[:limit]]
     return InboxPage(items, encode_cursor((items[-1].id,)) if len(found) > limit else None)
 
 
@@ -56,15 +58,16 @@ async def mark_message_read(
     session: NamedDependency[AsyncSession],
     caller: NamedDependency[Caller],
     language: NamedDependency[Language],
+    vault: NamedDependency[Vault],
 ) -> InboxMessage:
-    return _shown(await mark_read(session, caller.id, message_id), language)
+    return _shown(await mark_read(session, caller.id, message_id), vault, language)
 
 
-def _shown(message: Message, language: Language) -> InboxMessage:
+def _shown(message: Message, vault: Vault, language: Language) -> InboxMessage:
     return InboxMessage(
         id=message.id,
         key=message.key,
-        text=rendered(message.key, message.params, language),
+        text=rendered(message.key, vault.unseal_all(message.params), language),
         case_id=message.case_id,
         created_at=message.created_at,
         read_at=message.read_at,

@@ -7,11 +7,11 @@ its citizen lifts that. Fifty guesses at one of a million codes: a chance of 1 i
 import hmac
 import secrets
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -41,6 +41,7 @@ class Ask(msgspec.Struct, frozen=True):
     device_name: str = ""
     account: bytes = b""
     known_device: bool = False
+    nik_index: bytes | None = None
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -59,11 +60,21 @@ class Met(msgspec.Struct, frozen=True):
     known_device: bool = False
 
 
+class Counted(msgspec.Struct, frozen=True):
+    """A challenge of which one try was just spent."""
+
+    challenge_id: UUID
+    code_mac: bytes
+    citizen_id: UUID | None
+    device_name: str
+    account: bytes
+    known_device: bool
+
+
 def make_code(session: AsyncSession, vault: Vault, ask: Ask) -> Made:
     """A challenge in the caller's transaction. One that is not genuine looks the same and no code meets it."""
     challenge_id = uuid7()
-    code = f"{secrets.randbelow(10**_DIGITS):0{_DIGITS}}"
-    mac = _mac(vault, challenge_id, code)
+    code, mac = new_code(vault, challenge_id)
     expires_at = utc_now() + timedelta(seconds=CODE_S)
     session.add(
         Challenge(
@@ -73,6 +84,7 @@ def make_code(session: AsyncSession, vault: Vault, ask: Ask) -> Made:
             device_name=ask.device_name,
             account=ask.account,
             known_device=ask.known_device,
+            nik_index=ask.nik_index,
             code_mac=mac if ask.genuine else secrets.token_bytes(len(mac)),
             expires_at=expires_at,
         )
@@ -80,10 +92,29 @@ def make_code(session: AsyncSession, vault: Vault, ask: Ask) -> Made:
     return Made(challenge_id, code, expires_at)
 
 
+def new_code(vault: Vault, challenge_id: UUID) -> tuple[str, bytes]:
+    """A code and the MAC that binds it to its challenge."""
+    code = f"{secrets.randbelow(10**_DIGITS):0{_DIGITS}}"
+    return code, _mac(vault, challenge_id, code)
+
+
 async def try_code(
     session: AsyncSession, vault: Vault, purpose: Purpose, challenge_id: UUID, code: str
 ) -> Met | Refusal:
-    """Count one try and check it. The caller's transaction must commit whatever the answer: a try is spent by trying.
+    """Count one try and check it. The transaction must commit whatever the answer: a try is spent by trying."""
+    counted = await count_try(session, purpose, challenge_id)
+    if not isinstance(counted, Counted):
+        return counted
+    # Counted before it is compared, as the code's own tries are; a wrong one leaves the same behind whoever's it was.
+    tried = await _count_for_account(session, counted.account, purpose)
+    # A lock says nothing of itself here: "wrong" for a right code too, or the next guess would know that it was.
+    if not hmac.compare_digest(counted.code_mac, _mac(vault, challenge_id, code)) or tried > LOCK_TRIES:
+        return "wrong"
+    return await met(session, purpose, counted)
+
+
+async def count_try(session: AsyncSession, purpose: Purpose, challenge_id: UUID) -> Counted | Refusal:
+    """Spend one try, if one is left.
 
     Counting and looking whether a try is left are one UPDATE, so that parallel requests cannot share the last one.
     """
@@ -99,6 +130,7 @@ async def try_code(
             )
             .values(tries=Challenge.tries + 1)
             .returning(
+                Challenge.id,
                 Challenge.code_mac,
                 Challenge.citizen_id,
                 Challenge.device_name,
@@ -108,21 +140,19 @@ async def try_code(
             .execution_options(synchronize_session=False)
         )
     ).one_or_none()
-    if counted is None:
-        return await _why_not(session, purpose, challenge_id)
-    # Counted before it is compared, as the code's own tries are; a wrong one leaves the same behind whoever's it was.
-    tried = await _count_for_account(session, counted.account, purpose)
-    # A lock says nothing of itself here: "wrong" for a right code too, or the next guess would know that it was.
-    if not hmac.compare_digest(counted.code_mac, _mac(vault, challenge_id, code)) or tried > LOCK_TRIES:
-        return "wrong"
-    await session.execute(
-        update(Challenge)
-        .where(Challenge.id == challenge_id)
-        .values(used_at=func.now())
-        .execution_options(synchronize_session=False)
-    )
+    return Counted(*counted) if counted else await _why_not(session, purpose, challenge_id)
+
+
+async def met(session: AsyncSession, purpose: Purpose, counted: Counted) -> Met:
+    """The right answer came: nothing meets this challenge any more, and a lock is lifted."""
+    await _set_used(session, counted.challenge_id, func.now())
     await lift_lock(session, counted.account, purpose)
     return Met(counted.citizen_id, counted.device_name, counted.known_device)
+
+
+async def reopen(session: AsyncSession, challenge_id: UUID) -> None:
+    """What met it came to nothing for another reason: it may be met again, with the tries that are left."""
+    await _set_used(session, challenge_id, null())
 
 
 async def is_locked(session: AsyncSession, account: bytes, purpose: Purpose) -> bool:
@@ -143,6 +173,15 @@ def refusal_error(refusal: Refusal) -> LoketError:
     if refusal == "wrong":
         return Unprocessable("code_wrong", errors=[FieldError("/code", "code_wrong")])
     return Unprocessable(f"code_{refusal}")
+
+
+async def _set_used(session: AsyncSession, challenge_id: UUID, used_at: ColumnElement[Any]) -> None:
+    await session.execute(
+        update(Challenge)
+        .where(Challenge.id == challenge_id)
+        .values(used_at=used_at)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def _why_not(session: AsyncSession, purpose: Purpose, challenge_id: UUID) -> Refusal:

@@ -1,19 +1,21 @@
-"""Logging in: the password, then a code. A wrong password and an unknown NIK look and last like the right one."""
+"""Logging in: password, then code or passkey. A wrong password and an unknown NIK look and last like the right one."""
 
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
-from msgspec import structs
 from sqlalchemy import and_, bindparam, select
 
-from app.login.codes import LOCK_TRIES, Ask, Met, lift_lock, make_code, refusal_error, try_code
+from app.errors import NotFound
+from app.login.arrivals import Arrival, let_in
+from app.login.codes import LOCK_TRIES, Ask, Met, make_code, refusal_error
 from app.login.courier import Note
 from app.login.gate import Gate
-from app.login.known_devices import device_token
 from app.login.limits import may_warn
 from app.login.models import CONTACT, Citizen, CodeTries, Contact, Credential
-from app.login.sessions import Opened, open_session
+from app.login.proofs import Brought, try_proof
+from app.login.sessions import Opened
+from app.login.trail import Event, Step, keep
 from app.privacy import Vault
 from app.texts import Language
 
@@ -49,6 +51,7 @@ async def ask_code(gate: Gate, attempt: Attempt, language: Language) -> Asked:
     Where too many codes were tried from devices that this account does not know, its phone is told so instead, once a
     day, and a device that it knows still gets its code.
     """
+    gate.passwords.refuse_if_full()
     nik_index = gate.vault.index("nik", attempt.nik)
     tried = tried_under(gate.vault, nik_index, attempt.device_id)
     may_tell = await may_warn(gate.limiter, nik_index.hex(), "locks")
@@ -63,7 +66,8 @@ async def ask_code(gate: Gate, attempt: Attempt, language: Language) -> Asked:
         ask = Ask(
             "login",
             genuine=genuine,
-            citizen_id=reached.id if reached and genuine else None,
+            # A passkey answers a locked account too: it cannot be guessed.
+            citizen_id=reached.id if reached else None,
             device_name=attempt.device_name,
             account=tried if genuine else gate.vault.index("decoy", attempt.nik),
             known_device=attempt.device_id is not None,
@@ -79,6 +83,8 @@ async def ask_code(gate: Gate, attempt: Attempt, language: Language) -> Asked:
             expires_at=made.expires_at,
         )
         await gate.courier.send(session, note)
+        event: Event = "code_asked" if right else "password_refused"
+        await keep(session, Step(event, account.id if account else None, "challenge", str(made.challenge_id)))
     return Asked(made.challenge_id, made.expires_at)
 
 
@@ -89,13 +95,17 @@ def tried_under(vault: Vault, nik_index: bytes, device_id: bytes | None) -> byte
 
 async def answer_code(gate: Gate, challenge_id: UUID, code: str) -> Opened:
     """Open a session where the code is right. Raises NotFound, Unprocessable."""
+    return await answer(gate, Brought(challenge_id, code))
+
+
+async def answer(gate: Gate, proof: Brought, network: str = "") -> Opened:
+    """Open a session where the code or the passkey is right. Raises NotFound, Unprocessable."""
     async with gate.database.transaction() as session:
-        outcome = await try_code(session, gate.vault, "login", challenge_id, code)
+        outcome = await try_proof(session, gate, "login", proof)
         if isinstance(outcome, Met) and outcome.citizen_id:
-            found = select(Citizen.assurance_level, Citizen.nik_index).where(Citizen.id == outcome.citizen_id)
-            citizen = (await session.execute(found)).one()
-            # Logged in from wherever: the citizen is about, and strangers' tries begin at nought again.
-            await lift_lock(session, citizen.nik_index, "login")
-            opened = await open_session(session, outcome.citizen_id, citizen.assurance_level, outcome.device_name)
-            return structs.replace(opened, device_token=device_token(gate.vault, citizen.nik_index))
-    raise refusal_error("wrong" if isinstance(outcome, Met) else outcome)
+            known = outcome.known_device
+            arrival = Arrival(outcome.citizen_id, proof.method, outcome.device_name, network, known_device=known)
+            return await let_in(session, gate, arrival)
+        if not isinstance(outcome, NotFound):
+            await keep(session, Step("code_refused", None, "challenge", str(proof.challenge_id)))
+    raise refusal_error("wrong") if isinstance(outcome, Met) else outcome

@@ -41,6 +41,7 @@ class Gate:
     """One for one process and one event loop. The assembly opens it before Valkey starts to listen, and closes it."""
 
     def __init__(self, parts: Parts) -> None:
+        self.settings = parts.settings
         self.database = parts.database
         self.vault = parts.vault
         self.limiter = parts.limiter

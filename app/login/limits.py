@@ -11,7 +11,9 @@ import msgspec
 from app.errors import TooManyRequests
 from app.limits import Hit, Limiter
 
-Step = Literal["registrations", "sessions", "challenges", "refresh"]
+Step = Literal[
+    "registrations", "sessions", "challenges", "refresh", "recoveries", "step_up", "passkeys", "passwords", "phones"
+]
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -29,6 +31,14 @@ _LIMITS: Mapping[tuple[Step, str], Limit] = {
     ("sessions", "address"): Limit(300, 900),
     ("challenges", "account"): Limit(20, 900),
     ("challenges", "address"): Limit(600, 900),
+    ("recoveries", "account"): Limit(5, 3600),
+    ("recoveries", "device"): Limit(5, 3600),
+    ("recoveries", "address"): Limit(100, 3600),
+    ("step_up", "account"): Limit(10, 900),
+    ("passkeys", "account"): Limit(20, 3600),
+    ("passwords", "account"): Limit(10, 900),
+    ("phones", "account"): Limit(5, 3600),
+    ("phones", "phone"): Limit(5, 3600),
     ("refresh", "account"): Limit(30, 900),
     ("refresh", "address"): Limit(3000, 900),
 }

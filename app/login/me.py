@@ -10,15 +10,20 @@ from sqlalchemy import update
 
 from app.answers import EncodedJson
 from app.cursor import decode_cursor, encode_cursor
-from app.errors import Unauthenticated
-from app.login.devices import end_all_devices, end_device, list_devices
+from app.errors import FieldError, Unauthenticated, Unprocessable
+from app.login.devices import Page, coarse_network, end_all_devices, end_device, list_devices
 from app.login.gate import Gate
 from app.login.guards import CITIZEN, Caller, CitizenRequest
+from app.login.identity import checked_phone
+from app.login.limits import count
 from app.login.models import Citizen
+from app.login.new_passwords import check_password
+from app.login.phone_changes import ask_phone_change
 from app.login.profiles import Profile
 from app.login.schemas import Devices, ProfileChange
 from app.parameters import Cursor, Limit
 from app.problems import problems
+from app.telemetry import client_address
 
 
 @get(
@@ -42,13 +47,16 @@ async def get_me(request: CitizenRequest) -> Response[Profile]:
     "/v1/me",
     opt=CITIZEN,
     operation_id="change_me",
-    summary="Change the language messages are written to me in",
+    summary="Change the language messages are written to me in, or ask for another phone",
+    description="A new phone is confirmed by `POST /v1/me/phone-change/confirm`; until then nothing changes.",
     tags=["me"],
-    responses=problems(413, 415, 422),
+    responses=problems(413, 415, 422, "password_wrong", "login_busy"),
 )
 async def change_me(
     data: JSONBody[ProfileChange], caller: NamedDependency[Caller], gate: NamedDependency[Gate]
 ) -> Profile:
+    if data.phone is not msgspec.UNSET:
+        await _ask_for_phone(gate, caller, data.phone, data.password)
     if data.language is not msgspec.UNSET:
         async with gate.database.transaction() as session:
             await session.execute(update(Citizen).where(Citizen.id == caller.id).values(language=data.language))
@@ -68,13 +76,14 @@ async def change_me(
     responses=problems(),
 )
 async def list_sessions(
-    caller: NamedDependency[Caller],
+    request: CitizenRequest,
     gate: NamedDependency[Gate],
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Devices:
     before = decode_cursor(cursor, tuple[UUID])[0] if cursor else None
-    found = await list_devices(gate, caller, limit + 1, before)
+    page = Page(limit + 1, before, coarse_network(client_address(request)))
+    found = await list_devices(gate, request.user, page)
     more = len(found) > limit
     return Devices(found[:limit], encode_cursor((found[limit - 1].id,)) if more else None)
 
@@ -101,6 +110,15 @@ async def end_session(session_id: FromPath[UUID], caller: NamedDependency[Caller
 )
 async def end_sessions(caller: NamedDependency[Caller], gate: NamedDependency[Gate]) -> None:
     await end_all_devices(gate, caller)
+
+
+async def _ask_for_phone(gate: Gate, caller: Caller, phone: str, password: str | msgspec.UnsetType) -> None:
+    if password is msgspec.UNSET:
+        raise Unprocessable(errors=[FieldError("/password", "required")])
+    number = checked_phone(phone)
+    await count(gate.limiter, "phones", {"account": str(caller.id), "phone": gate.vault.index("phone", number).hex()})
+    await check_password(gate, caller, password)
+    await ask_phone_change(gate, caller.id, number)
 
 
 ME_ROUTES = [get_me, change_me, list_sessions, end_session, end_sessions]

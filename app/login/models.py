@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
@@ -18,9 +18,10 @@ CONTACT = "contacts.value"
 APPLICATION = "registrations.person"
 SUCCESSOR = "refresh_tokens.successor"
 PRIVATE_KEY = "signing_keys.private_key"
+NEW_PHONE = "phone_changes.phone"
 
 KeyState = Literal["next", "active", "retired"]
-Purpose = Literal["registration", "login"]
+Purpose = Literal["registration", "login", "recovery", "step_up", "passkey", "new_phone", "old_phone"]
 
 
 class Citizen(Base):
@@ -102,7 +103,10 @@ class Credential(Base):
 
 
 class Contact(Base):
-    """Where a citizen is reached. A family may share a phone: it never says who somebody is."""
+    """Where a citizen is reached. A family may share a phone: it never says who somebody is.
+
+    `proven_at`: when a code that was sent there last came back.
+    """
 
     __tablename__ = "contacts"
     __table_args__ = (
@@ -122,6 +126,7 @@ class Contact(Base):
     value_enc: Mapped[bytes]
     value_index: Mapped[bytes] = mapped_column(index=True)
     confirmed_at: Mapped[datetime | None]
+    proven_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 
 
@@ -129,11 +134,15 @@ class Challenge(Base):
     """One one-time code. `code_mac` is bound to this row; for whom nobody may be let in, it is the MAC of no code.
 
     `account` is whose tries are counted together (CodeTries); empty where they are counted for this code alone.
+    `nik_index`: of a recovery, whose NIK was given; a worker looks whether it has an account.
     """
 
     __tablename__ = "challenges"
     __table_args__ = (
-        CheckConstraint("purpose in ('registration', 'login')", name="purpose"),
+        CheckConstraint(
+            "purpose in ('registration', 'login', 'recovery', 'step_up', 'passkey', 'new_phone', 'old_phone')",
+            name="purpose",
+        ),
         CheckConstraint("tries between 0 and 5", name="tries"),
     )
 
@@ -142,6 +151,7 @@ class Challenge(Base):
     citizen_id: Mapped[UUID | None] = mapped_column(ForeignKey("citizens.id", ondelete="CASCADE"), index=True)
     account: Mapped[bytes] = mapped_column(server_default="")
     known_device: Mapped[bool] = mapped_column(server_default=text("false"))
+    nik_index: Mapped[bytes | None]
     device_name: Mapped[str] = mapped_column(server_default="")
     code_mac: Mapped[bytes]
     tries: Mapped[int] = mapped_column(server_default="0")
@@ -163,8 +173,44 @@ class Registration(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 
 
+class PhoneChange(Base):
+    """A new phone a citizen asked for. `due_at`: it was confirmed, the old one was not, and may object until then."""
+
+    __tablename__ = "phone_changes"
+    __table_args__ = (Index("ix_phone_changes_due_at", "due_at", postgresql_where=text("due_at is not null")),)
+
+    citizen_id: Mapped[UUID] = mapped_column(ForeignKey("citizens.id", ondelete="CASCADE"), primary_key=True)
+    phone_enc: Mapped[bytes]
+    new_challenge_id: Mapped[UUID | None] = mapped_column(ForeignKey("challenges.id", ondelete="SET NULL"))
+    old_challenge_id: Mapped[UUID | None] = mapped_column(ForeignKey("challenges.id", ondelete="SET NULL"))
+    expires_at: Mapped[datetime]
+    due_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class Passkey(Base):
+    """One passkey (WebAuthn credential). Nothing of it is secret: the private key never leaves the device."""
+
+    __tablename__ = "passkeys"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    citizen_id: Mapped[UUID] = mapped_column(ForeignKey("citizens.id", ondelete="CASCADE"), index=True)
+    credential_id: Mapped[bytes] = mapped_column(unique=True)
+    public_key: Mapped[bytes]
+    sign_count: Mapped[int] = mapped_column(BigInteger)
+    name: Mapped[str] = mapped_column(server_default="")
+    transports: Mapped[list[Any]] = mapped_column(server_default=text("'[]'::jsonb"))
+    backed_up: Mapped[bool]
+    last_used_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
 class Session(Base):
-    """One device that is logged in: the family of its refresh tokens."""
+    """One device that is logged in: the family of its refresh tokens.
+
+    `proved_at`: when its citizen last proved themselves on it; `raised_until`: until when that counts for level 3.
+    `network`: the coarse part of the address it was last used from.
+    """
 
     __tablename__ = "sessions"
     __table_args__ = (
@@ -177,6 +223,9 @@ class Session(Base):
     citizen_id: Mapped[UUID] = mapped_column(ForeignKey("citizens.id", ondelete="CASCADE"))
     assurance_level: Mapped[int]
     device_name: Mapped[str] = mapped_column(server_default="")
+    network: Mapped[str] = mapped_column(server_default="")
+    proved_at: Mapped[datetime | None] = mapped_column(server_default=text("now()"))
+    raised_until: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     last_used_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     expires_at: Mapped[datetime] = mapped_column(index=True)

@@ -6,12 +6,12 @@ from uuid import UUID
 from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
-from msgspec import UNSET
 
-from app.database import utc_now
 from app.errors import Unauthenticated
 from app.login import entry, registrations
-from app.login.devices import end_device
+from app.login.account_routes import ACCOUNT_ROUTES
+from app.login.answers import tokens_of
+from app.login.devices import coarse_network, end_device, tell_stolen
 from app.login.gate import Gate
 from app.login.guards import CITIZEN, PUBLIC, Caller
 from app.login.identity import checked_person, today_in_indonesia
@@ -19,10 +19,14 @@ from app.login.known_devices import known_device
 from app.login.limits import count
 from app.login.me import ME_ROUTES
 from app.login.metadata import METADATA_ROUTES
+from app.login.method_schemas import METHODS, OtpAnswer, PasskeyAnswer
+from app.login.passkey_routes import PASSKEY_ROUTES
+from app.login.passkeys import request_options
+from app.login.proofs import PROOF_REFUSALS, brought
+from app.login.recovery_routes import RECOVERY_ROUTES
 from app.login.registrations import Confirmation
 from app.login.schemas import (
     ChallengeAnswer,
-    ChallengeRequest,
     ConfirmRequest,
     RefreshRequest,
     RegistrationRequest,
@@ -30,10 +34,9 @@ from app.login.schemas import (
     SessionRequest,
     Tokens,
 )
-from app.login.sessions import Opened, Refused, continue_session
-from app.login.tokens import ACCESS_TOKEN_S
+from app.login.sessions import Refused, continue_session
 from app.problems import problems
-from app.telemetry import client_network
+from app.telemetry import client_address, client_network
 from app.texts import Language
 
 
@@ -94,7 +97,7 @@ async def confirm_registration(
     keys = {"address": client_network(request), "account": str(registration_id)}
     await count(gate.limiter, "challenges", keys)
     given = Confirmation(data.code, data.password, data.device_name)
-    return _tokens(gate, await registrations.confirm(gate, registration_id, given))
+    return tokens_of(gate, await registrations.confirm(gate, registration_id, given))
 
 
 @post(
@@ -120,28 +123,29 @@ async def start_login(
     await count(gate.limiter, "sessions", known if device_id else strangers)
     attempt = entry.Attempt(data.nik, data.password, data.device_name, device_id)
     asked = await entry.ask_code(gate, attempt, language)
-    return ChallengeAnswer(asked.challenge_id, ["otp"], asked.expires_at)
+    options = request_options(gate, asked.challenge_id)
+    return ChallengeAnswer(asked.challenge_id, METHODS, options, asked.expires_at)
 
 
 @post(
     "/v1/login/challenges/{challenge_id:uuid}",
     opt=PUBLIC,
     operation_id="answer_challenge",
-    summary="Log in, second step: the one-time code",
+    summary="Log in, second step: the one-time code, or a passkey",
+    description="A passkey raises an account whose identity is proven (level 2) to level 3 for ten minutes.",
     tags=["login"],
     response_description="Tokens for this device",
-    responses=problems(
-        "not_found", 413, 415, 422, "code_wrong", "code_expired", "code_used", "code_exhausted", public=True
-    ),
+    responses=problems("not_found", 413, 415, 422, *PROOF_REFUSALS, public=True),
 )
 async def answer_challenge(
     challenge_id: FromPath[UUID],
-    data: JSONBody[ChallengeRequest],
+    data: JSONBody[OtpAnswer | PasskeyAnswer],
     request: Request[Any, Any, Any],
     gate: NamedDependency[Gate],
 ) -> Tokens:
     await count(gate.limiter, "challenges", {"address": client_network(request), "account": str(challenge_id)})
-    return _tokens(gate, await entry.answer_code(gate, challenge_id, data.code))
+    proof = brought(challenge_id, data)
+    return tokens_of(gate, await entry.answer(gate, proof, coarse_network(client_address(request))))
 
 
 @post(
@@ -161,12 +165,15 @@ async def refresh(
     keys = {"address": client_network(request), "account": gate.vault.index("refresh", data.refresh_token).hex()}
     await count(gate.limiter, "refresh", keys)
     async with gate.database.transaction() as session:
-        outcome = await continue_session(session, gate.vault, data.refresh_token)
+        network = coarse_network(client_address(request))
+        outcome = await continue_session(session, gate.vault, data.refresh_token, network)
+        if isinstance(outcome, Refused) and outcome.revoked:
+            await tell_stolen(session, gate, outcome)
     if isinstance(outcome, Refused):
         if outcome.revoked:
             await gate.revocations.announce(outcome.revoked)
         raise Unauthenticated(outcome.code)
-    return _tokens(gate, outcome)
+    return tokens_of(gate, outcome)
 
 
 @post(
@@ -182,19 +189,6 @@ async def log_out(caller: NamedDependency[Caller], gate: NamedDependency[Gate]) 
     await end_device(gate, caller, caller.session_id, "logout")
 
 
-def _tokens(gate: Gate, opened: Opened) -> Tokens:
-    left = opened.refresh_expires_at - utc_now()
-    return Tokens(
-        access_token=gate.tokens.issue(opened.citizen_id, opened.session_id, opened.assurance_level),
-        token_type="Bearer",  # noqa: S106 - the name of a scheme
-        expires_in=ACCESS_TOKEN_S,
-        refresh_token=opened.refresh_token,
-        refresh_expires_in=max(0, int(left.total_seconds())),
-        assurance_level=opened.assurance_level,
-        device_token=opened.device_token or UNSET,
-    )
-
-
 ROUTES = [
     start_registration,
     confirm_registration,
@@ -204,4 +198,7 @@ ROUTES = [
     log_out,
     *ME_ROUTES,
     *METADATA_ROUTES,
+    *PASSKEY_ROUTES,
+    *ACCOUNT_ROUTES,
+    *RECOVERY_ROUTES,
 ]

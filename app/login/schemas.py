@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from app.login.passkey_schemas import RequestOptions
 from app.texts import Language
 
 Nik = Annotated[
@@ -15,9 +16,22 @@ Nik = Annotated[
 ]
 Code = Annotated[str, Meta(pattern="^[0-9]{6}$", min_length=6, max_length=6, examples=["042917"])]
 NewPassword = Annotated[str, Meta(min_length=10, max_length=128, examples=["Loket-Demo-2026"])]
+Password = Annotated[str, Meta(min_length=1, max_length=256, examples=["Loket-Demo-2026"])]
+PhoneNumber = Annotated[str, Meta(min_length=9, max_length=20, examples=["0812-3456-7890"])]
 # No control characters, which PostgreSQL's text or a terminal would stumble over.
 DeviceName = Annotated[
     str, Meta(max_length=60, pattern=r"^[^\u0000-\u001f\u007f-\u009f]*$", examples=["Redmi Note 13"])
+]
+
+DeviceToken = Annotated[
+    str,
+    Meta(
+        max_length=128,
+        pattern="^[A-Za-z0-9_=-]*$",
+        examples=[""],
+        description="Shows that this device has been used before: it is then counted apart from everybody else's "
+        "tries, and works on while strangers' wrong tries keep new devices out.",
+    ),
 ]
 
 
@@ -27,7 +41,7 @@ class RegistrationRequest(msgspec.Struct, forbid_unknown_fields=True):
     nik: Nik
     name: Annotated[str, Meta(min_length=1, max_length=100, examples=["Siti Aminah"])]
     birth_date: Annotated[date, Meta(examples=["1990-05-05"])]
-    phone: Annotated[str, Meta(min_length=9, max_length=20, examples=["0812-3456-7890"])]
+    phone: PhoneNumber
 
 
 class RegistrationStarted(msgspec.Struct):
@@ -49,33 +63,18 @@ class SessionRequest(msgspec.Struct, forbid_unknown_fields=True):
     """NIK and password; the code is asked for next."""
 
     nik: Nik
-    password: Annotated[str, Meta(min_length=1, max_length=256, examples=["Loket-Demo-2026"])]
+    password: Password
     device_name: DeviceName = ""
-    device_token: Annotated[
-        str,
-        Meta(
-            max_length=128,
-            pattern="^[A-Za-z0-9_=-]*$",
-            examples=[""],
-            description="Shows that this device has been used before: it is then counted apart from everybody else's "
-            "tries, and works on while strangers' wrong tries keep new devices out.",
-        ),
-    ] = ""
+    device_token: DeviceToken = ""
 
 
 class ChallengeAnswer(msgspec.Struct):
     """What the client must bring to `/v1/login/challenges/{id}`. The same for a wrong password and an unknown NIK."""
 
     challenge_id: UUID
-    methods: Sequence[Literal["otp"]]
+    methods: Sequence[Literal["otp", "passkey"]]
+    passkey: RequestOptions
     expires_at: datetime
-
-
-class ChallengeRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """The one-time code."""
-
-    method: Annotated[Literal["otp"], Meta(examples=["otp"])]
-    code: Code
 
 
 class RefreshRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -98,17 +97,25 @@ class Tokens(msgspec.Struct):
 
 
 class ProfileChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What a citizen may change without proof: the language we write to them in."""
+    """The language we write in needs no proof. Another phone needs the password, and then
+    `POST /v1/me/phone-change/confirm`."""
 
     language: Annotated[Language, Meta(examples=["en"])] | msgspec.UnsetType = msgspec.UNSET
+    phone: PhoneNumber | msgspec.UnsetType = msgspec.UNSET
+    password: Password | msgspec.UnsetType = msgspec.UNSET
 
 
 class Device(msgspec.Struct):
-    """One logged-in device. `current`: the one this request came from."""
+    """One logged-in device. `current`: the one this request came from.
+
+    `network` is the coarse part of the address it was last used from, no place; `same_network`: it is this request's.
+    """
 
     id: UUID
     device_name: str
     assurance_level: int
+    network: Annotated[str, Meta(examples=["103.28.*.*"])]
+    same_network: bool
     created_at: datetime
     last_used_at: datetime
     expires_at: datetime

@@ -74,7 +74,8 @@ class AccessTokens:
         self._expected = Expected(issuer, f"{issuer}/v1", _REQUIRED, ACCESS_TOKEN_S)
         self._remembered: OrderedDict[bytes, Claims] = OrderedDict()
 
-    def issue(self, citizen_id: UUID, session_id: UUID, assurance_level: int) -> str:
+    def issue(self, citizen_id: UUID, session_id: UUID, assurance_level: int, *, life_s: int = ACCESS_TOKEN_S) -> str:
+        """`life_s`: less than usual where the level is only for a while."""
         now = int(time.time())
         payload = {
             "iss": self._expected.issuer,
@@ -83,7 +84,7 @@ class AccessTokens:
             "sid": str(session_id),
             "acr": str(assurance_level),
             "iat": now,
-            "exp": now + ACCESS_TOKEN_S,
+            "exp": now + min(life_s, ACCESS_TOKEN_S),
             "jti": uuid7().hex,
         }
         signer = self._keys.signer

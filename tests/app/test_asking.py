@@ -30,6 +30,8 @@ OWNERS = {
     "sessions": "SELECT citizen_id FROM sessions",
     "credentials": "SELECT citizen_id FROM credentials",
     "contacts": "SELECT citizen_id FROM contacts",
+    "passkeys": "SELECT citizen_id FROM passkeys",
+    "phone_changes": "SELECT citizen_id FROM phone_changes",
     "citizens": "SELECT id AS citizen_id FROM citizens",
 }
 # What an officer of the agency sees of its citizens.
@@ -40,6 +42,11 @@ _BACKDATED = (
 )
 CHANGES = ("UPDATE cases SET rating = 1", "DELETE FROM consents", "UPDATE sessions SET revoked_at = now()")
 _CONSENT = "INSERT INTO consents (id, citizen_id, purpose, text_version) VALUES (gen_random_uuid(), $1, 'test', 1)"
+_PASSKEY = (
+    "INSERT INTO passkeys (id, citizen_id, credential_id, public_key, sign_count, backed_up) "
+    "VALUES (gen_random_uuid(), $1, uuid_send(gen_random_uuid()), '', 0, false)"
+)
+_PHONE = "INSERT INTO phone_changes (citizen_id, phone_enc, expires_at) VALUES ($1, '', now())"
 _MESSAGE = "INSERT INTO messages (id, citizen_id, key, params) VALUES (gen_random_uuid(), $1, 'test', '{}')"
 
 
@@ -59,6 +66,8 @@ async def two(people: People, database: Database) -> list[Citizen]:
         async with database.connection() as connection:
             await connection.execute(_CONSENT, citizen.id)
             await connection.execute(_MESSAGE, citizen.id)
+            await connection.execute(_PASSKEY, citizen.id)
+            await connection.execute(_PHONE, citizen.id)
     return made
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from app.errors import TooManyRequests
 from app.ids import uuid7
-from app.limits import Limiter, LocalWindows
+from app.limits import Hit, Limiter, LocalWindows
 from app.valkey import Valkey
 
 LIMIT = 20
@@ -58,6 +58,48 @@ async def test_the_window_ends_and_says_when(two: tuple[Limiter, Limiter]) -> No
     assert refused.value.retry_after_s == 1
     await asyncio.sleep(1.05)
     assert await passed(two[1], key, limit=1, period_s=1)
+
+
+async def test_all_keys_of_a_try_are_counted_or_none(two: tuple[Limiter, Limiter]) -> None:
+    account, address = (Hit("test", uuid7().hex, limit, 60) for limit in (3, 5))
+    for _ in range(3):
+        await two[0].count(account, address)
+    for _ in range(10):
+        with pytest.raises(TooManyRequests):
+            await two[1].count(account, address)
+    through = [await passed(two[0], address.key, limit=5) for _ in range(3)]
+    assert through == [True, True, False], "refused tries of one account used up nothing of the address"
+
+
+async def test_many_keys_at_once_from_two_processes_are_never_one_too_many(two: tuple[Limiter, Limiter]) -> None:
+    account, address = (Hit("test", uuid7().hex, limit, 60) for limit in (7, 1000))
+    asked = [two[n % 2].count(account, address) for n in range(60)]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert answers.count(None) == 7
+    assert all(isinstance(answer, TooManyRequests) for answer in answers if answer is not None)
+
+
+async def test_a_count_without_an_end_is_begun_anew(two: tuple[Limiter, Limiter], valkey_url: str) -> None:
+    hit = Hit("test", uuid7().hex, 1, 60)
+    valkey = Valkey(valkey_url, budget_s=PATIENT_S)
+    await valkey.run_script("return redis.call('SET', KEYS[1], 99)", [hit.place], [])
+    await valkey.close()
+    await two[0].count(hit)
+    with pytest.raises(TooManyRequests) as refused:
+        await two[0].count(hit)
+    assert 0 < (refused.value.retry_after_s or 0) <= 60
+
+
+async def test_with_valkey_dead_all_keys_are_counted_or_none() -> None:
+    valkey = Valkey("redis://127.0.0.1:1/0")
+    limiter = Limiter(valkey, lifted=False)
+    account, address = (Hit("test", uuid7().hex, limit, 60) for limit in (4, 12))
+    await limiter.count(account, address)
+    for _ in range(5):
+        with pytest.raises(TooManyRequests):
+            await limiter.count(account, address)
+    assert [await passed(limiter, address.key, limit=12) for _ in range(3)] == [True, True, False]
+    await valkey.close()
 
 
 async def test_with_valkey_dead_each_process_is_stricter_and_quick() -> None:

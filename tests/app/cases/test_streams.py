@@ -59,7 +59,7 @@ async def listening(citizen: Citizen, case_id: str, last: int | None = None) -> 
 async def ask(product: Product, case: dict[str, Any], question: str) -> None:
     """What `loket cases ask` does: a change by another process, and its news."""
     async with product.database.begin() as connection:
-        row = await ask_citizen(connection, case["number"], question, "petugas.uji")
+        row = await ask_citizen(connection, case["number"], product.vault.seal(question), "petugas.uji")
     await product.valkey.publish(CHANNEL, str(row["id"]).encode())
 
 

@@ -4,11 +4,13 @@ import itertools
 import re
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import httpx
 import msgspec
 from sqlalchemy import select, update
 
+from app.audit.models import AuditRow
 from app.database import Database
 from app.inbox.models import NOTE_PHONE, NOTE_TEXT, OutgoingMessage
 from app.login.identity import Person
@@ -55,6 +57,18 @@ class Journey(msgspec.Struct, frozen=True):
         assert found
         return found[0]
 
+    async def raise_citizen(self, person: Person, level: int) -> None:
+        """As if a register had matched them."""
+        async with self.database.transaction() as session:
+            mine = Citizen.nik_index == self.vault.index("nik", person.nik)
+            await session.execute(update(Citizen).where(mine).values(assurance_level=level))
+
+    async def recorded(self, citizen_id: str) -> list[str]:
+        """What the audit record says was done with this citizen's data, oldest first."""
+        async with self.database.transaction() as session:
+            rows = select(AuditRow.action).where(AuditRow.subject_id == UUID(citizen_id)).order_by(AuditRow.id)
+            return list(await session.scalars(rows))
+
     async def start_registration(self, client: httpx.AsyncClient, person: Person) -> httpx.Response:
         return await client.post(
             "/v1/login/registrations",
@@ -83,11 +97,11 @@ class Journey(msgspec.Struct, frozen=True):
         assert confirmed.status_code == 201, confirmed.text
         return dict(confirmed.json())
 
-    async def prove(self, person: Person) -> None:
-        """As if the population register had matched them."""
+    async def prove(self, person: Person, level: int = 2) -> None:
+        """As if the population register had matched them, or had not."""
         raised = update(Citizen).where(Citizen.nik_index == self.vault.index("nik", person.nik))
         async with self.database.transaction() as session:
-            await session.execute(raised.values(assurance_level=2))
+            await session.execute(raised.values(assurance_level=level))
 
     async def ask_code(
         self, client: httpx.AsyncClient, nik: str, password: str = PASSWORD, device_name: str = ""

@@ -1,4 +1,4 @@
-"""Codes tried for an account are counted together: after fifty no guess is right, until its citizen lifts that."""
+"""F41: codes tried for an account are counted together: after fifty no guess is right, until its citizen lifts that."""
 
 import asyncio
 
