@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Longer than clients and proxies keep a quiet connection themselves (mostly 15 to 60 s): who closes first while the
 # other one sends breaks a request that nobody is to blame for.
+# A successor that is not ready within this is given up, and its predecessor stays.
+WORKER_READY_S = 60
 KEEP_ALIVE_S = 75
 
 
@@ -57,6 +59,7 @@ def serve(workers: int) -> None:
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=10,
+        timeout_worker_healthcheck=WORKER_READY_S,
     )
 
 
