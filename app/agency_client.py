@@ -22,6 +22,7 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from app import exchanges
+from app.agency_reads import note_allowance
 from app.agency_wire import AddressRefused, Attempt, Connections, TooLarge, read_body
 from app.backends.breaker import Breaker, Breakers, Pass, Shut
 from app.backends.pace import NoTurn, Pace
@@ -108,6 +109,7 @@ class AgencyClient:
         and no whole answer came, or a gateway (502, 503, 504) spoke in the backend's place.
         """
         policy = self.manifest.operations[call.operation]
+        note_allowance(policy)
         trial = _Trial(call, policy)
         started = time.perf_counter()
         outcome = "broken_off"

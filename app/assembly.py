@@ -3,6 +3,7 @@
 import msgspec
 
 from app.agency_client import Observe, Shared
+from app.agency_reads import Reads
 from app.backends.tools import Backends
 from app.cases.files import FileStore
 from app.cases.tools import CaseTools, ModuleTools
@@ -70,6 +71,7 @@ def build(settings: Settings, name: str) -> Product:
         modules={name: ModuleTools(module.handler, module.backends) for name, module in found.modules.items()},
         late_effects_s={name: client.manifest.late_effect_s for name, client in found.clients.items()},
         backends=backends,
+        reads=Reads(valkey, vault),
         systems={name: client.manifest for name, client in found.clients.items()},
     )
     register = found.ports.get("login")

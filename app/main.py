@@ -119,6 +119,7 @@ def _dependencies(product: Product) -> dict[str, Provide]:
         "catalog": product.catalog,
         "limiter": product.limiter,
         "cases": product.cases,
+        "reads": product.cases.reads,
         **{name: module.port for name, module in product.found.modules.items()},
         **product.found.ports,
     }

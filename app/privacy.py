@@ -7,7 +7,8 @@ import hmac
 import os
 import secrets
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,10 @@ _NONCE_BYTES = 12
 # People's own words stand as text among other values (a question, an answer, a reason): sealed, they begin with this.
 SEALED = "sealed:"
 WORDS = "words.any"
-_HEAD_BYTES = len(_FORMAT) + _KEY_ID_BYTES + _NONCE_BYTES
+# How soon a running process writes with a key that took another's place in the file.
+KEYS_EVERY_S = 2.0
+KeySource = Callable[[], Sequence[bytes]]
+HEAD_BYTES = len(_FORMAT) + _KEY_ID_BYTES + _NONCE_BYTES
 
 
 class CannotDecrypt(Exception):
@@ -35,25 +39,39 @@ class Vault:
 
     A blob is: format (1 byte), key id (4), nonce (12), AES-256-GCM ciphertext with tag. The context ("table.column") is
     authenticated with it, so a value copied into another column does not decrypt.
+
+    `source` gives the data keys anew, the writing one first: so a running process follows a rotation.
     """
 
-    def __init__(self, data_key: bytes, index_key: bytes, former_keys: Sequence[bytes] = ()) -> None:
-        for key in (data_key, index_key, *former_keys):
-            if len(key) != KEY_BYTES:
-                raise ValueError(f"a key has {len(key)} bytes, not {KEY_BYTES}")
+    def __init__(
+        self, data_key: bytes, index_key: bytes, former_keys: Sequence[bytes] = (), source: KeySource | None = None
+    ) -> None:
+        if len(index_key) != KEY_BYTES:
+            raise ValueError(f"a key has {len(index_key)} bytes, not {KEY_BYTES}")
         self._index_key = index_key
-        self._key_id = _key_id(data_key)
-        self._ciphers = {_key_id(key): AESGCM(key) for key in (*former_keys, data_key)}
+        self._source = source
+        self._look_at = time.monotonic() + KEYS_EVERY_S
+        self._use([data_key, *former_keys])
+
+    @property
+    def key_id(self) -> bytes:
+        """Of the key that writes now."""
+        self._look_again()
+        return self._key_id
 
     def encrypt(self, plaintext: bytes, context: str) -> bytes:
+        self._look_again()
         head = _FORMAT + self._key_id + secrets.token_bytes(_NONCE_BYTES)
         sealed = self._ciphers[self._key_id].encrypt(head[-_NONCE_BYTES:], plaintext, _bound(head, context))
         return head + sealed
 
     def decrypt(self, blob: bytes, context: str) -> bytes:
         """Raises CannotDecrypt."""
-        head, sealed = blob[:_HEAD_BYTES], blob[_HEAD_BYTES:]
+        head, sealed = blob[:HEAD_BYTES], blob[HEAD_BYTES:]
         cipher = self._ciphers.get(head[1:-_NONCE_BYTES])
+        if cipher is None and head[:1] == _FORMAT:
+            self._look_again(now=True)
+            cipher = self._ciphers.get(head[1:-_NONCE_BYTES])
         if head[:1] != _FORMAT or cipher is None:
             raise CannotDecrypt(f"{context}: unknown format or key")
         try:
@@ -76,12 +94,29 @@ class Vault:
         return {name: self.unseal(value) if isinstance(value, str) else value for name, value in values.items()}
 
     def is_current(self, blob: bytes) -> bool:
-        """False for what a former key wrote: a rotation job writes such a value anew."""
+        """False for what a former key wrote: a rotation writes such a value anew."""
         return blob[1 : 1 + _KEY_ID_BYTES] == self._key_id
+
+    def is_sealed(self, text: str) -> bool:
+        """Whether words are sealed, with the key that writes now."""
+        return text.startswith(SEALED) and self.is_current(base64.b64decode(text[len(SEALED) :]))
 
     def index(self, kind: str, value: str) -> bytes:
         """The same 32 bytes for the same value, to find it by without storing it; useless without the key."""
         return hmac.digest(self._index_key, f"{kind}\0{value}".encode(), hashlib.sha256)
+
+    def _look_again(self, *, now: bool = False) -> None:
+        if self._source is None or (time.monotonic() < self._look_at and not now):
+            return
+        self._look_at = time.monotonic() + KEYS_EVERY_S
+        self._use(self._source())
+
+    def _use(self, keys: Sequence[bytes]) -> None:
+        for key in keys:
+            if len(key) != KEY_BYTES:
+                raise ValueError(f"a key has {len(key)} bytes, not {KEY_BYTES}")
+        self._ciphers = {_key_id(key): AESGCM(key) for key in keys}
+        self._key_id = _key_id(keys[0])
 
 
 def open_vault(settings: Settings) -> Vault:
@@ -90,10 +125,27 @@ def open_vault(settings: Settings) -> Vault:
     LOKET_DATA_KEY may name several, separated by commas: the first writes, the others still read. A demo without keys
     makes its own once, in data_dir/secrets. Raises SettingsError for a key that cannot be used.
     """
-    data_keys = settings.data_key or own_key(settings.data_dir / "secrets" / "data.key")
     index_key = settings.index_key or own_key(settings.data_dir / "secrets" / "index.key")
-    first, *former = [read_key("LOKET_DATA_KEY", part) for part in data_keys.split(",")]
-    return Vault(first, read_key("LOKET_INDEX_KEY", index_key), former)
+    first, *former = data_keys(settings)
+    source = None if settings.data_key else lambda: data_keys(settings)
+    return Vault(first, read_key("LOKET_INDEX_KEY", index_key), former, source)
+
+
+def data_keys(settings: Settings) -> list[bytes]:
+    """The keys as they stand now, the writing one first. Raises SettingsError."""
+    named = settings.data_key or own_key(own_data_keys(settings))
+    return [read_key("LOKET_DATA_KEY", part) for part in named.split(",")]
+
+
+def own_data_keys(settings: Settings) -> Path:
+    """The file of a demo's own data keys."""
+    return settings.data_dir / "secrets" / "data.key"
+
+
+def keep_data_keys(settings: Settings, keys: Sequence[bytes]) -> None:
+    """Put the demo's own data keys, the writing one first, in the place of those before."""
+    path = own_data_keys(settings)
+    Path(_draft(path.parent, b",".join(base64.b64encode(key) for key in keys))).replace(path)
 
 
 def read_key(variable: str, value: str) -> bytes:
@@ -111,11 +163,7 @@ def own_key(path: Path) -> str:
     """The key in `path`, made if there is none. Several processes start at once: the first whole file wins."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
-        descriptor, draft = tempfile.mkstemp(dir=path.parent)  # mode 0600
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)))
-            file.flush()
-            os.fsync(file.fileno())
+        draft = _draft(path.parent, base64.b64encode(secrets.token_bytes(KEY_BYTES)))
         try:
             os.link(draft, path)
         except FileExistsError:
@@ -151,3 +199,13 @@ def _key_id(key: bytes) -> bytes:
 
 def _bound(head: bytes, context: str) -> bytes:
     return head + context.encode()
+
+
+def _draft(folder: Path, content: bytes) -> str:
+    """A new file that only we may read, on the disk."""
+    descriptor, draft = tempfile.mkstemp(dir=folder)  # mode 0600
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return draft

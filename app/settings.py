@@ -32,6 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     env: Literal["demo", "production"] = "demo"
     limits: Literal["strict", "load"] = "strict"
     cors_origins: str = ""
+    login_redirects: str = "satuloket://login"
     trusted_proxies: str = ""
     passkey_domain: str = ""
     passkey_origins: str = ""
@@ -52,6 +53,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def issuer(self) -> str:
         """The address citizens' clients and the city's other applications know us by."""
         return self.public_url or f"http://{self.host}:{self.port}"
+
+    @property
+    def app_redirects(self) -> frozenset[str]:
+        """Where citizens' apps wait for the end of a login in the browser, letter by letter."""
+        return frozenset(each.strip() for each in self.login_redirects.split(",") if each.strip())
 
     @property
     def sandbox_url(self) -> str:

@@ -9,7 +9,7 @@ from obstore.exceptions import NotFoundError as ObjectMissing
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from app.errors import NotFound
-from app.privacy import Vault
+from app.privacy import HEAD_BYTES, Vault
 
 _CONTEXT = "attachments.content"
 # Decrypted in less time than a thread takes to be asked.
@@ -43,6 +43,17 @@ class FileStore:
         if len(sealed) <= _SMALL_BYTES:
             return self._vault.decrypt(sealed, _CONTEXT)
         return await asyncio.to_thread(self._vault.decrypt, sealed, _CONTEXT)
+
+    async def reseal(self, file_id: UUID) -> bool:
+        """Write a file anew that a former key wrote; False where there was nothing to do."""
+        try:
+            head = bytes(await self._store.get_range_async(_key(file_id), start=0, length=HEAD_BYTES))
+            if self._vault.is_current(head):
+                return False
+            await self.put(file_id, await self.get(file_id))
+        except (ObjectMissing, FileNotFoundError, NotFound):
+            return False
+        return True
 
     async def delete(self, file_id: UUID) -> None:
         """Also of a file that is gone already."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from app.agency_reads import Reads
 from app.backends.tools import Backends
 from app.cases.files import FileStore
 from app.cases.port import CaseHandler
@@ -35,4 +36,5 @@ class CaseTools(msgspec.Struct, frozen=True):
     modules: Mapping[str, ModuleTools]
     late_effects_s: Mapping[str, float]
     backends: Backends
+    reads: Reads
     systems: Mapping[str, IntegrationManifest]

@@ -1,6 +1,7 @@
 """Making accounts: one NIK, one account. Who has proven to be whom the NIK belongs to takes it from who has not."""
 
 from collections.abc import Sequence
+from datetime import date
 from uuid import UUID
 
 import msgspec
@@ -29,6 +30,17 @@ class NewAccount(msgspec.Struct, frozen=True):
     id: UUID = msgspec.field(default_factory=uuid7)
 
 
+class NewCitizen(msgspec.Struct, frozen=True):
+    """A citizen to be, without anything to log in with yet."""
+
+    id: UUID
+    nik: str
+    name: str
+    birth_date: date
+    language: str
+    assurance_level: int
+
+
 class Displaced(msgspec.Struct, frozen=True):
     """An account that lost its NIK, and its sessions that ended, to be announced after the commit."""
 
@@ -39,20 +51,8 @@ class Displaced(msgspec.Struct, frozen=True):
 async def create_account(session: AsyncSession, vault: Vault, account: NewAccount) -> UUID | None:
     """The new citizen's id; None where the NIK has an account, which only the unique index can know for sure."""
     person = account.person
-    citizen_id: UUID | None = await session.scalar(
-        insert(Citizen)
-        .values(
-            id=account.id,
-            nik_enc=vault.encrypt(person.nik.encode(), NIK),
-            nik_index=vault.index("nik", person.nik),
-            name_enc=vault.encrypt(person.name.encode(), NAME),
-            birth_date_enc=vault.encrypt(person.birth_date.isoformat().encode(), BIRTH_DATE),
-            assurance_level=account.assurance_level,
-            language=account.language,
-        )
-        .on_conflict_do_nothing(index_elements=[Citizen.nik_index])
-        .returning(Citizen.id)
-    )
+    new = NewCitizen(account.id, person.nik, person.name, person.birth_date, account.language, account.assurance_level)
+    citizen_id = await add_citizen(session, vault, new)
     if citizen_id is None:
         return None
     phone = Contact(
@@ -65,6 +65,25 @@ async def create_account(session: AsyncSession, vault: Vault, account: NewAccoun
     session.add_all([Credential(citizen_id=citizen_id, kind="password", secret=account.secret), phone])
     await session.flush()
     return citizen_id
+
+
+async def add_citizen(session: AsyncSession, vault: Vault, new: NewCitizen) -> UUID | None:
+    """The id; None where the NIK has an account."""
+    added: UUID | None = await session.scalar(
+        insert(Citizen)
+        .values(
+            id=new.id,
+            nik_enc=vault.encrypt(new.nik.encode(), NIK),
+            nik_index=vault.index("nik", new.nik),
+            name_enc=vault.encrypt(new.name.encode(), NAME),
+            birth_date_enc=vault.encrypt(new.birth_date.isoformat().encode(), BIRTH_DATE),
+            assurance_level=new.assurance_level,
+            language=new.language,
+        )
+        .on_conflict_do_nothing(index_elements=[Citizen.nik_index])
+        .returning(Citizen.id)
+    )
+    return added
 
 
 async def displace_unproven(session: AsyncSession, vault: Vault, nik: str, by: UUID) -> Displaced | None:

@@ -37,8 +37,8 @@ async def let_in(session: AsyncSession, gate: Gate, arrival: Arrival) -> Opened:
     await lift_lock(session, nik_index, "recovery")
     opened = await open_session(session, arrival.citizen_id, level, arrival.device_name, arrival.network)
     opened = structs.replace(opened, device_token=device_token(gate.vault, nik_index))
-    if arrival.method == "passkey":
-        proven = await prove_session(session, opened.session_id, "passkey")
+    if arrival.method in ("passkey", "national"):
+        proven = await prove_session(session, opened.session_id, arrival.method)
         if proven:
             opened = structs.replace(opened, assurance_level=proven.assurance_level, raised_until=proven.raised_until)
     elif arrival.method in ("otp", "recovery"):

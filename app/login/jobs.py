@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.database import Base, Database
 from app.login.keys import RETIRED_KEPT_S
 from app.login.models import Challenge, CodeTries, RefreshToken, Registration, Session, SigningKey
+from app.login.national.models import NationalLogin
 from app.login.officers.limits import KNOWN_FOR
 from app.login.officers.models import OfficerChallenge, OfficerSession
 from app.login.provider.models import BrowserLogin, ClientAssertion, ClientToken, LogoutNotice
@@ -35,6 +36,7 @@ async def purge(database: Database) -> int:
         _oldest(Challenge, Challenge.expires_at < ended),
         delete(CodeTries).where(CodeTries.last_at < func.now() - KEEP_TRIES),
         _oldest(RefreshToken, RefreshToken.expires_at < ended),
+        _oldest(NationalLogin, NationalLogin.expires_at < ended),
         _oldest(ClientToken, ClientToken.expires_at < ended),
         _oldest(BrowserLogin, BrowserLogin.expires_at < ended),
         _oldest(ClientAssertion, ClientAssertion.expires_at < func.now(), ClientAssertion.__table__.c.jti_hash),

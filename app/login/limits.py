@@ -12,7 +12,16 @@ from app.errors import TooManyRequests
 from app.limits import Hit, Limiter
 
 Step = Literal[
-    "registrations", "sessions", "challenges", "refresh", "recoveries", "step_up", "passkeys", "passwords", "phones"
+    "registrations",
+    "sessions",
+    "challenges",
+    "national",
+    "refresh",
+    "recoveries",
+    "step_up",
+    "passkeys",
+    "passwords",
+    "phones",
 ]
 
 
@@ -31,6 +40,7 @@ _LIMITS: Mapping[tuple[Step, str], Limit] = {
     ("sessions", "address"): Limit(300, 900),
     ("challenges", "account"): Limit(20, 900),
     ("challenges", "address"): Limit(600, 900),
+    ("national", "address"): Limit(300, 900),
     ("recoveries", "account"): Limit(5, 3600),
     ("recoveries", "device"): Limit(5, 3600),
     ("recoveries", "address"): Limit(100, 3600),

@@ -44,6 +44,7 @@ class Citizen(Base):
     assurance_level: Mapped[int] = mapped_column(server_default="1")
     language: Mapped[str] = mapped_column(server_default="id")
     displaced_at: Mapped[datetime | None]
+    merged_into: Mapped[UUID | None] = mapped_column(ForeignKey("citizens.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 
 

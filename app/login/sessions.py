@@ -32,6 +32,7 @@ EndReason = Literal[
     "ended_by_citizen",
     "refresh_replayed",
     "nik_proven_by_another",
+    "identity_proven",
     "password_changed",
     "password_recovered",
 ]
@@ -120,13 +121,13 @@ async def end_sessions(session: AsyncSession, where: ColumnElement[bool], becaus
     return ended.all()
 
 
-async def prove_session(session: AsyncSession, session_id: UUID, proof: Proof) -> Proven | None:
+async def prove_session(session: AsyncSession, session_id: UUID, proof: Proof | Literal["national"]) -> Proven | None:
     """Its citizen has just proven themselves once more. None where it has ended.
 
-    A passkey proves that the one who was identified is here again, so it raises whoever is identified to STRONG, for a
-    while. Of somebody whose identity nobody has proven it says nothing more than a code does.
+    A passkey or the national identity proves that the one who was identified is here again, so it raises whoever is
+    identified to STRONG, for a while. Of somebody whose identity nobody has proven a passkey says no more than a code.
     """
-    raised = {"raised_until": func.now() + timedelta(seconds=RAISED_S)} if proof == "passkey" else {}
+    raised = {"raised_until": func.now() + timedelta(seconds=RAISED_S)} if proof != "otp" else {}
     row = await _update_living(session, session_id, {"proved_at": func.now(), **raised})
     return Proven(*_counting(row)) if row else None
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 import msgspec
+from sqlalchemy import select
 
 from app.errors import LoketError, NotFound, Unauthenticated
 from app.login.arrivals import note_phone_proven
@@ -11,6 +12,7 @@ from app.login.codes import Ask, Met, make_code
 from app.login.contacts import send_code
 from app.login.gate import Gate
 from app.login.guards import Caller
+from app.login.models import Challenge
 from app.login.passkey_schemas import RequestOptions
 from app.login.passkeys import passkeys_of, request_options
 from app.login.proofs import Brought, try_proof
@@ -47,6 +49,10 @@ async def offer_step_up(gate: Gate, caller: Caller, method: Proof) -> Offered:
 async def step_up(gate: Gate, caller: Caller, brought: Brought) -> Proven:
     """Raises NotFound, Unprocessable, Unauthenticated."""
     async with gate.database.transaction() as session:
+        # Another's challenge is not there: trying it would spend their tries.
+        mine = (Challenge.id == brought.challenge_id) & (Challenge.citizen_id == caller.id)
+        if not await session.scalar(select(Challenge.id).where(mine)):
+            raise NotFound
         outcome = await try_proof(session, gate, "step_up", brought)
         if isinstance(outcome, Met) and outcome.citizen_id == caller.id:
             proven = await prove_session(session, caller.session_id, brought.method)

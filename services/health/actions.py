@@ -3,12 +3,13 @@
 import asyncio
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from app.agency_reads import Seen, Wanted
 from app.audit.actions import AuditEntry, record_on
 from app.cases.applicants import load_applicant
 from app.cases.casedata import CASE_DATA_COLUMNS, FORM_CONTEXT, case_data
@@ -28,6 +29,8 @@ from services.health.queues import LiveQueues, Look
 
 MEMBERSHIP_CONSENT = "health-membership"
 BUDGET_S = 5.0
+# What was told is not shown longer than a withdrawn consent may take to be heeded.
+MEMBERSHIP_FRESH_S, MEMBERSHIP_STALE_S = 15.0, 60.0
 RETRY_AFTER_S = 10
 _WITH_TICKET = ("in_review", "approved", "completed")
 _MINE = """
@@ -107,8 +110,8 @@ class Tickets:
         return await self._live.look(branch.facility.id, branch.port, asked)
 
 
-async def read_membership(citizen_id: UUID, port: MembershipPort, cases: CaseTools) -> Membership:
-    """What the insurer tells of the citizen now. Audited before it is asked; nothing of it is kept.
+async def read_membership(citizen_id: UUID, port: MembershipPort, cases: CaseTools) -> Seen[Membership]:
+    """What the insurer tells of the citizen. Audited at every look; kept for a minute, for the citizen alone.
 
     Raises Forbidden without consent, NotFound where the insurer knows no member, Unavailable.
     """
@@ -127,16 +130,34 @@ async def read_membership(citizen_id: UUID, port: MembershipPort, cases: CaseToo
             fields=("nik", "membership"),
         )
         await record_on(connection, entry)
+    today = utc_now().astimezone(cases.catalog.timezone).date()
+
+    async def ask() -> Membership:
+        found = await port.membership(applicant.nik, today)
+        if found is None:
+            raise NotFound("membership_not_found")
+        return found
+
     try:
-        async with asyncio.timeout(BUDGET_S):
-            found = await port.membership(applicant.nik, utc_now().astimezone(cases.catalog.timezone).date())
+        return await cases.reads.get(_membership_wanted(citizen_id, today), Membership, ask)
     except AgencyRejected:
         raise Conflict("membership_refused") from None
-    except (AgencyError, TimeoutError):
+    except AgencyError:
         raise Unavailable("agency_unavailable", retry_after_s=RETRY_AFTER_S) from None
-    if found is None:
-        raise NotFound("membership_not_found")
-    return found
+
+
+def _membership_wanted(citizen_id: UUID, today: date) -> Wanted:
+    """Another day is another question: the insurer answers for a day."""
+    who = str(citizen_id)
+    return Wanted(
+        what="health.membership",
+        subject=who,
+        actor=who,
+        scope=today.isoformat(),
+        fresh_s=MEMBERSHIP_FRESH_S,
+        stale_s=MEMBERSHIP_STALE_S,
+        budget_s=BUDGET_S,
+    )
 
 
 def refusal_text(code: str, language: Language) -> str:

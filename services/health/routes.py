@@ -143,7 +143,7 @@ async def check_in(request: CitizenRequest, case_id: FromPath[UUID], language: N
     opt=CITIZEN,
     operation_id="read_membership",
     summary="My membership of the national health insurance, as the insurer tells it now",
-    description="Needs the consent `health-membership` (POST /v1/me/consents). Nothing of it is kept here.",
+    description="Needs the consent `health-membership` (POST /v1/me/consents). Kept for a minute at most, encrypted.",
     tags=TAGS,
     responses=problems("consent_missing", "membership_not_found", "membership_refused", "agency_unavailable"),
 )
@@ -153,9 +153,11 @@ async def get_membership(
     limiter: NamedDependency[Limiter],
 ) -> MembershipView:
     await limiter.hit("membership", str(request.user.id), limit=MEMBERSHIPS_PER_MINUTE, period_s=60)
-    told = await read_membership(request.user.id, health_membership, request.app.state["cases"])
+    seen = await read_membership(request.user.id, health_membership, request.app.state["cases"])
+    told = seen.value
     return MembershipView(
         source="BPJS Kesehatan",
+        state="stale" if seen.is_stale else "fresh",
         as_of=told.as_of,
         name=told.name,
         card_number=told.card_number,
@@ -178,7 +180,7 @@ def _live(request: AnyRequest) -> LiveQueues:
     """This process's live queues, kept in the application's state: two applications in one process share none."""
     state = request.app.state
     if _STATE not in state:
-        state[_STATE] = LiveQueues(cast(CaseTools, state["cases"]).valkey)
+        state[_STATE] = LiveQueues(cast(CaseTools, state["cases"]).reads)
     return cast(LiveQueues, state[_STATE])
 
 

@@ -112,10 +112,12 @@ class TicketView(msgspec.Struct):
 
 
 class MembershipView(msgspec.Struct):
-    """My membership of the national health insurance, as the insurer tells it now. `status` and `kind` are its own
-    words. What is null is not known; `missing` says why, by field."""
+    """My membership of the national health insurance, told by the insurer at `as_of`: just now, or within the last
+    minute where it cannot be asked (`stale`). `status` and `kind` are its own words. What is null is not known;
+    `missing` says why, by field."""
 
     source: str
+    state: Literal["fresh", "stale"]
     as_of: datetime
     name: str
     card_number: str

@@ -1,8 +1,5 @@
 """Proving issued licences: for the citizen whose it is, and for anybody who was shown its number."""
 
-import asyncio
-import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -12,6 +9,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.dialects.postgresql import insert
 
+from app.agency_reads import Reads, Seen, Wanted
 from app.database import Database, utc_now
 from app.errors import AgencyError, Conflict, NotFound, Unavailable
 from app.privacy import Vault, mask_name
@@ -26,8 +24,9 @@ NUMBER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 ./_,()-]{1,78}[A-Za-z0-9)]$"
 
 # A proof read again within this time is not written again, unless it says something else.
 _PROOF_KEPT = timedelta(minutes=10)
+PROOF_SHARED_S = 1.0
 _CHECK_KEPT_S = 60.0
-_MOST_CHECKS = 10_000
+_CHECK_STALE_S = 600.0
 _WITHOUT_LICENCE = ("draft", "rejected", "withdrawn", "expired")
 _MINE = """
 SELECT cases.number AS case_number, service, status, agency_reference, product->>'licence_number' AS told_number,
@@ -49,11 +48,11 @@ class Proof(msgspec.Struct, frozen=True):
 class Licences:
     """Licences of cases, each with its last proof kept for when the agency's system cannot be asked."""
 
-    def __init__(self, port: PermitsPort, database: Database, vault: Vault, issuer: str) -> None:
+    def __init__(self, port: PermitsPort, reads: Reads, database: Database, vault: Vault) -> None:
         self._port = port
+        self._reads = reads
         self._database = database
         self._vault = vault
-        self._issuer = issuer
 
     async def prove(self, case_id: UUID, citizen_id: UUID) -> Proof:
         """The licence of a citizen's own case.
@@ -66,20 +65,23 @@ class Licences:
         if row is None:
             raise NotFound
         kept = self._kept(row)
+        asked = Wanted(
+            what="permits.licence",
+            subject=str(citizen_id),
+            actor=str(citizen_id),
+            scope=str(case_id),
+            fresh_s=PROOF_SHARED_S,
+            budget_s=PROOF_BUDGET_S,
+        )
         try:
-            async with asyncio.timeout(PROOF_BUDGET_S):
-                licence = await self._ask(row)
-        except (AgencyError, TimeoutError):
+            licence = (await self._reads.get(asked, Licence, lambda: self._ask(row))).value
+        except AgencyError:
             if kept is None:
                 raise Unavailable("agency_unavailable", retry_after_s=RETRY_AFTER_S) from None
             return Proof(row["case_number"], row["service"], kept, "stale")
         if kept is None or licence.proven_at - kept.proven_at > _PROOF_KEPT or not _says_the_same(licence, kept):
             await self._keep(case_id, licence)
         return Proof(row["case_number"], row["service"], licence, "fresh")
-
-    def check_url(self, number: str) -> str:
-        """Where anybody may check a licence's number."""
-        return f"{self._issuer}/v1/permits/check?number={quote(number, safe='')}"
 
     async def _ask(self, row: Mapping[str, Any]) -> Licence:
         number = row["told_number"] or row["number"]
@@ -118,29 +120,41 @@ class Licences:
             await session.execute(statement.on_conflict_do_update(index_elements=["case_id"], set_=values))
 
 
-class PublicChecks:
-    """What anybody may ask of a licence number; answers are shared for a minute, so that nobody hammers the agency."""
+def check_url(issuer: str, number: str) -> str:
+    """Where anybody may check a licence's number."""
+    return f"{issuer}/v1/permits/check?number={quote(number, safe='')}"
 
-    def __init__(self) -> None:
-        self._kept: OrderedDict[str, tuple[float, LicenceCheck]] = OrderedDict()
 
-    def recent(self, number: str) -> LicenceCheck | None:
-        """The answer of the last minute."""
-        until, check = self._kept.get(number, (0.0, None))
-        return check if time.monotonic() < until else None
+def recent_check(number: str, reads: Reads) -> LicenceCheck | None:
+    """The answer of the last minute, where this process has it."""
+    seen: Seen[LicenceCheck] | None = reads.recent(_check_wanted(number))
+    return seen.value if seen else None
 
-    async def ask(self, number: str, port: PermitsPort) -> LicenceCheck:
-        """The agency's answer now. Raises Unavailable."""
-        try:
-            async with asyncio.timeout(PROOF_BUDGET_S):
-                check = _checked(number, await port.licence(number))
-        except (AgencyError, TimeoutError):
-            raise Unavailable("agency_unavailable", retry_after_s=RETRY_AFTER_S) from None
-        self._kept[number] = (time.monotonic() + _CHECK_KEPT_S, check)
-        self._kept.move_to_end(number)
-        if len(self._kept) > _MOST_CHECKS:
-            self._kept.popitem(last=False)
-        return check
+
+async def check(number: str, port: PermitsPort, reads: Reads) -> LicenceCheck:
+    """What anybody may know of a number: the agency's answer now, or its last of some minutes ago where it cannot be
+    asked. Raises Unavailable."""
+
+    async def ask() -> LicenceCheck:
+        return _checked(number, await port.licence(number))
+
+    try:
+        return (await reads.get(_check_wanted(number), LicenceCheck, ask)).value
+    except AgencyError:
+        raise Unavailable("agency_unavailable", retry_after_s=RETRY_AFTER_S) from None
+
+
+def _check_wanted(number: str) -> Wanted:
+    """Strangers ask after numbers one by one: two processes are seldom asked for the same, and to tell each other would
+    cost more than the asking."""
+    return Wanted(
+        what="permits.check",
+        scope=number,
+        fresh_s=_CHECK_KEPT_S,
+        stale_s=_CHECK_STALE_S,
+        budget_s=PROOF_BUDGET_S,
+        shared=False,
+    )
 
 
 def validity(licence: Licence) -> Validity:

@@ -12,6 +12,7 @@ from litestar.exceptions import HTTPException
 from litestar.openapi.spec.enums import OpenAPIFormat
 from litestar.params import FromPath, QueryParameter
 
+from app.agency_reads import Reads
 from app.answers import CONTENT_DISPOSITION, CONTENT_LANGUAGE, EncodedJson, representations
 from app.database import Database
 from app.errors import Unavailable
@@ -22,7 +23,16 @@ from app.problems import problems
 from app.settings import Settings
 from app.telemetry import client_network
 from app.texts import Language, language_of
-from services.permits.actions import NUMBER_PATTERN, RETRY_AFTER_S, Licences, Proof, PublicChecks, validity
+from services.permits.actions import (
+    NUMBER_PATTERN,
+    RETRY_AFTER_S,
+    Licences,
+    Proof,
+    check,
+    check_url,
+    recent_check,
+    validity,
+)
 from services.permits.cases import services
 from services.permits.extract import draw
 from services.permits.pages import STYLE, check_page
@@ -37,11 +47,11 @@ AnyRequest = Request[Any, Any, Any]
 
 def provide_licences(
     permits: NamedDependency[PermitsPort],
+    reads: NamedDependency[Reads],
     database: NamedDependency[Database],
     vault: NamedDependency[Vault],
-    config: NamedDependency[Settings],
 ) -> Licences:
-    return Licences(permits, database, vault, config.issuer)
+    return Licences(permits, reads, database, vault)
 
 
 @get(
@@ -61,10 +71,11 @@ async def get_licence(
     caller: NamedDependency[Caller],
     language: NamedDependency[Language],
     licences: NamedDependency[Licences],
+    config: NamedDependency[Settings],
 ) -> Response[LicenceView]:
     wanted = _wanted(request, JSON, PDF)
     proof = await licences.prove(case_id, caller.id)
-    view = _view(case_id, proof, language, licences.check_url(proof.licence.number))
+    view = _view(case_id, proof, language, check_url(config.issuer, proof.licence.number))
     if wanted == JSON:
         return Response(view, media_type=JSON, headers={"Vary": "Accept, Accept-Language"})
     # Drawing takes tens of milliseconds: not on the event loop.
@@ -95,12 +106,12 @@ async def check_licence(
     wanted = _wanted(request, JSON, HTML)
     headers = {"Vary": "Accept, Accept-Language"}
     try:
-        checks = _checks(request)
-        check = checks.recent(number)
-        if check is None:
+        reads: Reads = state["cases"].reads
+        told = recent_check(number, reads)
+        if told is None:
             limiter: Limiter = state["limiter"]
             await limiter.hit("permit-check", client_network(request), limit=CHECKS_PER_MINUTE, period_s=60)
-            check = await checks.ask(number, state["permits"])
+            told = await check(number, state["permits"], reads)
     except Unavailable:
         if wanted == JSON:
             raise
@@ -108,22 +119,14 @@ async def check_licence(
         page.headers["Retry-After"] = str(RETRY_AFTER_S)
         return cast(Response[LicenceCheck], page)
     if wanted == JSON:
-        return EncodedJson(msgspec.json.encode(check), headers=headers)
-    page = Response(check_page(number, check, language), media_type=HTML, headers=headers)
+        return EncodedJson(msgspec.json.encode(told), headers=headers)
+    page = Response(check_page(number, told, language), media_type=HTML, headers=headers)
     return cast(Response[LicenceCheck], page)
 
 
 @get("/v1/permits/check.css", opt=PUBLIC, include_in_schema=False, media_type="text/css")
 async def check_style() -> Response[str]:
     return Response(STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=86400"})
-
-
-def _checks(request: AnyRequest) -> PublicChecks:
-    """This process's checks, kept in the application's state: two applications in one process share none."""
-    state = request.app.state
-    if "permit_checks" not in state:
-        state["permit_checks"] = PublicChecks()
-    return cast(PublicChecks, state["permit_checks"])
 
 
 def _wanted(request: AnyRequest, *offered: str) -> str:

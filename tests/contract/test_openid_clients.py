@@ -1,23 +1,26 @@
-"""OpenID libraries of another language, unmodified: openid-client logs in with us.
+"""OpenID libraries of another language, unmodified: openid-client logs in with us, and we with oidc-provider.
 
 Their npm packages are fetched, so this is not part of `make test` but of `make test-clients`.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
+import httpx
 import pytest
 
 from app.assembly import build
 from tests.app.login.journey import Journey
+from tests.harness.national import REDIRECT, Phone, to_app
 from tests.harness.npm import installed
 from tests.harness.people import Citizen
-from tests.harness.product import Api
-from tests.harness.provider import Visitor, register
+from tests.harness.product import Api, free_port
+from tests.harness.provider import Visitor, forms, register
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(300)]
 
@@ -25,6 +28,22 @@ pytestmark = [pytest.mark.clients, pytest.mark.timeout(300)]
 @pytest.fixture(scope="module")
 def place() -> Path:
     return installed("openid")
+
+
+@pytest.fixture(scope="module")
+def national_url() -> Iterator[str]:
+    """INApas is where the test starts a provider; the API reads that from its own process, which is this one."""
+    with pytest.MonkeyPatch.context() as patched:
+        url = f"http://127.0.0.1:{free_port()}"
+        patched.setenv("LOKET_INAPAS_URL", url)
+        yield url
+
+
+@pytest.fixture(scope="module")
+def environment(environment: dict[str, str], national_url: str) -> dict[str, str]:
+    """Before the API starts."""
+    assert national_url
+    return environment
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +105,33 @@ async def test_openid_client_logs_in_refreshes_reads_and_logs_out(
         "back": True,
         "refused": "invalid_grant",
     }
+
+
+async def test_we_log_in_with_oidc_provider(place: Path, api: Api, national_url: str) -> None:
+    """Its pages are its own, made for developers: whoever types anything is the one citizen it knows."""
+    born = ("3571025203889005", "Wulan Sari", "1988-03-12")
+    async with api.client() as http:
+        keys = (await http.get("/v1/login/inapas/keys")).json()
+    callback = f"{api.url}/v1/login/inapas/callback"
+    arguments = (national_url.rpartition(":")[2], *born, callback, json.dumps(keys))
+    async with script(place, "provider.js", *arguments) as provider, httpx.AsyncClient(timeout=30) as browser:
+        await provider.hear()
+        phone = Phone(api, national_url, browser)
+        page = await followed(browser, await phone.start())
+        while page.status_code == 200:
+            [form] = forms(page)
+            typed = {"login": "wulan", "password": "anything"} if "login" in form.fields else {}
+            sent = await browser.post(urljoin(str(page.url), form.action), data={**form.fields, **typed})
+            page = await followed(browser, sent)
+        answer = await phone.exchange(to_app(page)["code"])
+        assert answer.status_code == 201, answer.text
+    async with api.client(token=answer.json()["access_token"]) as http:
+        known = (await http.get("/v1/me")).json()
+    assert (known["name"], known["birth_date"], known["nik"][:6]) == (born[1], born[2], born[0][:6])
+
+
+async def followed(browser: httpx.AsyncClient, answer: httpx.Response) -> httpx.Response:
+    """As a browser does, up to a page or the app."""
+    while answer.is_redirect and not answer.headers["location"].startswith(REDIRECT):
+        answer = await browser.get(urljoin(str(answer.request.url), answer.headers["location"]))
+    return answer

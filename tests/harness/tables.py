@@ -37,6 +37,21 @@ class Tables:
         statement = " UNION ALL ".join(f"SELECT '{name}' AS name, count(*) FROM {name}" for name in self._names)
         return {row["name"]: row["count"] for row in await self.connection.fetch(statement)}
 
+    async def digest(self) -> dict[str, str]:
+        """Each table's content, as a hash of all its rows: without the times of last use, and without what the product
+        measures by itself."""
+        row = "md5((to_jsonb(t) - 'last_used_at')::text)"
+        statement = " UNION ALL ".join(
+            f"SELECT '{name}' AS name, md5(coalesce(string_agg({row}, '' ORDER BY {row}), '')) AS digest FROM {name} t"
+            for name in self._names
+            if name != "backend_health"
+        )
+        return {row["name"]: row["digest"] for row in await self.connection.fetch(statement)}
+
+    async def changed_since(self, before: dict[str, str]) -> list[str]:
+        """The tables whose content is another than in an earlier `digest`."""
+        return [name for name, digest in (await self.digest()).items() if before[name] != digest]
+
     async def value(self, statement: str, *given: Any) -> Any:
         return await self.connection.fetchval(statement, *given)
 

@@ -15,6 +15,7 @@ from app.login import entry
 from app.login.gate import Gate
 from app.login.known_devices import known_device
 from app.login.limits import count
+from app.login.proofs import Brought
 from app.login.provider.authorizations import make_code
 from app.login.provider.browsers import Browser, LoggedIn, keep_login, note_use
 from app.login.provider.grants import give_grant, standing_grant, standing_scopes
@@ -49,9 +50,11 @@ async def next_step(
 
 
 class Came(msgspec.Struct, frozen=True):
-    """Where a form came from: its network, and what shows that the account has been used in this browser before."""
+    """Where a form came from: the network that is counted, that which the citizen is shown, and what shows that the
+    account has been used in this browser before."""
 
     network: str
+    shown_network: str
     device_token: str
 
 
@@ -77,7 +80,7 @@ async def answer_code(gate: Gate, form: Mapping[str, str], came: Came) -> Opened
     if not _CODE.fullmatch(code):
         raise Unprocessable("code_wrong", errors=[FieldError("/code", "code_wrong")])
     await count(gate.limiter, "challenges", {"address": came.network, "account": str(challenge_id)})
-    return await entry.answer_code(gate, challenge_id, code)
+    return await entry.answer(gate, Brought(challenge_id, code), came.shown_network)
 
 
 def challenge_of(form: Mapping[str, str]) -> UUID:

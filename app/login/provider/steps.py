@@ -10,6 +10,7 @@ from litestar.response import Redirect
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import LoketError, NotFound
+from app.login.devices import coarse_network
 from app.login.gate import Gate
 from app.login.provider import flow
 from app.login.provider.browsers import (
@@ -23,7 +24,7 @@ from app.login.provider.browsers import (
 )
 from app.login.provider.pages import page
 from app.login.provider.requests import AuthorizationRequest, Returned, Shown
-from app.telemetry import client_network
+from app.telemetry import client_address, client_network
 from app.texts import LANGUAGES, Language, text
 
 Page = Response[Any]
@@ -110,7 +111,9 @@ async def _take_consent(visit: Visit, form: Mapping[str, str]) -> Page:
 
 
 def _came(visit: Visit) -> flow.Came:
-    return flow.Came(client_network(visit.http), visit.http.cookies.get(cookie_name(visit.gate.issuer, DEVICE), ""))
+    shown_network = coarse_network(client_address(visit.http))
+    device_token = visit.http.cookies.get(cookie_name(visit.gate.issuer, DEVICE), "")
+    return flow.Came(client_network(visit.http), shown_network, device_token)
 
 
 def _code_page(visit: Visit, challenge: str, problem: str = "", status: int = 200) -> Page:

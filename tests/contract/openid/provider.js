@@ -1,8 +1,8 @@
 // oidc-provider as a national identity provider, with its own pages. It knows one citizen; who logs in is that one.
 import Provider from 'oidc-provider'
 
-const [port, nik, name, birthdate, redirectUri] = process.argv.slice(2)
-const jwks = JSON.parse(process.env.CLIENT_JWKS)
+const [port, nik, name, birthdate, redirectUri, keys] = process.argv.slice(2)
+const jwks = JSON.parse(keys)
 const issuer = `http://127.0.0.1:${port}`
 
 const provider = new Provider(issuer, {
@@ -23,4 +23,4 @@ const provider = new Provider(issuer, {
   enabledJWA: { clientAuthSigningAlgValues: [jwks.keys[0].alg] },
   findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, nik, name, birthdate }) }),
 })
-provider.listen(Number(port), '127.0.0.1', () => console.log('listening'))
+provider.listen(Number(port), '127.0.0.1', () => console.log('{}'))

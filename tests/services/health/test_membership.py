@@ -1,4 +1,4 @@
-"""Membership: with consent only, from the insurer now, on the audit record, and kept nowhere."""
+"""Membership: with consent only, from the insurer, on the audit record, and kept for a minute at most."""
 
 import pytest
 
@@ -38,6 +38,19 @@ async def test_as_the_insurer_tells_it_with_its_purpose_on_record(member: Citize
     assert (read["subject_id"], read["purpose"], read["legal_basis"]) == (member.id, "health-membership", "consent")
 
 
+async def test_what_was_told_just_now_is_shown_again_with_its_time_and_on_record(
+    member: Citizen, sandboxes: Sandboxes, tables: Tables
+) -> None:
+    first = (await member.get("/v1/health/membership")).json()
+    async with sandboxes.bench("bpjs_vclaim") as bench:
+        await bench.fault("error_500")
+        again = (await member.get("/v1/health/membership")).json()
+        await bench.heal()
+    assert (again["state"], again["as_of"], again["card_number"]) == ("fresh", first["as_of"], first["card_number"])
+    looks = await tables.rows("SELECT 1 FROM audit_rows WHERE action = 'membership.read'")
+    assert len(looks) == 3, "every look is on record, whoever answered it"
+
+
 async def test_who_is_no_member_is_told_so(people: People, sandboxes: Sandboxes) -> None:
     stranger = await people.make(nik=NOBODY, name="Rahmat", language="en")
     await stranger.post("/v1/me/consents", CONSENT)
@@ -47,10 +60,12 @@ async def test_who_is_no_member_is_told_so(people: People, sandboxes: Sandboxes)
 
 
 @pytest.mark.parametrize("mode", ["error_500", "hang", "malformed", "huge_body"])
-async def test_an_insurer_that_cannot_answer_is_said_in_time(member: Citizen, sandboxes: Sandboxes, mode: str) -> None:
+async def test_an_insurer_that_cannot_answer_is_said_in_time(people: People, sandboxes: Sandboxes, mode: str) -> None:
+    somebody = await people.make()
+    await somebody.post("/v1/me/consents", CONSENT)
     async with sandboxes.bench("bpjs_vclaim") as bench:
         await bench.fault(mode)
-        answer = await member.get("/v1/health/membership")
+        answer = await somebody.get("/v1/health/membership")
         await bench.heal()
     assert (answer.status_code, answer.json()["code"]) == (503, "agency_unavailable")
     assert answer.elapsed.total_seconds() < 6

@@ -1,21 +1,25 @@
 """Live queues over a real Valkey: who watches costs the facility nothing more, whatever the facility and Valkey do."""
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from itertools import count, pairwise
 
 import pytest
 
+from app.agency_reads import Reads
 from app.errors import AgencyRejected, AgencyUnavailable
+from app.privacy import Vault
 from app.valkey import Valkey
 from services.health import queues as live
 from services.health.port import HealthPort, Patient, Place, Queue, Session, Ticket, TicketRequest
 from services.health.queues import FRESH_S, LiveQueues, Look
 
 NOWHERE = "redis://127.0.0.1:1"
+VAULT = Vault(secrets.token_bytes(32), secrets.token_bytes(32))
 _days = count()
 
 
@@ -69,7 +73,7 @@ async def processes(valkey_url: str, how_many: int = 2) -> AsyncIterator[list[Li
     """As many processes as asked: each knows of the others through Valkey alone, and waits for it on a slow machine."""
     valkeys = [Valkey(valkey_url, budget_s=5.0) for _ in range(how_many)]
     try:
-        yield [LiveQueues(valkey) for valkey in valkeys]
+        yield [LiveQueues(Reads(valkey, VAULT)) for valkey in valkeys]
     finally:
         for valkey in valkeys:
             await valkey.close()
@@ -125,16 +129,6 @@ async def test_what_it_told_last_is_shown_as_old_and_costs_no_more(
     assert len(facility.asked) == 2
 
 
-async def test_what_was_told_too_long_ago_is_not_shown(facility: Facility) -> None:
-    session = a_day()
-    old = Look("fresh", datetime.now(UTC) - timedelta(seconds=live.STALE_FOR_S + 1), (a_queue(session, "A9"),))
-    facility.failure = AgencyUnavailable("antrean_fktp", "status", "HTTP 500")
-    async with processes(NOWHERE, 1) as [watching]:
-        watching._keep(key_of(session), old)
-        look = await watching.look("p", facility, session)
-    assert (look.state, look.queues) == ("failed", ())
-
-
 async def test_a_refusal_is_told_to_all_and_asked_for_once(valkey_url: str, facility: Facility) -> None:
     facility.failure = AgencyRejected("antrean_fktp", "status", "tutup", code="clinic_closed")
     session = a_day()
@@ -168,19 +162,6 @@ async def test_a_facility_that_hangs_keeps_nobody_longer_than_its_budget(valkey_
     assert len(facility.asked) == 1
 
 
-async def test_a_process_killed_while_asking_keeps_nobody_waiting_for_long(valkey_url: str, facility: Facility) -> None:
-    """Its turn ends by itself, and then another has it."""
-    session = a_day()
-    async with processes(valkey_url) as (killed, other):
-        # As a process leaves it that was killed between taking its turn and telling: nothing but the turn.
-        assert await killed._shared(key_of(session)) == "ours"
-        begun = time.monotonic()
-        assert (await other.look("p", facility, session)).state == "failed"
-        assert time.monotonic() - begun < live.BUDGET_S + 0.5
-        await asyncio.sleep(FRESH_S + 0.1)
-        assert shown(await other.look("p", facility, session)) == "A1"
-
-
 async def test_without_valkey_each_process_asks_for_itself(facility: Facility) -> None:
     session = a_day()
     async with processes(NOWHERE) as both:
@@ -189,16 +170,5 @@ async def test_without_valkey_each_process_asks_for_itself(facility: Facility) -
     assert {look.state for look in looks} == {"fresh"}
 
 
-async def test_what_it_keeps_is_bounded(facility: Facility) -> None:
-    async with processes(NOWHERE, 1) as [watching]:
-        for number in range(live._MOST_KEPT + 20):
-            watching._keep(f"q{number}", Look("fresh", datetime.now(UTC), (a_queue(a_day(), "A1"),)))
-        assert len(watching._kept) == live._MOST_KEPT
-
-
 def a_queue(session: Session, number: str) -> Queue:
     return Queue(session=session, clinic_name="Umum", now_serving=number)
-
-
-def key_of(session: Session) -> str:
-    return f"health.queue.p.{session.clinic}.{session.day}.{session.doctor}.{session.hours}"

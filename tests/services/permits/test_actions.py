@@ -1,12 +1,17 @@
 """How long a licence holds, and how long the public's answers are shared."""
 
+import secrets
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.permits.actions import PublicChecks, validity
+from app.agency_reads import Reads
+from app.privacy import Vault
+from app.valkey import Valkey
+from services.permits.actions import check, recent_check, validity
 from services.permits.cases import WIB
 from services.permits.port import Licence
+from tests.harness.calling import NOWHERE
 from tests.services.permits.test_cases import Listening
 
 TODAY = datetime.now(WIB).date()
@@ -26,20 +31,12 @@ def test_a_licence_holds_to_the_end_of_its_last_day(days: int | None, expected: 
     assert validity(Licence("503/1", "Izin", "Siti", None, until, datetime.now(UTC))) == expected
 
 
-async def test_an_answer_is_shared_and_the_oldest_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.permits.actions._MOST_CHECKS", 3)
-    port, checks = Counting(), PublicChecks()
-    for number in ("A/1", "A/2", "A/3", "A/4"):
-        assert (await checks.ask(number, port)).holder == "S*** A*****"
-    assert checks.recent("A/1") is None
-    assert [checks.recent(number) is not None for number in ("A/2", "A/3", "A/4")] == [True] * 3
-    assert len(port.asked) == 4
-
-
-async def test_an_answer_grows_old(monkeypatch: pytest.MonkeyPatch) -> None:
-    port, checks = Counting(), PublicChecks()
-    await checks.ask("A/1", port)
-    assert checks.recent("A/1") is not None
-    monkeypatch.setattr("services.permits.actions._CHECK_KEPT_S", -1.0)
-    await checks.ask("A/1", port)
-    assert checks.recent("A/1") is None
+async def test_an_answer_is_shared_for_a_minute() -> None:
+    vault = Vault(secrets.token_bytes(32), secrets.token_bytes(32))
+    port, reads = Counting(), Reads(Valkey(NOWHERE), vault)
+    assert recent_check("A/1", reads) is None
+    told = [await check("A/1", port, reads) for _ in range(5)]
+    assert {each.holder for each in told} == {"S*** A*****"}
+    assert recent_check("A/1", reads) == told[0]
+    assert recent_check("A/2", reads) is None
+    assert len(port.asked) == 1

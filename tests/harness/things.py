@@ -1,0 +1,160 @@
+"""What belongs to citizen A, or to agency A's officers, made afresh for whoever tries to reach it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from app.login.sessions import open_session
+from tests.harness.callers import HERE, Callers
+from tests.harness.cases import SERVICE, hand_in, new_key, send_pdf
+from tests.harness.officers import Officers
+from tests.harness.tables import Tables
+from tests.harness.tickets import SERVICE as TICKET
+from tests.harness.tickets import ticket_form
+
+_NEW_MESSAGE = """
+INSERT INTO messages (id, citizen_id, key, params) VALUES (gen_random_uuid(), $1, 'inbox.case_completed', '{}')
+RETURNING id::text
+"""
+_NEW_GRANT = """
+WITH client AS (
+    INSERT INTO clients (id, name, agency, purpose_id, purpose_en, sector, scopes, redirect_uris, post_logout_uris,
+        auth_method, public_keys)
+    VALUES ('matrix-' || gen_random_uuid(), 'Portal', 'dinkes', 'a', 'b', 'x.example', '["openid"]', '[]', '[]',
+        'private_key_jwt', '[]') RETURNING id
+)
+INSERT INTO client_grants (id, citizen_id, client_id, scopes) SELECT gen_random_uuid(), $1, id, '["openid"]' FROM client
+RETURNING id::text
+"""
+_NEW_PASSKEY = """
+INSERT INTO passkeys (id, citizen_id, credential_id, public_key, sign_count, backed_up)
+VALUES (gen_random_uuid(), $1, gen_random_uuid()::text::bytea, '', 0, false) RETURNING id::text
+"""
+_FOR_AN_OFFICER = """
+UPDATE deliveries SET state = 'needs_operator', reason = 'no_answer' WHERE case_id = $1 RETURNING id::text
+"""
+
+
+class Thing(msgspec.Struct, frozen=True):
+    """One of them: its id, the row that must not change, the headers its owner needs; `owner`: see `Things.owns`."""
+
+    id: str
+    table: str
+    owner: str
+    headers: Mapping[str, str] = {}
+
+
+class Things:
+    """Makers by name; each gives something new."""
+
+    def __init__(self, callers: Callers, officers: Officers, tables: Tables) -> None:
+        self._callers, self._officers, self._tables = callers, officers, tables
+        self.secrets: set[str] = set()
+        self._makers: Mapping[str, Callable[[], Awaitable[Thing]]] = {
+            "draft": self._draft,
+            "case": self._case,
+            "asked case": lambda: self._case("needs_citizen"),
+            "finished case": lambda: self._case("completed"),
+            "ticket case": self._ticket,
+            "attachment": self._attachment,
+            "message": self._message,
+            "session": self._session,
+            "application": self._application,
+            "passkey": self._passkey,
+            "step-up": self._step_up,
+            "delivery": self._delivery,
+            "backend": self._backend,
+            "officer": self._officer,
+            "invited officer": lambda: self._officer("invited"),
+            "recovery": self._recovery,
+            "officer session": lambda: self._officer_session("token"),
+            "page session": lambda: self._officer_session("page"),
+        }
+
+    async def make(self, name: str) -> Thing:
+        thing = await self._makers[name]()
+        if thing.table:
+            self.secrets.add(thing.id)
+        return thing
+
+    async def row(self, thing: Thing) -> str:
+        """The whole row as text, "" where it is gone."""
+        if not thing.table:
+            return ""
+        statement = f"SELECT t::text FROM {thing.table} t WHERE id::text = $1"
+        return str(await self._tables.value(statement, thing.id) or "")
+
+    async def _draft(self) -> Thing:
+        body = {"service": SERVICE, "form": {"purpose": "Rahasia"}, "draft": True}
+        return self._shown(await self._callers.citizen_a.post("/v1/cases", body, key=new_key()))
+
+    async def _case(self, status: str = "") -> Thing:
+        handed = await hand_in(self._callers.citizen_a)
+        if status:
+            asked = "question = 'Apa?'" if status == "needs_citizen" else "question = NULL"
+            await self._tables.run(f"UPDATE cases SET status = $2, {asked} WHERE id::text = $1", handed["id"], status)
+        self.secrets.add(handed["number"])
+        return Thing(handed["id"], "cases", "A")
+
+    async def _ticket(self) -> Thing:
+        """One not yet taken: that is enough to tell its owner more than "not found"."""
+        body = {"service": TICKET, "form": ticket_form(), "draft": True}
+        return self._shown(await self._callers.citizen_a.post("/v1/cases", body, key=new_key()))
+
+    def _shown(self, answer: Any) -> Thing:
+        assert answer.status_code == 201, answer.text
+        self.secrets.add(answer.json()["number"])
+        return Thing(answer.json()["id"], "cases", "A", {"If-Match": answer.headers["etag"]})
+
+    async def _attachment(self) -> Thing:
+        return Thing(await send_pdf(self._callers.citizen_a), "attachments", "A")
+
+    async def _message(self) -> Thing:
+        return Thing(await self._tables.value(_NEW_MESSAGE, self._callers.citizen_a.id), "messages", "A")
+
+    async def _session(self) -> Thing:
+        async with self._callers.product.database.transaction() as session:
+            opened = await open_session(session, self._callers.citizen_a.id, 2, "another")
+        return Thing(str(opened.session_id), "sessions", "A")
+
+    async def _application(self) -> Thing:
+        return Thing(await self._tables.value(_NEW_GRANT, self._callers.citizen_a.id), "client_grants", "A")
+
+    async def _passkey(self) -> Thing:
+        return Thing(await self._tables.value(_NEW_PASSKEY, self._callers.citizen_a.id), "passkeys", "A")
+
+    async def _step_up(self) -> Thing:
+        """A code on its way to citizen A."""
+        started = await self._callers.citizen_a.post("/v1/me/step-up/options", {"method": "otp"})
+        assert started.status_code < 300, started.text
+        return Thing(started.json()["challenge_id"], "challenges", "A")
+
+    async def _delivery(self) -> Thing:
+        case = await self._case()
+        found = await self._tables.value(_FOR_AN_OFFICER.replace("$1", "$1::text::uuid"), case.id)
+        return Thing(found, "deliveries", HERE)
+
+    async def _backend(self) -> Thing:
+        return Thing("sicantik", "", HERE)
+
+    async def _officer(self, state: str = "active") -> Thing:
+        made = await self._officers.make("operator", HERE)
+        if state != "active":
+            await self._tables.run("UPDATE officers SET state = $2 WHERE id = $1", made.id, state)
+        self.secrets.add(made.name)
+        return Thing(str(made.id), "officers", HERE)
+
+    async def _recovery(self) -> Thing:
+        lost, asker = await self._officer(), await self._officers.make("city_admin")
+        asked = await asker.post(f"/v1/officer/officers/{lost.id}/recovery", {"reason": "Ponsel hilang"})
+        assert asked.status_code == 201, asked.text
+        return Thing(asked.json()["id"], "officer_recoveries", "")
+
+    async def _officer_session(self, kind: str) -> Thing:
+        caller = self._callers.officer(self._callers.officer_a)
+        made = await self._callers.anew(msgspec.structs.replace(caller, kind="officer"))
+        found = await self._tables.value(
+            "SELECT id::text FROM officer_sessions WHERE officer_id = $1 ORDER BY created_at DESC LIMIT 1", made.id
+        )
+        return Thing(found, "officer_sessions", f"officer {self._callers.officer_a.id}")
