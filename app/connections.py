@@ -7,7 +7,7 @@ kept connections at the moment in which a request may be on its way.
 import asyncio
 from collections.abc import Callable
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 # A request's head is here within this, from connecting or from its first byte on.
 HEAD_S = 5.0
@@ -61,7 +61,8 @@ class CitizenConnection(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def _is_idle(self) -> bool:
-        return self.cycle is None or self.cycle.response_complete
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is None or cycle.response_complete
 
     def _leave(self) -> None:
         if self._is_idle():

@@ -83,7 +83,7 @@ async def _refuse(scope: HTTPScope, send: Send) -> None:
     asked = next((value for name, value in scope["headers"] if name == b"accept-language"), b"").decode("latin-1")
     refusal = Unavailable("overloaded", retry_after_s=random.randint(*RETRY_AFTER_S))  # noqa: S311 - jitter
     answer = render(refusal, language_of(asked))
-    headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
+    headers = [(name.lower().encode(), str(value).encode()) for name, value in answer.headers.items()]
     headers += [(b"content-type", PROBLEM_JSON.encode()), (b"content-length", b"%d" % len(answer.content))]
-    await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
+    await send({"type": "http.response.start", "status": int(answer.status_code or 503), "headers": headers})
     await send({"type": "http.response.body", "body": answer.content, "more_body": False})
