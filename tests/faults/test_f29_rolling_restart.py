@@ -10,6 +10,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 
 import httpx
 import psutil
@@ -38,8 +39,12 @@ class Server:
 
     def serving(self) -> set[int]:
         """The processes that listen or will; not multiprocessing's own helper."""
-        children = psutil.Process(self.running.pid).children()
-        return {child.pid for child in children if "resource_tracker" not in " ".join(child.cmdline())}
+        found = set()
+        for child in psutil.Process(self.running.pid).children():
+            with suppress(psutil.Error):  # it ended meanwhile
+                if "resource_tracker" not in " ".join(child.cmdline()):
+                    found.add(child.pid)
+        return found
 
 
 @pytest.fixture(scope="module")
