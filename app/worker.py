@@ -18,6 +18,7 @@ from app.audit.keeping import keep_audit
 from app.backends.actions import QUEUE_PREFIX
 from app.callbacks import actions as callbacks
 from app.cases.delivery import Deliverer, Share
+from app.cases.giving_up import give_up
 from app.cases.handover import DeliveryJob
 from app.cases.refresh import Refresher
 from app.cases.sweep import purge_cases, sweep_deliveries
@@ -147,6 +148,7 @@ async def _every(seconds: float, task: Callable[[Product], Awaitable[None]], pro
 
 async def _sweep(product: Product) -> None:
     await sweep_deliveries(product.cases)
+    await give_up(product.cases)
     await settle_phone_changes(product.gate)
 
 

@@ -108,7 +108,15 @@ def ask(connection: http.client.HTTPConnection, path: str, body: bytes) -> Answe
 def shape_of(value: object) -> object:
     """The same with every value's length in its place; what is not personal stays."""
     if isinstance(value, dict):
-        volatile = ("registration_id", "challenge_id", "expires_at", "request_id", "passkey", "challenge")
+        volatile = (
+            "registration_id",
+            "recovery_id",
+            "challenge_id",
+            "expires_at",
+            "request_id",
+            "passkey",
+            "challenge",
+        )
         return {key: len(str(each)) if key in volatile else shape_of(each) for key, each in value.items()}
     return value
 

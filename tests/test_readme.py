@@ -10,6 +10,7 @@ from tests.harness.tour import told_on_tour
 
 TOURS = {
     "README.md": ('"Siti Aminah"', "outdoor-advertising", "'state': 'delivered'", "Permohonan selesai.", "%PDF-1."),
+    "docs/login.md": ("code_wrong", "same successor", "session_revoked", "'network': '127.0.*.*'", "waiting"),
     "docs/health.md": (
         "Puskesmas Balowerti",
         "case_exists",
@@ -37,5 +38,7 @@ async def test_the_tour_works_line_by_line(
         assert expected in told, f"{expected} is missing in:\n{told}"
     if document == "README.md":
         assert '"genuine":true' in told.replace(" ", ""), told
-    else:
+    elif document == "docs/health.md":
         assert told.count("consent_missing") == 2, told
+    else:
+        assert told.count("session_revoked") == 3, told

@@ -14,6 +14,7 @@ from app.cases.attempts import sealed
 from app.cases.casedata import case_data, load_files
 from app.cases.claims import Busy, Claim, Outcome, Stale, delivered
 from app.cases.gates import Gate, Gates, Pass
+from app.cases.giving_up import GIVE_UP_AFTER_H
 from app.cases.handover import PAYLOAD_CONTEXT, DeliveryJob
 from app.cases.settle import NOT_REACHED, settle_case
 from app.cases.timeline import CHANNEL
@@ -24,7 +25,7 @@ from app.jobs import RetryLater
 
 log = logging.getLogger("loket.delivery")
 
-GIVE_UP_AFTER = timedelta(hours=72)
+GIVE_UP_AFTER = timedelta(hours=GIVE_UP_AFTER_H)
 # Tries of one delivery that ended in a way nobody foresaw, or with the death of the worker that made them.
 MOST_SURPRISES = 5
 # What its backend cannot take waits a quarter as long as it has waited already: soon at first, minutes in the end, and

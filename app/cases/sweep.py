@@ -25,6 +25,16 @@ WHERE state IN ('queued', 'delivering')
 ORDER BY id LIMIT {BATCH}
 """  # noqa: S608 - constants of ours
 _OLD_KEYS = f"DELETE FROM idempotency_keys WHERE created_at < now() - interval '{KEPT_DAYS} days'"  # noqa: S608 - constants of ours
+# What was said in a try is needed while somebody may ask about it; that there was one stays.
+SAID_KEPT_DAYS = 180
+_OLD_WORDS = f"""
+UPDATE delivery_attempts SET exchanges_enc = NULL
+WHERE exchanges_enc IS NOT NULL AND started_at < now() - interval '{SAID_KEPT_DAYS} days'
+"""  # noqa: S608 - constants of ours
+# Parked jobs of deliveries that were queued again since.
+_OLD_JOBS = """
+DELETE FROM pgqueuer WHERE status = 'failed' AND dedupe_key IS NOT NULL AND updated < now() - interval '7 days'
+"""
 _LOOSE_FILES = """
 DELETE FROM attachments WHERE id IN (
     SELECT id FROM attachments WHERE case_id IS NULL AND created_at < $1 LIMIT 500 FOR UPDATE SKIP LOCKED
@@ -46,9 +56,11 @@ async def sweep_deliveries(tools: CaseTools) -> int:
 
 
 async def purge_cases(tools: CaseTools) -> None:
-    """Remove idempotency keys past their time, and files that no case took within two days."""
+    """Remove idempotency keys past their time, what was said in old tries, and files that no case took in two days."""
     async with tools.database.begin() as connection:
         await connection.execute(_OLD_KEYS)
+        await connection.execute(_OLD_WORDS)
+        await connection.execute(_OLD_JOBS)
         rows = await connection.fetch(_LOOSE_FILES, await connection.fetchval("SELECT now() - $1::interval", LOOSE_FOR))
     for row in rows:
         await tools.files.delete(row["id"])

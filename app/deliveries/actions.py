@@ -34,7 +34,7 @@ FROM deliveries JOIN cases ON cases.id = case_id WHERE deliveries.id = $1 FOR UP
 # Tried as if for the first time, under a new fence. What may have arrived keeps its lane and is looked up.
 _AGAIN = """
 UPDATE deliveries SET state = CASE WHEN $2 THEN 'delivering' ELSE 'queued' END, unknown = $2, attempts = 0,
-    first_tried_at = NULL, sent_at = CASE WHEN $2 THEN sent_at END, fence = fence + 1, lease_until = NULL,
+    first_tried_at = now(), sent_at = CASE WHEN $2 THEN sent_at END, fence = fence + 1, lease_until = NULL,
     next_try_at = now(), finished_at = NULL, reason = NULL WHERE id = $1
 """
 _ASK_NOW = "UPDATE cases SET next_refresh_at = now() WHERE id = $1 AND next_refresh_at IS NOT NULL"

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, delete, func, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.database import utc_now
+from app.database import Connection, utc_now
 from app.errors import FieldError, LoketError, NotFound, Unprocessable
 from app.ids import uuid7
 from app.login.models import Challenge, CodeTries, Purpose
@@ -73,23 +73,17 @@ class Counted(msgspec.Struct, frozen=True):
 
 def make_code(session: AsyncSession, vault: Vault, ask: Ask) -> Made:
     """A challenge in the caller's transaction. One that is not genuine looks the same and no code meets it."""
-    challenge_id = uuid7()
-    code, mac = new_code(vault, challenge_id)
-    expires_at = utc_now() + timedelta(seconds=CODE_S)
-    session.add(
-        Challenge(
-            id=challenge_id,
-            purpose=ask.purpose,
-            citizen_id=ask.citizen_id,
-            device_name=ask.device_name,
-            account=ask.account,
-            known_device=ask.known_device,
-            nik_index=ask.nik_index,
-            code_mac=mac if ask.genuine else secrets.token_bytes(len(mac)),
-            expires_at=expires_at,
-        )
-    )
-    return Made(challenge_id, code, expires_at)
+    made, row = _challenge(vault, ask)
+    session.add(Challenge(**row))
+    return made
+
+
+async def make_code_on(connection: Connection, vault: Vault, ask: Ask) -> Made:
+    """The same in the transaction that `connection` is in, for a third of the work."""
+    made, row = _challenge(vault, ask)
+    places = ", ".join(f"${place}" for place in range(1, len(row) + 1))
+    await connection.execute(f"INSERT INTO challenges ({', '.join(row)}) VALUES ({places})", *row.values())  # noqa: S608 - our columns
+    return made
 
 
 def new_code(vault: Vault, challenge_id: UUID) -> tuple[str, bytes]:
@@ -173,6 +167,25 @@ def refusal_error(refusal: Refusal) -> LoketError:
     if refusal == "wrong":
         return Unprocessable("code_wrong", errors=[FieldError("/code", "code_wrong")])
     return Unprocessable(f"code_{refusal}")
+
+
+def _challenge(vault: Vault, ask: Ask) -> tuple[Made, dict[str, Any]]:
+    """A new challenge, and its row."""
+    challenge_id = uuid7()
+    code, mac = new_code(vault, challenge_id)
+    expires_at = utc_now() + timedelta(seconds=CODE_S)
+    row = {
+        "id": challenge_id,
+        "purpose": ask.purpose,
+        "citizen_id": ask.citizen_id,
+        "device_name": ask.device_name,
+        "account": ask.account,
+        "known_device": ask.known_device,
+        "nik_index": ask.nik_index,
+        "code_mac": mac if ask.genuine else secrets.token_bytes(len(mac)),
+        "expires_at": expires_at,
+    }
+    return Made(challenge_id, code, expires_at), row
 
 
 async def _set_used(session: AsyncSession, challenge_id: UUID, used_at: ColumnElement[Any]) -> None:

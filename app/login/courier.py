@@ -8,6 +8,8 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.database import Connection
+from app.jobs import driver_connection
 from app.texts import Language
 
 
@@ -28,7 +30,12 @@ class Courier(ABC):
     """Hands notes to whatever reaches phones, and messages to inboxes, in the caller's transaction."""
 
     @abstractmethod
-    async def send(self, session: AsyncSession, note: Note) -> None: ...
+    async def send_on(self, connection: Connection, note: Note) -> None:
+        """In the transaction that `connection` is in."""
+
+    async def send(self, session: AsyncSession, note: Note) -> None:
+        """The same in the session's own."""
+        await self.send_on(await driver_connection(session), note)
 
     @abstractmethod
     async def tell(self, session: AsyncSession, citizen_id: UUID, key: str, params: Mapping[str, str]) -> None:

@@ -23,6 +23,7 @@ from app.login.passwords import password_faults
 from app.login.port import Claim, Standing
 from app.login.proof import NOW, UNREACHABLE_S, NotLearned
 from app.login.sessions import Opened, open_session
+from app.login.trail import Step, keep
 from app.texts import Language
 
 # Entries that nobody may act under until the civil registry has put them right.
@@ -121,6 +122,7 @@ async def _open_account(gate: Gate, account: NewAccount, standing: Standing | No
         if displaced:
             await gate.courier.tell(session, displaced.citizen_id, "login.nik_proven_by_another", {})
         opened = await open_session(session, citizen_id, account.assurance_level, device_name)
+        await keep(session, Step("opened", citizen_id, object_id=str(opened.session_id), fields=("registration",)))
     await _announce(gate, displaced)
     nik_index = gate.vault.index("nik", account.person.nik)
     return msgspec.structs.replace(opened, device_token=device_token(gate.vault, nik_index))

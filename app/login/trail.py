@@ -7,7 +7,9 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.audit.actions import AuditEntry, record
+from app.audit.actions import AuditEntry, record_on
+from app.database import Connection
+from app.jobs import driver_connection
 
 Event = Literal[
     "opened",
@@ -47,6 +49,11 @@ class Step(msgspec.Struct, frozen=True):
 
 async def keep(session: AsyncSession, step: Step) -> None:
     """Add the row; it commits or vanishes with the session's transaction."""
+    await keep_on(await driver_connection(session), step)
+
+
+async def keep_on(connection: Connection, step: Step) -> None:
+    """The same in the transaction that `connection` is in."""
     unproven = step.event in _UNPROVEN or step.citizen_id is None
     entry = AuditEntry(
         actor_kind="citizen",
@@ -59,4 +66,4 @@ async def keep(session: AsyncSession, step: Step) -> None:
         legal_basis="uu-27-2022",
         fields=step.fields,
     )
-    await record(session, entry)
+    await record_on(connection, entry)

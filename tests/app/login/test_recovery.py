@@ -149,6 +149,21 @@ async def test_a_passkey_recovers_too(journey: Journey, forgetful: Forgetful) ->
         assert_problem(await owner.client.get("/v1/me"), 401, "session_revoked")
 
 
+async def test_a_recovery_ends_a_change_of_phone_that_waits(journey: Journey, forgetful: Forgetful) -> None:
+    """The thief has a session and the password, the citizen still has the old number."""
+    person, theirs = somebody(), somebody().phone
+    tokens = await journey.register(person)
+    async with journey.api.client(token=tokens["access_token"]) as thief:
+        await thief.patch("/v1/me", json={"phone": theirs, "password": PASSWORD})
+        waiting = await thief.post("/v1/me/phone-change/confirm", json={"code": await journey.code(theirs)})
+        assert waiting.json()["state"] == "waiting"
+        recovery_id = await forgetful.started(person.nik)
+        recovered = await forgetful.confirm(recovery_id, await journey.code(person.phone))
+        assert_problem(await thief.get("/v1/me"), 401, "session_revoked")
+    async with journey.api.client(token=recovered.json()["access_token"]) as client:
+        assert_problem(await client.get("/v1/me/phone-change"), 404, "phone_change_missing")
+
+
 async def test_bad_password_costs_no_code(journey: Journey, forgetful: Forgetful) -> None:
     person = somebody()
     await journey.register(person)

@@ -1,0 +1,160 @@
+"""F12: an agency that is down for 72 hours, and a backlog: all is kept, few calls are made in vain, and on its return
+the backlog drains in order at the declared rate. What it outlasts comes before an officer, and can be tried again.
+
+Hours pass on the clock of the database's rows. LOKET_F12_BACKLOG=50000 LOKET_F12_RATE=400 is the whole of it.
+"""
+
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.assembly import Product, build
+from app.cases.delivery import Share
+from app.cases.giving_up import give_up
+from app.deliveries.acting import Acting
+from app.deliveries.actions import retry_many
+from app.deliveries.schemas import ManyRetried
+from app.sandbox.client import HttpWorkbench
+from app.sandbox.port import Effect
+from tests.harness.backlog import many_like
+from tests.harness.cases import hand_in
+from tests.harness.door import Door, counting
+from tests.harness.people import People
+from tests.harness.product import Api, Sandboxes
+from tests.harness.tables import Tables
+from tests.harness.workers import delivering
+
+BACKLOG = int(os.environ.get("LOKET_F12_BACKLOG", "300"))
+RATE = float(os.environ.get("LOKET_F12_RATE", "30"))
+PLACES = 8
+SHARE = Share(PLACES, RATE)
+# Calls in vain beside those that had to be made.
+MOST_CALLS = 1.1
+PATIENCE_S = 60 + 3 * BACKLOG / RATE
+pytestmark = pytest.mark.timeout(int(120 + 2 * PATIENCE_S))
+
+
+@pytest.fixture(scope="module")
+async def door(sandboxes: Sandboxes) -> AsyncIterator[Door]:
+    async with counting(sandboxes.url("sicantik")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+async def product(api: Api, door: Door) -> AsyncIterator[Product]:
+    """With the agency behind the door, where each call is counted."""
+    os.environ["LOKET_SICANTIK_URL"] = door.url
+    built = build(api.settings, "test")
+    del os.environ["LOKET_SICANTIK_URL"]
+    await built.cases.backends.controls.open()
+    yield built
+    await built.cases.backends.controls.close()
+    await built.close()
+
+
+@pytest.fixture(scope="module")
+async def bench(sandboxes: Sandboxes) -> AsyncIterator[HttpWorkbench]:
+    async with sandboxes.bench("sicantik") as opened:
+        yield opened
+
+
+async def count_of(tables: Tables, state: str) -> int:
+    return int(await tables.value("SELECT count(*) FROM deliveries WHERE state = $1 AND operation = 'submit'", state))
+
+
+async def reached(tables: Tables, state: str, count: int) -> None:
+    """Until so many are in `state`. Raises AssertionError where it never comes to that."""
+    for _ in range(int(PATIENCE_S / 0.25)):
+        if await count_of(tables, state) >= count:
+            return
+        await tables.run("SELECT pg_sleep(0.25)")
+    raise AssertionError(await tables.rows("SELECT state, reason, count(*) FROM deliveries GROUP BY 1, 2"))
+
+
+async def hours_pass(tables: Tables, hours: int) -> None:
+    await tables.run(
+        "UPDATE deliveries SET created_at = created_at - $1 * interval '1 hour', "
+        "first_tried_at = first_tried_at - $1 * interval '1 hour' WHERE state IN ('queued', 'delivering')",
+        hours,
+    )
+    await tables.run(
+        "UPDATE backend_health SET ok_at = ok_at - $1 * interval '1 hour', "
+        "failed_at = failed_at - $1 * interval '1 hour'",
+        hours,
+    )
+
+
+async def test_all_is_kept_and_drains_in_order_at_the_agencys_rate(
+    product: Product, people: People, bench: HttpWorkbench, door: Door, tables: Tables
+) -> None:
+    first = await hand_in(await people.make())
+    await bench.fault("error_503")
+    await many_like(tables, first, BACKLOG - 1)
+    async with delivering(product, "sicantik", SHARE):
+        # It is down, and knocked at now and then.
+        for _ in range(200):
+            if len(door.passed) >= PLACES:
+                break
+            await tables.run("SELECT pg_sleep(0.05)")
+        await hours_pass(tables, 71)
+        await tables.run("SELECT pg_sleep(3)")
+        assert await give_up(product.cases) == 0
+        assert await count_of(tables, "queued") + await count_of(tables, "delivering") == BACKLOG
+        assert await bench.ledger() == []
+        in_vain = len(door.passed)
+        await bench.heal()
+        await reached(tables, "delivered", BACKLOG)
+    registered = [effect for effect in await bench.ledger() if effect.operation == "register"]
+    assert len({effect.reference for effect in registered}) == len(registered) == BACKLOG
+    assert_at_most_the_rate(registered)
+    assert_in_order(registered)
+    sent = [one for one in door.passed if one.path.endswith("/pendaftaran")]
+    assert len(sent) <= MOST_CALLS * BACKLOG, (len(sent), in_vain)
+
+
+def assert_at_most_the_rate(registered: list[Effect]) -> None:
+    """In no five seconds more than the agency's rate, and 5 %: as the agency's own ledger has it."""
+    times = sorted(effect.at.timestamp() for effect in registered)
+    for place, begun in enumerate(times):
+        within = sum(1 for at in times[place : place + int(RATE * 6)] if at < begun + 5)
+        # Calls that were sent in turn may arrive together: as many as may be under way.
+        assert within <= RATE * 5 * 1.05 + PLACES, within
+
+
+def assert_in_order(registered: list[Effect]) -> None:
+    """Nobody is overtaken by more than were in hand while the agency was down."""
+    in_hand = PLACES * 16 + 64
+    order = [effect.reference for effect in sorted(registered, key=lambda each: each.at)]
+    expected = sorted(order, key=lambda number: (len(number), number))
+    places = {number: place for place, number in enumerate(expected)}
+    displaced = [abs(places[number] - place) for place, number in enumerate(order)]
+    assert max(displaced) <= in_hand, sorted(displaced)[-5:]
+
+
+async def test_what_it_outlasts_comes_before_an_officer_and_is_tried_again(
+    product: Product, people: People, bench: HttpWorkbench, tables: Tables
+) -> None:
+    await tables.run("DELETE FROM deliveries")
+    before = len(await bench.ledger())
+    await bench.fault("error_503")
+    citizen = await people.make()
+    first = await hand_in(citizen)
+    await many_like(tables, first, 9)
+    await tables.run("UPDATE backend_health SET ok_at = NULL, failed_at = now(), consecutive_failures = 9")
+    await hours_pass(tables, 73)
+    # Those that nobody ever tried, too: they stood behind the one that knocks.
+    assert await give_up(product.cases) == 10
+    assert await give_up(product.cases) == 0
+    assert await count_of(tables, "needs_operator") == 10
+    told = (await citizen.get(f"/v1/cases/{first['id']}")).json()
+    assert (told["delivery"]["state"], told["timeline"][-1]["kind"]) == ("needs_operator", "with_officer")
+    await bench.heal()
+    async with product.database.begin() as connection:
+        asked = ManyRetried("Sistemnya sudah hidup lagi.", backend="sicantik")
+        done = await retry_many(connection, Acting("test", "test", ""), asked, product.cases)
+    assert (len(done.retried), done.refused, done.left) == (10, [], 0)
+    async with delivering(product, "sicantik", SHARE):
+        await reached(tables, "delivered", 10)
+    assert len([effect for effect in await bench.ledger() if effect.operation == "register"]) == before + 10
+    assert (await citizen.get(f"/v1/cases/{first['id']}")).json()["delivery"]["state"] == "delivered"
