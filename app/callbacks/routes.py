@@ -37,7 +37,7 @@ HEARD = Heard()
     description="Each in its own form, proven in its own way. The answer is the same for news, for what was told "
     "before and for what is nothing of ours.",
     tags=["callbacks"],
-    responses=problems("not_found", "callback_not_proven", "callback_unreadable", 413, public=True),
+    responses=problems("not_found", "callback_not_proven", "callback_unreadable", "body_too_large", public=True),
 )
 async def take_callback(backend: BackendName, request: Request[Any, Any, Any]) -> Heard:
     """Whoever is not proven learns nothing, and nothing of what they sent is looked at."""

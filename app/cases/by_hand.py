@@ -22,6 +22,9 @@ UPDATE deliveries SET state = $2, unknown = false, reason = 'by_officer', refere
 """
 _DROP_JOB = "DELETE FROM pgqueuer WHERE dedupe_key = $1 AND status IN ('queued', 'failed')"
 
+# How the timeline tells that the agency did not take a thing of a case it has.
+NOT_TAKEN = {"answer": "answer_not_taken", "withdraw": "withdraw_not_taken"}
+
 
 async def end_by_hand(
     connection: Connection,
@@ -80,13 +83,14 @@ async def _link(connection: Connection, row: Mapping[str, Any], reference: str |
 async def _refuse(connection: Connection, row: Mapping[str, Any], reason: str) -> None:
     """The citizen is told in the officer's words. An answer or a withdrawal that was not taken ends no case."""
     case = await hold(connection, row["case_id"])
-    if row["operation"] in ("answer", "withdraw"):
-        await change_case(connection, case, Line(f"{row['operation']}_not_taken", case["status"], {"reason": reason}))
+    operation = row["operation"]
+    if kind := NOT_TAKEN.get(operation):
+        await change_case(connection, case, Line(kind, case["status"], {"reason": reason}))
         return
     ends = may_move(case["status"], "rejected")
     status: Status = "rejected" if ends else case["status"]
     values: dict[str, Any] = {"status": status}
-    if row["operation"] == "submit":
+    if operation == "submit":
         values |= {"delivery_state": "rejected", "delivery_reason": "by_officer"}
     if ends:
         values["next_refresh_at"] = None

@@ -8,6 +8,7 @@ from typing import get_args
 
 import pytest
 
+from app.cases.by_hand import NOT_TAKEN
 from app.cases.models import DELIVERY_STATES
 from app.cases.port import Status
 from app.cases.schemas import ActionCode
@@ -88,7 +89,7 @@ def timeline_kinds() -> set[str]:
     calls = (node for source in sources(*PRODUCT) for node in ast.walk(source.tree) if isinstance(node, ast.Call))
     lines = (call for call in calls if getattr(call.func, "id", "") == "Line" and call.args)
     kinds = (found for call in lines for found in ast.walk(call.args[0]) if isinstance(found, ast.Constant))
-    return {str(kind.value) for kind in kinds} | IN_SQL
+    return {str(kind.value) for kind in kinds} | IN_SQL | set(NOT_TAKEN.values())
 
 
 def test_there_are_kinds() -> None:
@@ -112,6 +113,10 @@ def test_a_timeline_text_fills_in_only_what_its_event_carries(kind: str) -> None
         "rated": {"score", "comment"},
         "withdrawn": {"reason"},
         "rejected": {"reason"},
+        "reference_corrected": {"reference"},
+        "refused_by_officer": {"reason"},
+        "answer_not_taken": {"reason"},
+        "withdraw_not_taken": {"reason"},
     }
     for language in LANGUAGES:
         assert set(re.findall(r"\{(\w+)\}", text(f"timeline.{kind}", language))) <= carried.get(kind, set())

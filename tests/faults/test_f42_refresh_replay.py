@@ -101,7 +101,7 @@ async def test_no_replayed_token_works_and_each_ends_its_family(
 
 async def test_thieves_who_come_at_once_get_nothing(product: Product, client: Client, owner: Citizen) -> None:
     families = await _families(product, owner, 50)
-    replayed = await asyncio.gather(*(client.refresh(family.stolen) for family in families for _ in range(4)))
+    replayed = await _all(client.refresh, [family.stolen for family in families for _ in range(4)])
     assert set(replayed) == {ENDED}
     assert await _living(product, families) == 0
 
