@@ -92,17 +92,20 @@ class Matrix:
 
     async def findings(self, route: Route, rule: Rule) -> Sequence[str]:
         """All that is not as the rule has it."""
-        found = [*await self.refusals(route, rule), *await self.others(route, rule)]
+        found = [each async for each in self.refusals(route, rule)]
+        found += [each async for each in self.others(route, rule)]
         found += [each async for each in self._owners(route, rule)]
         return [f"{route}: {each}" for each in found]
 
-    async def refusals(self, route: Route, rule: Rule) -> Sequence[str]:
+    async def refusals(self, route: Route, rule: Rule) -> AsyncIterator[str]:
         """Of those who may not call it at all."""
-        return [each async for each in self._refused(route, rule, await self._beside(rule))]
+        async for each in self._refused(route, rule, await self._beside(rule)):
+            yield each
 
-    async def others(self, route: Route, rule: Rule) -> Sequence[str]:
+    async def others(self, route: Route, rule: Rule) -> AsyncIterator[str]:
         """Of those who may, but not with this thing."""
-        return [each async for each in self._others(route, rule, await self._beside(rule))]
+        async for each in self._others(route, rule, await self._beside(rule)):
+            yield each
 
     async def _beside(self, rule: Rule) -> Thing | None:
         self._kinds = [self._callers.lasting(caller) for caller in self._kinds]

@@ -12,6 +12,7 @@ from app.login.guards import Role
 from app.login.officers.accounts import CITY_WIDE, Factors, NewOfficer, new_account
 from app.login.officers.door import Door
 from app.login.officers.sessions import Place, open_officer_session
+from app.texts import Language
 from tests.harness.product import Api
 
 PASSWORD = "Loket-Demo-2026"
@@ -58,7 +59,9 @@ class Officers:
         await self._product.gate.close()
         await self._product.close()
 
-    async def make(self, role: Role = "operator", agency: str = "dpmptsp", *, language: str = "id") -> OfficerAtWork:
+    async def make(
+        self, role: Role = "operator", agency: str = "dpmptsp", *, language: Language = "id"
+    ) -> OfficerAtWork:
         """A new officer of this role and agency, logged in. The roles of the whole city have no agency."""
         number = next(_numbers)
         new = NewOfficer(
@@ -67,6 +70,7 @@ class Officers:
             agency="" if role in CITY_WIDE else agency,
             role=role,
             created_by="test",
+            language=language,
         )
         async with self._product.database.transaction() as session:
             account = new_account(session, self._product.vault, new, self._factors)

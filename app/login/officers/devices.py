@@ -9,9 +9,10 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import NotFound
+from app.login.gate import Gate
 from app.login.guards import Officer
 from app.login.officers.models import OfficerSession, SessionKind
-from app.login.officers.sessions import IDLE_S, EndReason, end_officer_sessions
+from app.login.officers.sessions import IDLE_S, EndReason, cookie_hash, end_officer_sessions
 from app.login.officers.trail import note
 
 # Nobody works in more places at once than they can see on one page.
@@ -66,6 +67,13 @@ async def end_own_session(session: AsyncSession, officer: Officer, session_id: U
     if not await end_officer_sessions(session, mine, because):
         raise NotFound
     await note(session, officer.id, "logged_out", officer.id)
+
+
+async def end_page_session(gate: Gate, cookie: str) -> None:
+    """End what a browser held before somebody logged in anew at it, whoever's it was."""
+    if cookie:
+        async with gate.database.transaction() as session:
+            await end_officer_sessions(session, OfficerSession.cookie_hash == cookie_hash(cookie), "replaced")
 
 
 def described(user_agent: str) -> str:

@@ -18,7 +18,7 @@ from app.login.guards import PUBLIC, VISITOR_PAGE, OfficerRequest, officer_page
 from app.login.officers import enrolment, entry
 from app.login.officers.agencies import agency_name, city_zone
 from app.login.officers.browsers import MARK, SESSION, VISITOR, cookie, form_mark, gone, new_visitor
-from app.login.officers.devices import described, end_own_session, own_sessions
+from app.login.officers.devices import described, end_own_session, end_page_session, own_sessions
 from app.login.officers.models import FULL_NAME, OfficerAccount
 from app.login.officers.pages import STYLE, local_time, page, qr_code
 from app.login.officers.sessions import Place
@@ -106,6 +106,7 @@ async def give_code(request: Request[Any, Any, Any], gate: NamedDependency[Gate]
         opened = await entry.check_code(gate, given)
     except LoketError as refusal:
         return _visited(request, gate, "code", {"challenge": form.challenge}, refusal)
+    await end_page_session(gate, request.cookies.get(SESSION, ""))
     # Always a new cookie: one that came along may have been planted by another.
     return _sent_to(START, cookie(SESSION, opened.cookie), gone(VISITOR))
 
