@@ -43,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     otlp_url: str = ""
     files_url: str = ""
     db_pool: int = 10
+    memory_mb: int = 1024
 
     @property
     def is_demo(self) -> bool:

@@ -216,7 +216,9 @@ class Deliverer:
         async with self._tools.database.connection() as connection:
             standing = await connection.fetchval(_SUBMISSION, held.case_id)
         if standing in ("queued", "delivering"):
-            return Outcome(state="queued", retry_in_s=2.0, uncounted=True, attempt="waited")
+            waited_s = (datetime.now(UTC) - held.first_tried_at).total_seconds()
+            wait_s = max(2.0, patience_s(waited_s))
+            return Outcome(state="queued", retry_in_s=wait_s, uncounted=True, attempt="waited")
         return Outcome(state="needs_operator", reason="not_registered", detail=f"the submission is {standing}")
 
     def _again(self, held: Claim, error: AgencyUnavailable) -> Outcome:

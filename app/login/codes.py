@@ -11,7 +11,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, delete, func, null, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -107,8 +107,10 @@ async def try_code(
     return await met(session, purpose, counted)
 
 
-async def count_try(session: AsyncSession, purpose: Purpose, challenge_id: UUID) -> Counted | Refusal:
-    """Spend one try, if one is left.
+async def count_try(
+    session: AsyncSession, purpose: Purpose, challenge_id: UUID, owner: UUID | None = None
+) -> Counted | Refusal:
+    """Spend one try, if one is left. With `owner`, another citizen's challenge is not there, and loses no try.
 
     Counting and looking whether a try is left are one UPDATE, so that parallel requests cannot share the last one.
     """
@@ -116,8 +118,7 @@ async def count_try(session: AsyncSession, purpose: Purpose, challenge_id: UUID)
         await session.execute(
             update(Challenge)
             .where(
-                Challenge.id == challenge_id,
-                Challenge.purpose == purpose,
+                _this(purpose, challenge_id, owner),
                 Challenge.tries < TRIES,
                 Challenge.used_at.is_(None),
                 Challenge.expires_at > func.now(),
@@ -134,7 +135,7 @@ async def count_try(session: AsyncSession, purpose: Purpose, challenge_id: UUID)
             .execution_options(synchronize_session=False)
         )
     ).one_or_none()
-    return Counted(*counted) if counted else await _why_not(session, purpose, challenge_id)
+    return Counted(*counted) if counted else await _why_not(session, _this(purpose, challenge_id, owner))
 
 
 async def met(session: AsyncSession, purpose: Purpose, counted: Counted) -> Met:
@@ -197,12 +198,13 @@ async def _set_used(session: AsyncSession, challenge_id: UUID, used_at: ColumnEl
     )
 
 
-async def _why_not(session: AsyncSession, purpose: Purpose, challenge_id: UUID) -> Refusal:
-    found = (
-        await session.execute(
-            select(Challenge.used_at, Challenge.tries).where(Challenge.id == challenge_id, Challenge.purpose == purpose)
-        )
-    ).one_or_none()
+def _this(purpose: Purpose, challenge_id: UUID, owner: UUID | None) -> ColumnElement[bool]:
+    found = and_(Challenge.id == challenge_id, Challenge.purpose == purpose)
+    return found if owner is None else found & (Challenge.citizen_id == owner)
+
+
+async def _why_not(session: AsyncSession, this: ColumnElement[bool]) -> Refusal:
+    found = (await session.execute(select(Challenge.used_at, Challenge.tries).where(this))).one_or_none()
     if found is None:
         return "unknown"
     if found.used_at:

@@ -119,12 +119,10 @@ def request_options(gate: Gate, challenge_id: UUID, allowed: Sequence[Passkey] =
 
 async def _added(session: AsyncSession, gate: Gate, caller: Caller, given: NewPasskey) -> Passkey | LoketError:
     """An error is handed back, not raised: the try that was spent must stay."""
-    counted = await count_try(session, "passkey", given.challenge_id)
+    counted = await count_try(session, "passkey", given.challenge_id, caller.id)
     if not isinstance(counted, Counted):
         again = await _same(session, caller.id, given) if counted == "used" else None
         return again or passkey_refusal(counted)
-    if counted.citizen_id != caller.id:
-        return NotFound()
     try:
         challenge = challenge_of(gate.vault, given.challenge_id)
         verified = relying_party(gate.settings).verify_new(given.credential, challenge)

@@ -229,7 +229,8 @@ async def test_options_are_good_once_and_for_their_citizen_alone(journey: Journe
         started = await start_passkey(owner.client)
         device = Authenticator(owner.device.origin)
         credential = device.create(started["options"])
-        assert_problem(await add_passkey(other.client, started, credential), 404, "not_found")
+        for _ in range(TRIES):
+            assert_problem(await add_passkey(other.client, started, credential), 404, "not_found")
         added = await add_passkey(owner.client, started, credential, "Kedua")
         assert added.status_code == 201
         again = await add_passkey(owner.client, started, credential, "Kedua")
