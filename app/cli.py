@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Longer than clients and proxies keep a quiet connection themselves (mostly 15 to 60 s): who closes first while the
 # other one sends breaks a request that nobody is to blame for.
+# A successor that is not ready within this is given up, and its predecessor stays.
+WORKER_READY_S = 60
 KEEP_ALIVE_S = 75
 
 
@@ -37,8 +39,11 @@ def run() -> None:
 @loket.command()
 @click.option("--workers", default=1, show_default=True, help="Processes that answer requests.")
 def serve(workers: int) -> None:
-    """Serve the API."""
+    """Serve the API. With two workers or more, SIGHUP brings each a successor before it leaves: an update that nobody
+    notices."""
     import uvicorn
+
+    from app.connections import CitizenConnection
 
     ours = _with_servers()
     uvicorn.run(
@@ -47,12 +52,14 @@ def serve(workers: int) -> None:
         host=ours.host,
         port=ours.port,
         workers=workers,
+        http=CitizenConnection,
         log_config=None,
         access_log=False,
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=10,
+        timeout_worker_healthcheck=WORKER_READY_S,
     )
 
 
