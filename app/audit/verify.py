@@ -13,12 +13,11 @@ PAGE = 20_000
 # A row waits this long for its link at most, while a worker runs.
 PATIENCE = "10 minutes"
 FaultKind = Literal["link_missing", "row_missing", "changed", "unlinked", "rewritten", "truncated"]
-_PAGE = f"""
+# Read by one cursor: a statement for each page would be planned to scan every row again and again.
+_CHAIN = f"""
 SELECT links.position, links.row_id, links.digest, {ROW_COLUMNS}
-FROM (SELECT * FROM audit_links WHERE position > $1 ORDER BY position LIMIT {PAGE}) AS links
-LEFT JOIN audit_rows ON audit_rows.id = links.row_id ORDER BY links.position
+FROM audit_links AS links LEFT JOIN audit_rows ON audit_rows.id = links.row_id ORDER BY links.position
 """  # noqa: S608 - constants of ours
-_LINK_FIELDS = 3
 # Written before the chain's newest row and not in it, or waiting for too long.
 _UNLINKED = f"""
 SELECT id FROM audit_rows
@@ -67,7 +66,8 @@ async def verify(connection: Connection, anchors: Sequence[Head]) -> Report:
 
 async def examine(connection: Connection, anchors: Sequence[Head]) -> Report:
     """The same as the transaction that `connection` is in sees it."""
-    report = await _examine_links(connection, anchors)
+    async with connection.transaction():
+        report = await _examine_links(connection, anchors)
     if report.fault is None and (row_id := await connection.fetchval(_UNLINKED)) is not None:
         return msgspec.structs.replace(report, fault=Fault("unlinked", row_id))
     return report
@@ -77,7 +77,8 @@ async def _examine_links(connection: Connection, anchors: Sequence[Head]) -> Rep
     anchored = {head.position: head.digest for head in anchors}
     contradicted = _contradicted(anchors)
     head, confirmed = GENESIS, 0
-    while page := await connection.fetch(_PAGE, head.position):
+    cursor = await connection.cursor(_CHAIN)
+    while page := await cursor.fetch(PAGE):
         for record in page:
             position, row_id, digest, *row = record.values()
             expected = head.position + 1
