@@ -40,6 +40,9 @@ enumeration: install-bench ## can one learn whose NIK has an account? 2,000 ques
 login-storm: install-bench ## what other requests feel of 50 logins a second
 	@$(BIN)/python -m bench.login_storm
 
+planted-faults: install-test ## each planted fault in a copy of the tree: its test must fail; takes about half an hour
+	@$(BIN)/python -m tests.planted
+
 check: install-test ## format, lint, types, imports, dependencies, and what must never be committed
 	@$(BIN)/python tests/checks.py
 

@@ -240,7 +240,7 @@ class AgencyClient:
     def _refuse_gateway(self, trial: "_Trial", reply: Reply) -> None:
         if reply.status not in (429, 502, 503, 504):
             return
-        wait_s = _retry_after_s(reply.headers.get("Retry-After", ""))
+        wait_s = _retry_after_s(reply.headers)
         detail = f"HTTP {reply.status}"
         at_the_door = reply.status == 429 or (reply.status == 503 and wait_s is not None)
         if trial.policy.safe or at_the_door:
@@ -350,15 +350,22 @@ def _quoted(name: str) -> str:
     return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _retry_after_s(value: str) -> float | None:
-    """Retry-After as seconds from now (RFC 9110, 10.2.3), None where it is missing or unreadable."""
-    if not value:
-        return None
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Retry-After as seconds from now (RFC 9110, 10.2.3), None where it is missing or unreadable. A date is compared
+    with the agency's own, whose clock may be another than ours."""
+    value = headers.get("Retry-After", "")
     try:
-        seconds = float(value) if value.isdigit() else (_parse_date(value) - datetime.now(UTC)).total_seconds()
+        seconds = float(value) if value.isdigit() else (_parse_date(value) - _their_now(headers)).total_seconds()
     except ValueError:
         return None
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_S)
+
+
+def _their_now(headers: Mapping[str, str]) -> datetime:
+    try:
+        return _parse_date(headers.get("Date", ""))
+    except ValueError:
+        return datetime.now(UTC)
 
 
 def _parse_date(value: str) -> datetime:

@@ -139,7 +139,8 @@ class Reads:
             try:
                 read = await self._valkey.run_script(_READ, keys, [int(wanted.budget_s * 1000)])
             except ValkeyDown:
-                return await self._ask(wanted, ask)
+                # One budget of waiting for it is enough: what comes of this stays here.
+                return await self._ask(msgspec.structs.replace(wanted, shared=False), ask)
             blob, fresh_ms, turn = msgspec.convert(read, tuple[bytes | None, int, int])
             kept = self._opened(wanted, kind, blob, fresh_ms / 1000)
             if kept is not None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Longer than clients and proxies keep a quiet connection themselves (mostly 15 to 60 s): who closes first while the
 # other one sends breaks a request that nobody is to blame for.
+# A successor that is not ready within this is given up, and its predecessor stays.
+WORKER_READY_S = 60
 KEEP_ALIVE_S = 75
 
 
@@ -37,8 +39,11 @@ def run() -> None:
 @loket.command()
 @click.option("--workers", default=1, show_default=True, help="Processes that answer requests.")
 def serve(workers: int) -> None:
-    """Serve the API."""
+    """Serve the API. With two workers or more, SIGHUP brings each a successor before it leaves: an update that nobody
+    notices."""
     import uvicorn
+
+    from app.connections import CitizenConnection
 
     ours = _with_servers()
     uvicorn.run(
@@ -47,12 +52,14 @@ def serve(workers: int) -> None:
         host=ours.host,
         port=ours.port,
         workers=workers,
+        http=CitizenConnection,
         log_config=None,
         access_log=False,
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=10,
+        timeout_worker_healthcheck=WORKER_READY_S,
     )
 
 
@@ -317,6 +324,7 @@ def new_integration(name: str, serves: str) -> None:
 def application() -> "Litestar":
     """What uvicorn serves; in a worker process of its own it ends with the process that started it."""
     from app.main import create_app
+    from app.metrics import serve_metrics
     from app.processes import die_with_parent, freeze_heap
 
     parent = multiprocessing.parent_process()
@@ -325,6 +333,7 @@ def application() -> "Litestar":
         if os.getppid() != parent.pid:
             sys.exit("the process that started this one is gone")
     app = create_app(settings())
+    serve_metrics(settings())
     freeze_heap()
     return app
 

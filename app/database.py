@@ -124,7 +124,13 @@ class Database:
     async def fetch_said(self, statement: str, *given: object) -> Sequence[Mapping[str, Any]]:
         """The same by the shortest way, for a statement that says itself who asks (`app.asking.said_for`)."""
         pool = await self._driver_pool()
-        return cast("Sequence[Mapping[str, Any]]", await pool.fetch(statement, *given))
+        # The pool's own fetch waits for a free connection for ever, and its own timeout costs a task.
+        async with asyncio.timeout(POOL_TIMEOUT_S):
+            borrowed = await pool.acquire()
+        try:
+            return cast("Sequence[Mapping[str, Any]]", await borrowed.fetch(statement, *given))
+        finally:
+            await pool.release(borrowed)
 
     @asynccontextmanager
     async def said(self) -> AsyncIterator[Connection]:

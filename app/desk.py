@@ -23,7 +23,7 @@ def deliveries_group(with_servers: WithServers) -> click.Group:
     def deliveries() -> None:
         """What waits for an agency's system, why, and what is done about it. Every look and action is audited."""
 
-    for command in (_list, _show, _retry, _retry_all, _resolve, _parked, _requeue):
+    for command in (_list, _show, _retry, _retry_all, _resolve, _backends, _pause, _resume, _parked, _requeue):
         deliveries.add_command(command(with_servers))
     return deliveries
 
@@ -106,6 +106,51 @@ def _resolve(with_servers: WithServers) -> click.Command:
 
         asyncio.run(resolve(with_servers(), delivery, Resolution(outcome, reason, reference), officer))
         click.echo(f"{delivery}: {outcome}")
+
+    return command
+
+
+def _backends(with_servers: WithServers) -> click.Command:
+    @click.command("backends")
+    def command() -> None:
+        """List the agencies' systems: what waits for each, pauses and open breakers."""
+        from app.deskwork import systems
+
+        for each in asyncio.run(systems(with_servers())):
+            shut = [breaker.operation for breaker in each.breakers if breaker.state != "closed"]
+            told = ["paused"] * each.paused + [f"breaker open: {', '.join(shut)}"] * bool(shut)
+            waits = f"{each.queued} queued, {each.delivering} under way, {each.needs_operator} for an officer"
+            click.echo("  ".join([each.name, waits, *told]))
+
+    return command
+
+
+def _pause(with_servers: WithServers) -> click.Command:
+    @click.command("pause")
+    @click.argument("backend")
+    @_REASON
+    @_OFFICER
+    def command(backend: str, reason: str, officer: str) -> None:
+        """Send nothing more to BACKEND; cases for it wait, and say so."""
+        from app.deskwork import pause
+
+        asyncio.run(pause(with_servers(), backend, reason, officer))
+        click.echo(f"{backend} is paused")
+
+    return command
+
+
+def _resume(with_servers: WithServers) -> click.Command:
+    @click.command("resume")
+    @click.argument("backend")
+    @_REASON
+    @_OFFICER
+    def command(backend: str, reason: str, officer: str) -> None:
+        """End the pause of BACKEND; what waited is sent at its own rate."""
+        from app.deskwork import resume
+
+        asyncio.run(resume(with_servers(), backend, reason, officer))
+        click.echo(f"{backend} goes on")
 
     return command
 

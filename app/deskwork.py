@@ -9,8 +9,9 @@ import msgspec
 from app.assembly import Product, build
 from app.cases.timeline import CHANNEL
 from app.database import Connection
-from app.deliveries import actions, desk, parked
+from app.deliveries import actions, backends, desk, parked
 from app.deliveries.acting import Acting
+from app.deliveries.backends import BackendView
 from app.deliveries.schemas import DeliveryItem, ManyRetried, ParkedJob, Resolution, RetriedMany
 from app.errors import LoketError
 from app.settings import Settings, SettingsError
@@ -56,6 +57,27 @@ async def retry_many(settings: Settings, asked: ManyRetried, officer: str) -> Re
     return await _done(settings, work)
 
 
+async def systems(settings: Settings) -> list[BackendView]:
+    async def read(connection: Connection, product: Product) -> list[BackendView]:
+        return (await backends.list_backends(connection, _terminal(""), product.cases)).items
+
+    return await _done(settings, read)
+
+
+async def pause(settings: Settings, backend: str, reason: str, officer: str) -> None:
+    async def work(connection: Connection, product: Product) -> None:
+        await backends.pause_backend(connection, _terminal(officer), backend, reason, product.cases)
+
+    await _done(settings, work, decides=True)
+
+
+async def resume(settings: Settings, backend: str, reason: str, officer: str) -> None:
+    async def work(connection: Connection, product: Product) -> None:
+        await backends.resume_backend(connection, _terminal(officer), backend, reason, product.cases)
+
+    await _done(settings, work, decides=True)
+
+
 async def parked_jobs(settings: Settings) -> list[ParkedJob]:
     async def read(connection: Connection, _: Product) -> list[ParkedJob]:
         return (await parked.list_parked(connection)).items
@@ -85,8 +107,15 @@ async def _items(connection: Connection, acting: Acting, wanted: desk.Wanted) ->
     return (await desk.list_deliveries(connection, acting, wanted, "en")).items
 
 
-async def _done(settings: Settings, work: Callable[[Connection, Product], Awaitable[T]], *, tells: bool = False) -> T:
-    """`work` in one transaction; with `tells` it gives the case whose streams are woken after.
+async def _done(
+    settings: Settings,
+    work: Callable[[Connection, Product], Awaitable[T]],
+    *,
+    tells: bool = False,
+    decides: bool = False,
+) -> T:
+    """`work` in one transaction; with `tells` it gives the case whose streams are woken after, with `decides` every
+    process hears that something about a backend was decided.
 
     Raises SettingsError with what refused it.
     """
@@ -96,6 +125,8 @@ async def _done(settings: Settings, work: Callable[[Connection, Product], Awaita
             done = await work(connection, product)
         if tells:
             await product.valkey.publish(CHANNEL, str(done).encode())
+        if decides:
+            await product.cases.backends.controls.announce()
     except LoketError as error:
         raise SettingsError(_words(error)) from None
     finally:

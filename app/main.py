@@ -22,6 +22,7 @@ from app.login.officers.door import Door
 from app.problems import StrictRequest, on_error
 from app.roles import warn_of_one_role
 from app.settings import Settings
+from app.shedding import Shedding
 from app.telemetry import Telemetry, client_network, trusted_networks
 from app.texts import Language, language_of
 
@@ -59,7 +60,7 @@ def create_app(settings: Settings) -> Litestar:
     app.state.update({name: module.port for name, module in product.found.modules.items()})
     app.state["trusted_proxies"] = trusted_networks(settings.trusted_proxies)
     # Outside of everything, so that what no route answers is counted, headed and logged as well.
-    app.asgi_handler = Telemetry(app.asgi_handler, settings)
+    app.asgi_handler = Telemetry(Shedding(app.asgi_handler), settings)
     return app
 
 

@@ -23,12 +23,15 @@ from app.settings import ROOT, Settings
 
 FIRST_DELAY_S = 0.2
 LONGEST_DELAY_S = 10.0
+# A process that grew too large has this long to end in good order.
+_END_S = 20.0
 # It had started well: the next time it dies, it is started again at once.
 STEADY_S = 5.0
 _READY_S = 60.0
 _TRIES = 3
 _LOG_BYTES = 20 * 1024 * 1024
 _LOG_TAIL_BYTES = 2000
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class CannotStart(Exception):
@@ -42,8 +45,16 @@ class _Ended(BaseException):
 class Child:
     """One program that is started again whenever it dies, later each time it dies soon."""
 
-    def __init__(self, program: Program, ready: Callable[[], bool], prepare: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        program: Program,
+        ready: Callable[[], bool],
+        prepare: Callable[[], None] | None = None,
+        most_memory_mb: float | None = None,
+    ) -> None:
         self.program = program
+        self._most_memory_mb = most_memory_mb
+        self._ending: float | None = None
         self._ready = ready
         self._prepare = prepare
         self._process: subprocess.Popen[bytes] | None = None
@@ -58,7 +69,7 @@ class Child:
             self.program.log.replace(self.program.log.with_suffix(".log.1"))
         self._process = processes.start(self.program)
         self._started = time.monotonic()
-        self._due = None
+        self._due = self._ending = None
 
     def wait_ready(self) -> None:
         """Raises CannotStart with the end of its log where it never becomes ready."""
@@ -73,9 +84,12 @@ class Child:
 
     def tend(self, say: Callable[[str], None]) -> None:
         """Start it again once it is dead and its time has come."""
-        if self._process is None or self._process.poll() is None:
+        if self._process is None:
             return
         now = time.monotonic()
+        if self._process.poll() is None:
+            self._keep_small(self._process, now, say)
+            return
         if self._due is None:
             self._delay_s = FIRST_DELAY_S if now - self._started > STEADY_S else self._delay_s
             self._due = now + self._delay_s
@@ -88,6 +102,15 @@ class Child:
             except EmbeddedServerError as error:
                 say(f"{self.program.name} cannot be started: {error}")
                 self._due = now + LONGEST_DELAY_S
+
+    def _keep_small(self, process: subprocess.Popen[bytes], now: float, say: Callable[[str], None]) -> None:
+        """End it in good order where it has grown too large, and by force where it does not."""
+        if self._ending is not None and now - self._ending > _END_S:
+            process.kill()
+        elif self._ending is None and self._most_memory_mb and (grown := memory_mb(process.pid)) > self._most_memory_mb:
+            say(f"{self.program.name} has grown to {grown:.0f} MB: it begins anew")
+            self._ending = now
+            process.send_signal(self.program.stop_signal)
 
     def stop(self) -> None:
         if self._process:
@@ -187,7 +210,7 @@ class Supervisor:
         self._say(f"{child.program.name} runs")
 
     def _add(self, command: str, name: str, ready: Callable[[], bool]) -> Child:
-        child = Child(self._loket(command, name), ready)
+        child = Child(self._loket(command, name), ready, most_memory_mb=self._settings.memory_mb)
         self._children.append(child)
         child.start()
         return child
@@ -239,6 +262,14 @@ class Supervisor:
 
     def _say(self, line: str) -> None:
         print(f"{time.monotonic() - self._begun:6.1f} s  {line}", flush=True)
+
+
+def memory_mb(pid: int) -> float:
+    """What a process holds in memory; 0 where the system does not tell."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES / 1e6
+    except (OSError, IndexError):
+        return 0.0
 
 
 @contextmanager

@@ -34,6 +34,8 @@ SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.25, 300.0
 PATIENCE_S = 20.0
 # A lost answer is looked up soon, but not before the agency's own transaction had time to end.
 LOOK_AGAIN_S = 1.0
+# Under maintenance a delivery looks again after this; where an operator ends it, what waits is woken.
+LONGEST_STAY_S = 60.0
 # A turn further away than this is waited for in the queue.
 LONGEST_TURN_S = 2.0
 NOT_ASKED = ("breaker_open", "busy", "rate")
@@ -79,10 +81,10 @@ class Deliverer:
         controls = self._tools.backends.controls
         if not controls.concerns(backend):
             return
-        rows = await self._tools.database.fetch(_SERVICE, job.delivery_id)
-        standing = controls.maintenance(backend, rows[0]["service"]) if rows else None
-        if standing is not None:
-            wait_s = min(standing.left_s, LONGEST_WAIT_S)
+        # As it stands now: whoever ended it has woken what waited, and that must not go back to wait.
+        [standing] = await self._tools.database.fetch(_MAINTENANCE, job.delivery_id, backend)
+        if standing["left_s"] is not None:
+            wait_s = min(standing["left_s"], LONGEST_STAY_S)
             raise RetryLater(wait_s + random.uniform(0.1, 2.0), "maintenance")  # noqa: S311 - jitter
 
     async def _claim_and_try(self, backend: str, job: DeliveryJob) -> tuple[Claim, Outcome] | None:
@@ -214,7 +216,9 @@ class Deliverer:
         async with self._tools.database.connection() as connection:
             standing = await connection.fetchval(_SUBMISSION, held.case_id)
         if standing in ("queued", "delivering"):
-            return Outcome(state="queued", retry_in_s=2.0, uncounted=True, attempt="waited")
+            waited_s = (datetime.now(UTC) - held.first_tried_at).total_seconds()
+            wait_s = max(2.0, patience_s(waited_s))
+            return Outcome(state="queued", retry_in_s=wait_s, uncounted=True, attempt="waited")
         return Outcome(state="needs_operator", reason="not_registered", detail=f"the submission is {standing}")
 
     def _again(self, held: Claim, error: AgencyUnavailable) -> Outcome:
@@ -264,6 +268,11 @@ def patience_s(waited_s: float) -> float:
     return usual_s * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
 
 
-_SERVICE = "SELECT service FROM cases JOIN deliveries ON case_id = cases.id WHERE deliveries.id = $1"
+_MAINTENANCE = """
+SELECT max(extract(epoch FROM coalesce(ends_at, 'infinity') - now()))::float AS left_s FROM maintenance_windows
+WHERE backend IN ('', $2) AND starts_at <= now() AND (ends_at IS NULL OR ends_at > now()) AND service IN (
+    '', (SELECT service FROM cases JOIN deliveries ON case_id = cases.id WHERE deliveries.id = $1)
+)
+"""
 _NOTHING_YET = "nothing found yet; it is looked up once more when nothing can be at work over there any more"
 _SUBMISSION = "SELECT state FROM deliveries WHERE case_id = $1 AND operation = 'submit' ORDER BY id DESC LIMIT 1"

@@ -88,11 +88,9 @@ async def resolve(
 
 async def retry_many(connection: Connection, acting: Acting, asked: ManyRetried, tools: CaseTools) -> RetriedMany:
     """Each by itself: one that cannot be tried again is left, and named."""
-    if bool(asked.ids) == bool(asked.backend):
-        raise Unprocessable(errors=[FieldError("/ids", "either_ids_or_backend")])
     done = RetriedMany([], [], 0)
-    wanted = asked.ids or await _oldest(connection, acting, asked.backend)
-    for delivery_id in sorted(set(wanted)):
+    oldest = await _oldest(connection, acting, asked.backend) if asked.backend else []
+    for delivery_id in sorted({*asked.ids, *oldest}):
         try:
             async with connection.transaction():
                 await retry(connection, acting, delivery_id, asked.reason, tools)

@@ -44,7 +44,7 @@ class Resolution(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ManyRetried(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which deliveries to try again: those named, or the oldest of a backend that wait for an officer."""
+    """Which deliveries to try again: those named, and of a backend, where one is named, the oldest that wait."""
 
     reason: Reason
     ids: Annotated[list[UUID], msgspec.Meta(max_length=100)] = []

@@ -18,6 +18,8 @@ from app.sandbox.port import Check, Workbench, require
 
 SITI = Claim("3571024505909001", "Siti Aminah", date(1990, 5, 5))
 RAHMAT = Claim("3571010101759004", "Rahmat", date(1975, 1, 1))
+# Well-formed, and of no place and no day: what a real register may be asked of.
+NOBODY = Claim("0" * 16, "Nobody", date(1900, 1, 1))
 MALFORMED = ("", "1", "357102450590900x", "35710245059090010", "../../etc/passwd", "3571024505909001\u0000")
 
 
@@ -65,6 +67,7 @@ async def _refused_at_the_door(port: LoginPort, bench: Workbench | None) -> None
 CHECKS: Sequence[Check[LoginPort]] = (
     Check("a malformed NIK is refused, not sent", _malformed_nik, writes=False),
     Check("there is a daily quota", _quota, writes=False),
+    Check("nobody's NIK is unknown", partial(_stands, NOBODY, "unknown"), writes=False),
     Check("NIK, name and birth date match", partial(_stands, SITI, "matched"), writes=True),
     Check("capitals are no other name", partial(_stands, replace(SITI, name="sITI aMINAH"), "matched"), writes=True),
     Check("another name differs", partial(_stands, replace(SITI, name="Budi Santoso"), "differs"), writes=True),

@@ -50,6 +50,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     longest_pause_s: float = 4.0
     replayed: int = 1_000_000
     kills: Sequence[str] = ()
+    kill_every_s: tuple[float, float] = (1.0, 5.0)
     shape: Shape = Shape()
 
 
@@ -184,9 +185,10 @@ def wildness(plan: Plan) -> Wildness:
     # PostgreSQL twice: it is what most can be lost with.
     kills = plan.kills or ["postgres", "postgres", "valkey", *everybody]
     if not plan.wild:
-        return Wildness(kills=kills)
+        return Wildness(kills=kills, kill_every_s=plan.kill_every_s)
     return Wildness(
         kills=kills,
+        kill_every_s=plan.kill_every_s,
         pauses=kills,
         links=LINKS if plan.shape.proxied else (),
         backends=[BACKEND],

@@ -18,6 +18,7 @@ from litestar import Litestar
 
 from app import processes
 from app.cli import KEEP_ALIVE_S
+from app.connections import CitizenConnection
 from app.discovery import sandbox_classes
 from app.sandbox.client import HttpWorkbench
 from app.sandbox.server import serve as serve_sandboxes
@@ -146,6 +147,7 @@ def running_api(environment: Mapping[str, str], prepare: Callable[[Litestar], No
     server = Server(
         uvicorn.Config(
             application,
+            http=CitizenConnection,
             log_config=None,
             proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_S,

@@ -2,9 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
+import pytest
+
+from app import deskwork
 from app.assembly import Product
+from app.deliveries.schemas import ManyRetried, Resolution
+from app.settings import SettingsError
 from tests.harness.deliveries import before_officer
 from tests.harness.people import People
 from tests.harness.product import Api, start_command
@@ -31,23 +36,40 @@ async def test_from_the_terminal(
     case, delivery_id = await before_officer(product, tables, citizen)
     code, said = loket(environment, tmp_path, "list", "--state", "needs_operator")
     assert (code, str(delivery_id) in said, case["number"] in said) == (0, True, True)
-    code, said = loket(environment, tmp_path, "show", str(delivery_id), "--officer", "ops")
-    assert (code, '"outcome": "needs_operator"' in said) == (0, True)
     by = ("--reason", WHY, "--officer", "ops")
-    code, said = loket(environment, tmp_path, "resolve", str(delivery_id), "delivered", *by)
-    assert code == 1
-    assert "reference: This is required." in said
     code, said = loket(
         environment, tmp_path, "resolve", str(delivery_id), "delivered", "--reference", "0000909201112026", *by
     )
     assert code == 0, said
     told = (await citizen.get(f"/v1/cases/{case['id']}")).json()
     assert told["delivery"]["reference"] == "0000909201112026"
-    code, said = loket(environment, tmp_path, "retry", str(delivery_id), *by)
-    assert (code, "ended already" in said) == (1, True)
+    code, said = loket(environment, tmp_path, "pause", "sicantik", *by)
+    assert (code, "paused" in said) == (0, True)
     audited = "SELECT actor_id, action FROM audit_rows WHERE object_id = $1 ORDER BY id"
-    assert await tables.rows(audited, str(delivery_id)) == [
-        {"actor_id": "ops", "action": "delivery.read"},
-        {"actor_id": "ops", "action": "delivery.delivered"},
-    ]
+    assert await tables.rows(audited, str(delivery_id)) == [{"actor_id": "ops", "action": "delivery.delivered"}]
     assert await tables.value("SELECT state FROM deliveries WHERE id = $1", UUID(str(delivery_id))) == "delivered"
+
+
+async def test_what_the_other_commands_do(api: Api, product: Product, people: People, tables: Tables) -> None:
+    """Without a process for each: what stands behind the commands."""
+    settings = api.settings
+    _, delivery_id = await before_officer(product, tables, await people.make())
+    assert '"outcome": "needs_operator"' in await deskwork.show(settings, str(delivery_id), "ops")
+    with pytest.raises(SettingsError, match="reference: This is required"):
+        await deskwork.resolve(settings, str(delivery_id), Resolution("delivered", WHY), "ops")
+    await deskwork.retry(settings, str(delivery_id), WHY, "ops")
+    assert await tables.value("SELECT state FROM deliveries WHERE id = $1", delivery_id) == "delivering"
+    with pytest.raises(SettingsError, match="is no delivery's id"):
+        await deskwork.retry(settings, "7", WHY, "ops")
+    with pytest.raises(SettingsError, match="no such delivery"):
+        await deskwork.retry(settings, str(uuid4()), WHY, "ops")
+    _, other = await before_officer(product, tables, await people.make())
+    done = await deskwork.retry_many(settings, ManyRetried(WHY, backend="sicantik"), "ops")
+    assert other in done.retried
+    assert [each.paused for each in await deskwork.systems(settings) if each.name == "sicantik"] == [True]
+    await deskwork.resume(settings, "sicantik", WHY, "ops")
+    with pytest.raises(SettingsError, match="no such system"):
+        await deskwork.pause(settings, "nothing_such", WHY, "ops")
+    assert await deskwork.parked_jobs(settings) == []
+    with pytest.raises(SettingsError, match="not parked"):
+        await deskwork.queue_again(settings, 12345, WHY, "ops")

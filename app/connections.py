@@ -1,0 +1,95 @@
+"""Citizens' connections: who sends too slowly is cut off, and who leaves says so before hanging up.
+
+uvicorn does neither: one that drips a byte now and then keeps its connection for ever, and a process that ends closes
+kept connections at the moment in which a request may be on its way.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+# A request's head is here within this, from connecting or from its first byte on.
+HEAD_S = 5.0
+# A body may take as long as it needs, at this pace at least: slower than any telephone.
+LOOK_S = 5.0
+SLOWEST_BYTES_PER_S = 512
+# An idle connection of a process that ends may still bring one request, which is answered with `Connection: close`.
+LEAVE_S = 1.0
+_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+
+class CitizenConnection(HttpToolsProtocol):
+    """One connection. At most one of its timers runs: for a head, for a body, or for leaving."""
+
+    _timer: asyncio.TimerHandle | None = None
+    _received = 0
+    _leaving = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        super().connection_made(transport)
+        self._start(HEAD_S, self._head_too_slow)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += len(data)
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._start(HEAD_S, self._head_too_slow)
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        if self._leaving:
+            self.cycle.keep_alive = False
+        self._watch_body()
+
+    def on_message_complete(self) -> None:
+        self._stop()
+        super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """The process ends. What is under way is finished, and no other request follows it on this connection."""
+        self._leaving = True
+        if self._is_idle():
+            self._start(LEAVE_S, self._leave)
+        else:
+            self.cycle.keep_alive = False
+
+    def _is_idle(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is None or cycle.response_complete
+
+    def _leave(self) -> None:
+        if self._is_idle():
+            self.transport.close()
+
+    def _head_too_slow(self) -> None:
+        if self._is_idle():
+            self.transport.write(_TOO_SLOW)
+        self.transport.close()
+
+    def _watch_body(self) -> None:
+        before = self._received
+
+        def look() -> None:
+            # Not its fault where we do not read.
+            if self._received - before < SLOWEST_BYTES_PER_S * LOOK_S and not self.flow.read_paused:
+                self.transport.close()
+            else:
+                self._watch_body()
+
+        self._start(LOOK_S, look)
+
+    def _start(self, seconds: float, then: Callable[[], None]) -> None:
+        self._stop()
+        self._timer = self.loop.call_later(seconds, then)
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,100 @@
+"""F19: a slow query, a row that many want, a migration that locks a table: each ends by a limit, others are served."""
+
+import asyncio
+import statistics
+import time
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from app.database import IDLE_IN_TRANSACTION_MS, LOCK_TIMEOUT_MS, STATEMENT_TIMEOUT_MS, Database
+from tests.harness.cases import SERVICE, new_key
+from tests.harness.figures import Tell
+from tests.harness.people import Citizen, People
+from tests.harness.product import Api
+from tests.harness.tables import Tables
+
+ASKED = 100
+# Fewer than there are connections: a single client is kept from taking them all by its own limits.
+WANT_IT = 5
+SLACK_S = 5.0
+
+
+@pytest.fixture
+async def tables(postgres_url: str) -> AsyncIterator[Tables]:
+    async with Tables(postgres_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def database(api: Api) -> AsyncIterator[Database]:
+    """Connected as the product connects."""
+    opened = Database(api.settings.database_url, pool_size=2, name="test")
+    yield opened
+    await opened.close()
+
+
+async def p99_s(citizen: Citizen, path: str) -> float:
+    taken = []
+    for _ in range(ASKED):
+        begun = time.monotonic()
+        assert (await citizen.get(path)).status_code == 200
+        taken.append(time.monotonic() - begun)
+    return statistics.quantiles(taken, n=100)[98]
+
+
+async def test_every_connection_has_its_limits(database: Database) -> None:
+    """Both kinds of connection, the ORM's and the driver's own."""
+    wanted = {"statement_timeout": STATEMENT_TIMEOUT_MS, "lock_timeout": LOCK_TIMEOUT_MS}
+    wanted["idle_in_transaction_session_timeout"] = IDLE_IN_TRANSACTION_MS
+    async with database.connection() as connection, database.transaction() as session:
+        raw = await session.connection()
+        for name, milliseconds in wanted.items():
+            setting = f"SELECT setting::int FROM pg_settings WHERE name = '{name}'"
+            assert await connection.fetchval(setting) == milliseconds
+            assert (await raw.exec_driver_sql(setting)).scalar() == milliseconds
+
+
+async def test_a_slow_query_is_ended(database: Database) -> None:
+    begun = time.monotonic()
+    async with database.connection() as connection:
+        with pytest.raises(asyncpg.QueryCanceledError):
+            await connection.execute("SELECT pg_sleep(60)")
+    assert time.monotonic() - begun < STATEMENT_TIMEOUT_MS / 1000 + SLACK_S
+
+
+async def test_a_row_that_many_want_keeps_nobody_else_waiting(people: People, tables: Tables, tell: Tell) -> None:
+    citizen, other = await people.make(), await people.make()
+    body = {"service": SERVICE, "form": {}, "draft": True}
+    case = (await citizen.post("/v1/cases", body, key=new_key())).json()
+    before = await p99_s(other, "/v1/cases")
+    async with tables.connection.transaction():
+        await tables.run("SELECT 1 FROM cases WHERE id = $1 FOR UPDATE", UUID(case["id"]))
+        wanting = [asyncio.create_task(citizen.post(case["links"]["withdraw"], {})) for _ in range(WANT_IT)]
+        during = await p99_s(other, "/v1/cases")
+        answers = await asyncio.gather(*wanting)
+    assert {answer.status_code for answer in answers} == {503}
+    assert all(int(answer.headers["retry-after"]) > 0 for answer in answers)
+    tell(f"F19: others' p99 beside a locked row {during / before:.2f} times as before")
+    assert (await citizen.post(case["links"]["withdraw"], {})).status_code == 200
+
+
+async def test_a_migration_that_locks_a_table_delays_only_what_needs_it(
+    people: People, tables: Tables, tell: Tell
+) -> None:
+    citizen = await people.make()
+    assert (await citizen.get("/v1/cases")).status_code == 200
+    before = await p99_s(citizen, "/v1/services")
+    async with tables.connection.transaction():
+        await tables.run("LOCK TABLE cases IN ACCESS EXCLUSIVE MODE")
+        begun = time.monotonic()
+        waiting = asyncio.create_task(citizen.get("/v1/cases"))
+        during = await p99_s(citizen, "/v1/services")
+        answer = await waiting
+        waited_s = time.monotonic() - begun
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+    tell(f"F19: a table locked by a migration: refused after {waited_s:.1f} s, others' p99 {during / before:.2f} times")
+    assert waited_s < LOCK_TIMEOUT_MS / 1000 + SLACK_S
+    assert (await citizen.get("/v1/cases")).status_code == 200
