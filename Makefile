@@ -19,7 +19,7 @@ run: install-runtime ## PostgreSQL, Valkey, sandboxes, worker and API on this ma
 test: install-test ## every test, against servers of its own
 	@$(BIN)/python -m pytest -n $(WORKERS) $(TESTS) || $(BIN)/python -m tests.second_try
 
-test-clients: install-test ## clients made from the OpenAPI document by tools of other languages; needs Node.js and npm
+test-clients: install-test ## clients made from the OpenAPI document, and OpenID libraries, of other languages; needs Node.js and npm
 	@$(BIN)/python -m pytest -m clients tests/contract
 
 test-external: install-test ## much of the suite on servers as a city has them: PostgreSQL 15 and Redis of Debian, over TCP

@@ -324,6 +324,7 @@ def new_integration(name: str, serves: str) -> None:
 def application() -> "Litestar":
     """What uvicorn serves; in a worker process of its own it ends with the process that started it."""
     from app.main import create_app
+    from app.metrics import serve_metrics
     from app.processes import die_with_parent, freeze_heap
 
     parent = multiprocessing.parent_process()
@@ -332,6 +333,7 @@ def application() -> "Litestar":
         if os.getppid() != parent.pid:
             sys.exit("the process that started this one is gone")
     app = create_app(settings())
+    serve_metrics(settings())
     freeze_heap()
     return app
 

@@ -43,6 +43,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     otlp_url: str = ""
     files_url: str = ""
     db_pool: int = 10
+    metrics_port: int = 0
+    metrics_host: str = "127.0.0.1"
     memory_mb: int = 1024
 
     @property

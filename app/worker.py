@@ -29,6 +29,7 @@ from app.login import identity_checks, recovery
 from app.login import jobs as login
 from app.login.phone_changes import settle_phone_changes
 from app.login.provider import backchannel
+from app.metrics import serve_metrics
 from app.processes import freeze_heap
 from app.readiness.beats import beat
 from app.roles import warn_of_one_role
@@ -52,6 +53,7 @@ def main() -> None:
     """Work until told to stop; what is under way is finished first. When the database is lost all begins anew, with a
     clean slate but in this process: a new one would take seconds to come up."""
     product = build(settings(), "worker")
+    serve_metrics(settings())
     freeze_heap()
     while not uvloop.run(work(product)):
         log.warning("the database was lost; beginning anew")

@@ -30,11 +30,14 @@ SERVER_TESTS = [
     "tests/app/test_external.py",
     "tests/app/test_supervisor.py::test_servers_of_yours_are_used_and_left_alone",
 ]
+# What leans on the servers most: every way of writing, reading and locking, and the migrations.
 SUITE = [
     *SERVER_TESTS,
-    *(f"tests/app/{folder}" for folder in ("cases", "catalog", "inbox", "login", "readiness")),
-    "tests/chaos",
-    "tests/services",
+    *(f"tests/app/{folder}" for folder in ("cases", "catalog", "inbox", "readiness")),
+    *(f"tests/app/login/test_{part}.py" for part in ("entry", "refresh", "registration", "revocations")),
+    "tests/app/test_asking.py",
+    "tests/chaos/test_exactly_once.py",
+    "tests/services/permits",
     "tests/structure/test_migrations.py",
 ]
 

@@ -155,7 +155,7 @@ async def withdraw(
     changed = await change_case(
         connection,
         held,
-        Line("withdrawn", "withdrawn", {"reason": reason} if reason else {}),
+        Line("withdrawn", "withdrawn", {"reason": tools.vault.seal(reason)} if reason else {}),
         status="withdrawn",
         question=None,
         next_refresh_at=None,
