@@ -2,8 +2,8 @@
 
 from tests.chaos.isolation import measure
 
-# The figure of 1.2 is for a machine of its own; here other tests run beside, and a phase is six seconds. Still below what
-# the hanging agency's own budget of three seconds would make of everybody's time.
+# The figure of 1.2 is for a machine of its own; here other tests run beside, and a phase is six seconds. Still below
+# what the three seconds of the hanging agency's budget would make of everybody's time.
 SLACK_MS = 2000
 
 
