@@ -95,12 +95,23 @@ def _likely_person(body: dict[str, Any]) -> dict[str, Any]:
     return {**body, **somebody, "name": "Ayu Puspita"} if serial % 4 else body
 
 
+def _likely_officer(body: dict[str, Any]) -> dict[str, Any]:
+    """Three in four of an agency that the city has, where the role has one."""
+    agency = None if body.get("role") in ("city_admin", "auditor") else "dlh"
+    return {**body, "agency": agency, "phone": None} if _choice(body) % 4 else body
+
+
 def _choice(body: dict[str, Any]) -> int:
     """A number by the body alone, so that a run can be repeated."""
     return int.from_bytes(hashlib.sha256(repr(body).encode("utf-8", "surrogatepass")).digest()[:4])
 
 
-_LIKELY = {"open_case": _likely_case, "change_draft": _likely_change, "start_registration": _likely_person}
+_LIKELY = {
+    "open_case": _likely_case,
+    "change_draft": _likely_change,
+    "start_registration": _likely_person,
+    "add_officer": _likely_officer,
+}
 
 
 def _file(*, taken: bool) -> str:
