@@ -11,7 +11,7 @@ BIN := .venv/bin
 TESTS ?= tests
 WORKERS ?= logical
 
-.PHONY: run test test-clients test-external fuzz kill-storm soak enumeration login-storm check bench clean requirements install-% has-python
+.PHONY: run test test-clients test-external fuzz kill-storm soak isolation enumeration login-storm check bench clean requirements install-% has-python
 
 run: install-runtime ## PostgreSQL, Valkey, sandboxes, worker and API on this machine; Ctrl-C ends it all
 	@exec $(BIN)/loket run
@@ -33,6 +33,9 @@ kill-storm: install-test ## 20,000 cases while PostgreSQL, Valkey, workers and A
 
 soak: install-test ## 45 minutes of kills, pauses, bad networks and a failing agency; SEED=n
 	@$(BIN)/python -m tests.chaos --cases 60000 --minutes $${MINUTES:-45} --wild --at-once 8 --seed $${SEED:-1}
+
+isolation: install-test ## one agency of three hangs for five minutes: what becomes of the others; SECONDS_EACH=n
+	@$(BIN)/python -m tests.chaos.isolation --seconds $${SECONDS_EACH:-300} --rate $${RATE:-100}
 
 enumeration: install-bench ## can one learn whose NIK has an account? 2,000 questions of each kind at each door; SAMPLES=n
 	@$(BIN)/python -m bench.enumeration --samples $${SAMPLES:-2000}

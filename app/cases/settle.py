@@ -146,6 +146,9 @@ async def apply_progress(connection: Connection, case_id: UUID, progress: Progre
             told_step = Line("step", row["status"], {"label": step.label, "state": step.state}, step_key=step.key)
             row["last_event"] = await add_line(connection, case_id, row["last_event"], told_step)
     grown = row["last_event"] != before
+    # Made due while it was being asked after: what was answered may be older than what was called out.
+    called: datetime | None = await connection.fetchval(_CALLED, case_id)
+    due = called or datetime.now(UTC) + timedelta(seconds=interval_s)
     status, line = _move(row, progress, grown=grown)
     values: dict[str, Any] = {
         "status": status,
@@ -154,7 +157,7 @@ async def apply_progress(connection: Connection, case_id: UUID, progress: Progre
         # A later word without it does not take back what was issued.
         "product": dict(progress.product) or row["product"],
         "refreshed_at": datetime.now(UTC),
-        "next_refresh_at": None if status in FINAL else datetime.now(UTC) + timedelta(seconds=interval_s),
+        "next_refresh_at": None if status in FINAL else due,
     }
     changed = line is not None or grown
     if changed:
@@ -166,6 +169,7 @@ async def apply_progress(connection: Connection, case_id: UUID, progress: Progre
     return changed
 
 
+_CALLED = "SELECT next_refresh_at FROM cases WHERE id = $1 AND next_refresh_at <= now()"
 _TOLD_STEPS = "SELECT step_key FROM case_events WHERE case_id = $1 AND step_key IS NOT NULL"
 _SEEN = "UPDATE cases SET refreshed_at = now(), next_refresh_at = $2 WHERE id = $1"
 

@@ -23,6 +23,8 @@ SELECT backend, count(*) FILTER (WHERE state = 'queued') AS queued,
     count(*) FILTER (WHERE state = 'needs_operator') AS needs_operator, min(created_at) AS oldest_at
 FROM deliveries WHERE state IN ('queued', 'delivering', 'needs_operator') GROUP BY backend
 """
+# Told by the system about nothing of ours: its officers should know.
+_STRAYS = "SELECT backend, count(*) AS strays FROM callback_receipts WHERE outcome = 'unknown' GROUP BY backend"
 _HEALTH = "SELECT backend, ok_at, failed_at, consecutive_failures FROM backend_health"
 
 
@@ -54,7 +56,8 @@ class HeldView(msgspec.Struct):
 
 
 class BackendView(msgspec.Struct):
-    """One system of an agency. `ok_at`, `failed_at`: when it last answered as it should, and when it last did not."""
+    """One system of an agency. `ok_at`, `failed_at`: when it last answered as it should, and when it last did not.
+    `stray_callbacks`: what it told us, in the last three months, about nothing of ours."""
 
     name: str
     title: str
@@ -67,6 +70,7 @@ class BackendView(msgspec.Struct):
     ok_at: datetime | None
     failed_at: datetime | None
     consecutive_failures: int
+    stray_callbacks: int
     breakers: list[BreakerView]
     held: list[HeldView]
     windows: list[WindowView]
@@ -83,6 +87,7 @@ async def list_backends(connection: Connection, acting: Acting, tools: CaseTools
     told = _Told(
         waiting={row["backend"]: row for row in await connection.fetch(_WAITING)},
         health={row["backend"]: row for row in await connection.fetch(_HEALTH)},
+        strays={row["backend"]: row["strays"] for row in await connection.fetch(_STRAYS)},
         windows=await list_maintenance(connection),
         held=await held_breakers(connection),
         breakers=await tools.backends.breakers.states(),
@@ -146,6 +151,7 @@ class _Told(msgspec.Struct, frozen=True):
 
     waiting: Mapping[str, Mapping[str, Any]]
     health: Mapping[str, Mapping[str, Any]]
+    strays: Mapping[str, int]
     windows: Sequence[Window]
     held: Sequence[Held]
     breakers: Sequence[BreakerState]
@@ -167,6 +173,7 @@ def _view(name: str, manifest: IntegrationManifest, told: _Told) -> BackendView:
         title=manifest.title,
         agency=manifest.agency,
         paused=any(each.ends_at is None and not each.service for each in windows),
+        stray_callbacks=told.strays.get(name, 0),
         breakers=[
             BreakerView(each.operation, each.state, each.failures, round(each.opens_in_s, 1), each.held)
             for each in told.breakers

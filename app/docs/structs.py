@@ -30,6 +30,11 @@ def _complete_properties(properties: dict[str, Schema], known: dict[str, Schema]
         if not told:
             # Stored bytes shown as they are: only their `extra_json_schema` says what they hold.
             told.update(known[name])
+        more = known[name]
+        told.update({limit: more[limit] for limit in ("minProperties", "maxProperties") if limit in more})
+        if "type" in told.get("items", {}) and "items" in more:
+            # What the parts of a list are held to.
+            told["items"] = {**more["items"], **told["items"]}
         if "null" in told.get("type", ()):
             # A choice or nothing, told as every other value that may be null.
             told["oneOf"] = [{"enum": [each for each in told.pop("enum") if each is not None]}, {"type": "null"}]

@@ -99,7 +99,8 @@ async def ask_after(connection: Connection, gateway_id: str) -> bool:
     """Have the gateway asked what became of a message, in the caller's transaction; whether it is one of ours."""
     outgoing_id: UUID | None = await connection.fetchval(_SENT, gateway_id) if gateway_id else None
     if outgoing_id is not None:
-        await enqueue_on(connection, ASKS, SendMessage(outgoing_id), dedupe=f"{ASKS}.{outgoing_id}")
+        # Not one at a time: an ask under way may have had its answer before what is told now happened.
+        await enqueue_on(connection, ASKS, SendMessage(outgoing_id))
     return outgoing_id is not None
 
 

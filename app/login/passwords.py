@@ -1,10 +1,8 @@
-"""Passwords: which are refused, and argon2id in two threads: neither the event loop nor the machine is theirs."""
+"""Passwords: which are refused, and argon2id in one thread or two: neither the event loop nor the machine is theirs."""
 
 import asyncio
 import os
 import re
-import sys
-import threading
 import unicodedata
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +16,9 @@ from app.errors import FieldError, Unavailable
 from app.login.identity import Person
 
 SHORTEST, LONGEST = 10, 128
-AT_ONCE = 2
+# A processor is left to the event loop where there are few. Threads of a lower priority would not do: one that is put
+# off while it holds the interpreter's lock puts off the loop.
+AT_ONCE = min(2, max(1, (os.cpu_count() or 1) - 1))
 # More than this waiting would answer later than a person waits; the next is told to come again.
 MOST_WAITING = 40
 RETRY_AFTER_S = 3
@@ -35,9 +35,6 @@ _SEQUENCES = ("01234567890123456789", "abcdefghijklmnopqrstuvwxyz", "qwertyuiopa
 _LEET = str.maketrans("01345@$", "oieasas")
 _WORD = 4
 
-# How far the threads stand back for every other: a storm of logins takes what the machine has left, and no more.
-NICENESS = 15
-
 R = TypeVar("R")
 
 
@@ -45,7 +42,7 @@ class PasswordHasher:
     """Hashes and verifies, AT_ONCE at a time. Raises Unavailable when too many wait."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2", initializer=_stand_back)
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2")
         self._inside = 0
 
     def refuse_if_full(self) -> None:
@@ -91,12 +88,6 @@ def password_faults(password: str, person: Person | Sequence[str]) -> Sequence[F
     if _is_common(password.casefold()):
         return [FieldError("/password", "password_common")]
     return []
-
-
-def _stand_back() -> None:
-    """Linux schedules each thread by a niceness of its own; elsewhere it would be the whole process's."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def _matches(stored: str, password: str) -> bool:

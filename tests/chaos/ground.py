@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from app.embedded import POSTGRES_DATABASE, EmbeddedPostgres, EmbeddedServerError, EmbeddedValkey
+from app.embedded import POSTGRES_DATABASE, SERVING_ROLE, EmbeddedPostgres, EmbeddedServerError, EmbeddedValkey
 from app.migrate import upgrade
 from app.processes import Program
 from app.settings import ROOT, Settings, read_settings
@@ -59,7 +59,8 @@ class Ground:
         self._sandbox_port = free_port()
         self._postgres = EmbeddedPostgres(folder / "postgres", {"max_connections": "200", **shape.postgres})
         self._valkey = EmbeddedValkey(folder / "valkey")
-        self.settings: Settings = read_settings(self.environment())
+        # The owner's own address: whoever looks on sees every row.
+        self.settings: Settings = read_settings({**self.environment(), "LOKET_DATABASE_URL": self._postgres.url()})
 
     @property
     def urls(self) -> list[str]:
@@ -80,7 +81,7 @@ class Ground:
     def environment(self) -> dict[str, str]:
         """What a process of the product is told, without the bad networks."""
         return {
-            "LOKET_DATABASE_URL": self._postgres.url(POSTGRES_DATABASE),
+            "LOKET_DATABASE_URL": self._postgres.serving_url(),
             "LOKET_VALKEY_URL": self._valkey.url(),
             "LOKET_DATA_DIR": str(self.folder / "data"),
             "LOKET_PORT": str(self._ports[0]),
@@ -144,7 +145,8 @@ class Ground:
             self.add(name, child)
             child.wait_ready()
         self._postgres.create_database()
-        asyncio.run(upgrade(self.settings.database_url))
+        self._postgres.create_serving_role()
+        asyncio.run(upgrade(self.settings.database_url, SERVING_ROLE))
 
     def start_product(self) -> None:
         self.add("sandboxes", self._child("sandboxes", "sandboxes", self._sandbox_port, {}))
@@ -192,7 +194,7 @@ class Ground:
             return {}
         ports = {name: proxy.port for name, proxy in self.proxies.items()}
         return {
-            "LOKET_DATABASE_URL": f"postgresql://postgres@127.0.0.1:{ports['postgres']}/{POSTGRES_DATABASE}",
+            "LOKET_DATABASE_URL": f"postgresql://{SERVING_ROLE}@127.0.0.1:{ports['postgres']}/{POSTGRES_DATABASE}",
             "LOKET_VALKEY_URL": f"redis://127.0.0.1:{ports['valkey']}",
             "LOKET_SANDBOX_PORT": str(ports["agencies"]),
         }

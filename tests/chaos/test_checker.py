@@ -105,7 +105,7 @@ async def quiet(
     api: Api, worker: Running, postgres_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Quiet]:
     await witness.install(postgres_url)
-    crowd = await Crowd.gather(api.settings, 2)
+    crowd = await Crowd.gather(msgspec.structs.replace(api.settings, database_url=postgres_url), 2)
     with History(tmp_path_factory.mktemp("history") / "history.jsonl") as history:
         async with Load(crowd, history, [api.url], seed=1) as load:
             await load.hand_in(await crowd.files(CASES), at_once=4)

@@ -76,3 +76,12 @@ def test_without_anything_nothing_is_proven(name: str, tmp_path: Path) -> None:
         return
     with pytest.raises(NotProven):
         port.read(Incoming({}, {}, first.body, utc_now()))
+
+
+def test_who_calls_about_cases_can_be_asked(name: str, tmp_path: Path) -> None:
+    """A callback only has us ask: somebody must be there who asks."""
+    port, first = reader(name), sent(name, tmp_path)
+    if port is None or first is None:
+        return
+    about = {tiding.about for tiding in port.read(incoming(first))}
+    assert "case" not in about or integration_manifest(name).poll is not None

@@ -26,7 +26,7 @@ from tests.harness.cases import PDF
 
 STAYS, LEAVES = "3571024505909001", "3571011708859002"
 # These end sessions: somebody else than who does everything else is logged in for them, anew each time.
-ENDING = {"log_out", "end_all_my_sessions", "end_my_session"}
+ENDING = {"log_out", "end_all_my_sessions", "end_my_session", "log_officer_out", "end_officer_session"}
 # Who sends what officers may: the first whose path it begins with.
 OFFICERS = {"/v1/officer/deliveries": "operator.dpmptsp", "/v1/officer/": "admin.diskominfo"}
 # An access token is good for five minutes.
@@ -51,9 +51,8 @@ class LoggedIn:
     """The token that `loket demo token` prints."""
 
     def get(self, case: Case[Any], _: AuthContext) -> str:
-        if _name(case) in ENDING:
-            return _fresh(LEAVES)
-        return _token(next((who for path, who in OFFICERS.items() if case.path.startswith(path)), STAYS))
+        officer = next((who for path, who in OFFICERS.items() if case.path.startswith(path)), "")
+        return _fresh(officer or LEAVES) if _name(case) in ENDING else _token(officer or STAYS)
 
     def set(self, case: Case[Any], data: str, _: AuthContext) -> None:
         case.headers["Authorization"] = f"Bearer {data}"
@@ -96,12 +95,23 @@ def _likely_person(body: dict[str, Any]) -> dict[str, Any]:
     return {**body, **somebody, "name": "Ayu Puspita"} if serial % 4 else body
 
 
+def _likely_officer(body: dict[str, Any]) -> dict[str, Any]:
+    """Three in four of an agency that the city has, where the role has one."""
+    agency = None if body.get("role") in ("city_admin", "auditor") else "dlh"
+    return {**body, "agency": agency, "phone": None} if _choice(body) % 4 else body
+
+
 def _choice(body: dict[str, Any]) -> int:
     """A number by the body alone, so that a run can be repeated."""
     return int.from_bytes(hashlib.sha256(repr(body).encode("utf-8", "surrogatepass")).digest()[:4])
 
 
-_LIKELY = {"open_case": _likely_case, "change_draft": _likely_change, "start_registration": _likely_person}
+_LIKELY = {
+    "open_case": _likely_case,
+    "change_draft": _likely_change,
+    "start_registration": _likely_person,
+    "add_officer": _likely_officer,
+}
 
 
 def _file(*, taken: bool) -> str:

@@ -18,6 +18,9 @@ from app.settings import read_settings
 from tests.harness.people import Citizen, People
 from tests.harness.product import Api, Running, free_port
 
+# Three processes are started here.
+pytestmark = pytest.mark.timeout(300)
+
 BOUND_S = 5.0
 SLOW_MACHINE_S = 30.0
 Start = Callable[..., Running]

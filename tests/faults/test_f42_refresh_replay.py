@@ -24,6 +24,9 @@ THEFTS = 1_000
 RETRIES = 500  # after a lost answer, and as many that overtake
 SAMPLE = 100
 AT_ONCE = 16
+# Thousands of requests: half a minute of one core, and several minutes where many others want it.
+pytestmark = pytest.mark.timeout(600)
+
 T = TypeVar("T")
 R = TypeVar("R")
 

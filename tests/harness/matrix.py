@@ -107,6 +107,12 @@ class Matrix:
         async for each in self._others(route, rule, await self._beside(rule)):
             yield each
 
+    async def as_owner(self, route: Route, rule: Rule) -> httpx.Response:
+        """What the first gets who may."""
+        thing = await self._beside(rule)
+        able = (each for each in self._kinds if refusal(rule, each) is None and (thing is None or owns(each, thing)))
+        return await self._send(route, rule, next(able), thing)
+
     async def _beside(self, rule: Rule) -> Thing | None:
         self._kinds = [self._callers.lasting(caller) for caller in self._kinds]
         name = rule.thing or rule.near

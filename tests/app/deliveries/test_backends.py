@@ -27,7 +27,8 @@ async def test_each_agency_sees_its_own_systems(officers: Officers) -> None:
         answer = await stranger.post(f"{BACKENDS}/sicantik/{what}", {"reason": WHY, **body})
         assert (answer.status_code, answer.json()["code"]) == (404, "backend_unknown")
         assert (await city.post(f"{BACKENDS}/sicantik/{what}", {"reason": WHY, **body})).status_code == 403
-    assert (await system(permits, "sicantik"))["paused"] is False
+    standing = await system(permits, "sicantik")
+    assert (standing["paused"], standing["stray_callbacks"]) == (False, 0)
 
 
 async def test_paused_cases_wait_and_say_so_resumed_they_go(

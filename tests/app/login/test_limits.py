@@ -50,3 +50,26 @@ async def test_another_address_in_a_header_is_not_believed(journey: Journey) -> 
             client.headers["X-Forwarded-For"] = f"10.0.0.{n}"
             codes.append((await journey.ask_code(client, nik)).status_code)
     assert codes == [200] * 10 + [429] * 2
+
+
+async def test_recoveries_of_one_nik_known_or_not(journey: Journey) -> None:
+    """Nobody's phone is flooded by who knows their NIK; a device that the account knows is counted by itself."""
+    known = somebody()
+    device_token = (await journey.register(known))["device_token"]
+    async with journey.api.client() as client:
+        for nik in (known.nik, somebody().nik):
+            answers = [await client.post("/v1/login/recoveries", json={"nik": nik}) for _ in range(6)]
+            assert [answer.status_code for answer in answers] == [202] * 5 + [429]
+        shown = {"nik": known.nik, "device_token": device_token}
+        assert (await client.post("/v1/login/recoveries", json=shown)).status_code == 202
+
+
+async def test_passwords_and_phones_are_tried_a_few_times(journey: Journey) -> None:
+    tokens = await journey.register(somebody())
+    async with journey.api.client(token=tokens["access_token"]) as client:
+        guess = {"password": "salah-sekali-9", "new_password": "Empat-Kapal-Ungu"}
+        statuses = [(await client.post("/v1/me/password", json=guess)).status_code for _ in range(11)]
+        assert statuses == [422] * 10 + [429]
+        asked = {"phone": somebody().phone, "password": "salah-sekali-9"}
+        statuses = [(await client.patch("/v1/me", json=asked)).status_code for _ in range(6)]
+        assert statuses == [422] * 5 + [429]
