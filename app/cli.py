@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.desk import deliveries_group
+from app.maintenance import maintenance_group
 from app.settings import ROOT, Settings, SettingsError, settings
 
 if TYPE_CHECKING:
@@ -373,6 +374,7 @@ def _tell_written(make: Callable[[], list[Path]]) -> None:
 
 
 loket.add_command(deliveries_group(_with_servers))
+loket.add_command(maintenance_group(_with_servers))
 
 
 if __name__ == "__main__":

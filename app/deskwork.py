@@ -23,7 +23,7 @@ T = TypeVar("T")
 async def waiting(settings: Settings, wanted: desk.Wanted) -> list[DeliveryItem]:
     """The longest waiting, at most `wanted.limit`."""
     acting = _terminal("")
-    return await _done(settings, lambda connection, _: _items(connection, acting, wanted))
+    return await done(settings, lambda connection, _: _items(connection, acting, wanted))
 
 
 async def show(settings: Settings, delivery_id: str, officer: str) -> str:
@@ -33,81 +33,66 @@ async def show(settings: Settings, delivery_id: str, officer: str) -> str:
         shown = await desk.read_delivery(connection, _terminal(officer), _id(delivery_id), product.cases, "en")
         return msgspec.json.format(msgspec.json.encode(shown), indent=2).decode()
 
-    return await _done(settings, read)
+    return await done(settings, read)
 
 
 async def retry(settings: Settings, delivery_id: str, reason: str, officer: str) -> None:
     async def work(connection: Connection, product: Product) -> UUID:
         return await actions.retry(connection, _terminal(officer), _id(delivery_id), reason, product.cases)
 
-    await _done(settings, work, tells=True)
+    await done(settings, work, tells=True)
 
 
 async def resolve(settings: Settings, delivery_id: str, resolution: Resolution, officer: str) -> None:
     async def work(connection: Connection, product: Product) -> UUID:
         return await actions.resolve(connection, _terminal(officer), _id(delivery_id), resolution, product.cases)
 
-    await _done(settings, work, tells=True)
+    await done(settings, work, tells=True)
 
 
 async def retry_many(settings: Settings, asked: ManyRetried, officer: str) -> RetriedMany:
     async def work(connection: Connection, product: Product) -> RetriedMany:
         return await actions.retry_many(connection, _terminal(officer), asked, product.cases)
 
-    return await _done(settings, work)
+    return await done(settings, work)
 
 
 async def systems(settings: Settings) -> list[BackendView]:
     async def read(connection: Connection, product: Product) -> list[BackendView]:
         return (await backends.list_backends(connection, _terminal(""), product.cases)).items
 
-    return await _done(settings, read)
+    return await done(settings, read)
 
 
 async def pause(settings: Settings, backend: str, reason: str, officer: str) -> None:
     async def work(connection: Connection, product: Product) -> None:
         await backends.pause_backend(connection, _terminal(officer), backend, reason, product.cases)
 
-    await _done(settings, work, decides=True)
+    await done(settings, work, decides=True)
 
 
 async def resume(settings: Settings, backend: str, reason: str, officer: str) -> None:
     async def work(connection: Connection, product: Product) -> None:
         await backends.resume_backend(connection, _terminal(officer), backend, reason, product.cases)
 
-    await _done(settings, work, decides=True)
+    await done(settings, work, decides=True)
 
 
 async def parked_jobs(settings: Settings) -> list[ParkedJob]:
     async def read(connection: Connection, _: Product) -> list[ParkedJob]:
         return (await parked.list_parked(connection)).items
 
-    return await _done(settings, read)
+    return await done(settings, read)
 
 
 async def queue_again(settings: Settings, job_id: int, reason: str, officer: str) -> None:
     async def work(connection: Connection, _: Product) -> None:
         await parked.queue_again(connection, _terminal(officer), job_id, reason)
 
-    await _done(settings, work)
+    await done(settings, work)
 
 
-def _terminal(officer: str) -> Acting:
-    return Acting(officer, officer, "")
-
-
-def _id(given: str) -> UUID:
-    try:
-        return UUID(given)
-    except ValueError:
-        raise SettingsError(f"{given!r} is no delivery's id") from None
-
-
-async def _items(connection: Connection, acting: Acting, wanted: desk.Wanted) -> list[DeliveryItem]:
-    return (await desk.list_deliveries(connection, acting, wanted, "en")).items
-
-
-async def _done(
+async def done(
     settings: Settings,
     work: Callable[[Connection, Product], Awaitable[T]],
     *,
@@ -132,6 +117,21 @@ async def _done(
     finally:
         await product.close()
     return done
+
+
+def _terminal(officer: str) -> Acting:
+    return Acting(officer, officer, "")
+
+
+def _id(given: str) -> UUID:
+    try:
+        return UUID(given)
+    except ValueError:
+        raise SettingsError(f"{given!r} is no delivery's id") from None
+
+
+async def _items(connection: Connection, acting: Acting, wanted: desk.Wanted) -> list[DeliveryItem]:
+    return (await desk.list_deliveries(connection, acting, wanted, "en")).items
 
 
 def _words(error: LoketError) -> str:

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from app.audit.actions import AuditEntry, record_on
-from app.database import Connection
+from app.database import Connection, utc_now
 from app.errors import Conflict, FieldError, NotFound, Unprocessable
 from app.ids import uuid7
 from app.jobs import wake_queue
@@ -140,7 +140,12 @@ def _faults(plan: Plan) -> list[FieldError]:
     faults = []
     if not plan.backend and not plan.service:
         faults.append(FieldError("/backend", "required"))
-    if plan.starts_at and plan.ends_at and plan.ends_at <= plan.starts_at:
+    now = utc_now()
+    if plan.starts_at and plan.starts_at < now:
+        faults.append(FieldError("/starts_at", "in_the_past"))
+    if plan.ends_at and plan.ends_at <= now:
+        faults.append(FieldError("/ends_at", "in_the_past"))
+    elif plan.starts_at and plan.ends_at and plan.ends_at <= plan.starts_at:
         faults.append(FieldError("/ends_at", "too_early"))
     if not 1 <= len(plan.reason) <= LONGEST_REASON:
         faults.append(FieldError("/reason", "max_length" if plan.reason else "required", {"limit": LONGEST_REASON}))
