@@ -4,7 +4,6 @@ An officer can have it tried again.
 """
 
 import statistics
-import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 from uuid import UUID
@@ -17,7 +16,7 @@ from app.cases.delivery import MOST_SURPRISES
 from app.deliveries.acting import Acting
 from app.deliveries.actions import retry
 from app.sandbox.client import HttpWorkbench
-from tests.harness.cases import hand_in, is_delivered, until
+from tests.harness.cases import delays_s, hand_in, is_delivered, until
 from tests.harness.deliveries import delivery_of
 from tests.harness.people import People
 from tests.harness.product import Running, Sandboxes
@@ -33,18 +32,6 @@ pytestmark = pytest.mark.timeout(300)
 async def bench(sandboxes: Sandboxes) -> AsyncIterator[HttpWorkbench]:
     async with sandboxes.bench("sicantik") as opened:
         yield opened
-
-
-async def delays_s(people: People, count: int) -> list[float]:
-    """How long each of so many cases takes from handing in to the agency's number."""
-    found = []
-    for _ in range(count):
-        citizen = await people.make()
-        began = time.monotonic()
-        case = await hand_in(citizen)
-        await until(citizen, case["id"], is_delivered, timeout_s=60)
-        found.append(time.monotonic() - began)
-    return found
 
 
 async def parked(tables: Tables, case: dict[str, Any]) -> dict[str, Any]:

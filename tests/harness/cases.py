@@ -1,6 +1,7 @@
 """Cases for tests: a file that is a PDF, a filled-in form that fits, and handing one in over the API."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -8,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from tests.harness.people import Citizen
+from tests.harness.people import Citizen, People
 
 SERVICE = "outdoor-advertising"
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\nstartxref\n9\n%%EOF\n"
@@ -86,3 +87,15 @@ async def until(citizen: Citizen, case_id: str, condition: Any, timeout_s: float
 
 def is_delivered(case: dict[str, Any]) -> bool:
     return bool(case["delivery"]["state"] == "delivered")
+
+
+async def delays_s(people: People, count: int) -> list[float]:
+    """How long each of so many cases takes, one after the other, from handing in to the agency's number."""
+    found = []
+    for _ in range(count):
+        citizen = await people.make()
+        began = time.monotonic()
+        case = await hand_in(citizen)
+        await until(citizen, case["id"], is_delivered, timeout_s=60)
+        found.append(time.monotonic() - began)
+    return found
