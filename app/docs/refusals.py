@@ -11,7 +11,7 @@ from app.texts import error_statuses
 
 Operation = dict[str, Any]
 
-_ALWAYS = ("not_acceptable", "too_many_requests", "internal_error", "database_unavailable")
+_ALWAYS = ("not_acceptable", "too_many_requests", "internal_error", "database_unavailable", "overloaded")
 _BEARER = ("token_missing", "token_invalid", "token_expired", "session_revoked")
 _JSON = ("json_malformed", "json_too_deep", "media_type_unsupported", "body_too_large", "validation_failed")
 _MULTIPART = ("bad_request", "media_type_unsupported", "body_too_large")
