@@ -57,8 +57,6 @@ async def test_the_others_are_delivered_while_the_backlog_waits(
     waiting = BACKLOG - await settled(tables, first)
     assert waiting > BACKLOG / 2, (waiting, late)
     assert late[0] <= 2 * statistics.median(alone) + GRACE_S, (late, alone)
-    # Told to stop, it would first end what it has in hand.
-    worker.kill()
 
 
 async def progressed(tables: Tables, first: dict[str, Any]) -> None:
