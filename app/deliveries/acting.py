@@ -11,13 +11,10 @@ from app.database import Connection
 from app.ids import uuid7
 from app.login.guards import Officer
 from app.privacy import Vault
-from app.telemetry import mask_text
 
 _NOTE = """
 INSERT INTO delivery_actions (id, delivery_id, officer, action, reference, reason_enc) VALUES ($1, $2, $3, $4, $5, $6)
 """
-# The audit record cannot be changed any more: of a reason, which is free text, it has the beginning, masked.
-_MOST_PURPOSE = 200
 
 
 class Acting(msgspec.Struct, frozen=True):
@@ -42,31 +39,29 @@ class Deed(msgspec.Struct, frozen=True):
 
 
 async def note(connection: Connection, acting: Acting, row: Mapping[str, Any], deed: Deed, vault: Vault) -> None:
-    """Keep it beside the delivery, and in the audit record, in the caller's transaction."""
+    """Keep it beside the delivery, and in the audit record, in the caller's transaction.
+
+    The reason is free text and may name somebody: it stands sealed with the deed, not in a record nobody can change.
+    """
     reason = vault.encrypt(deed.reason.encode(), ACTION_REASON_CONTEXT)
     await connection.execute(_NOTE, uuid7(), row["id"], acting.name, deed.action, deed.reference, reason)
-    purpose = mask_text(deed.reason)[:_MOST_PURPOSE]
-    await audit(connection, acting, row, (f"delivery.{deed.action}", purpose), ("delivery",))
+    await audit(connection, acting, row, f"delivery.{deed.action}", ("delivery",))
 
 
 async def audit(
-    connection: Connection,
-    acting: Acting,
-    row: Mapping[str, Any],
-    what: tuple[str, str],
-    fields: Sequence[str],
+    connection: Connection, acting: Acting, row: Mapping[str, Any], action: str, fields: Sequence[str]
 ) -> None:
-    """One row of the record: `what` is the action and why."""
+    """One row of the record, for the sake of the case's service."""
     await record_on(
         connection,
         AuditEntry(
             actor_kind="officer",
             actor_id=acting.id,
-            action=what[0],
+            action=action,
             subject_id=row["citizen_id"],
             object_kind="delivery",
             object_id=str(row["id"]),
-            purpose=what[1],
+            purpose=row["service"],
             legal_basis="uu-25-2009",
             fields=fields,
         ),

@@ -75,7 +75,7 @@ async def read_delivery(
     row = await connection.fetchrow(_ONE, delivery_id, acting.agency)
     if row is None:
         raise NotFound("delivery_not_found")
-    await audit(connection, acting, row, ("delivery.read", row["service"]), ("attempts", "actions"))
+    await audit(connection, acting, row, "delivery.read", ("attempts", "actions"))
     attempts = await connection.fetch(_ATTEMPTS, delivery_id)
     actions = await connection.fetch(_ACTIONS, delivery_id)
     item = _item(row, language)

@@ -45,7 +45,7 @@ def answers(port: int) -> bool:
 def test_the_api_serves_its_own(start_process: Callable[..., Running], environment: dict[str, str]) -> None:
     port = free_port()
     api = start_process("serve", LOKET_METRICS_PORT=str(port))
-    api.wait_for("startup complete")
+    api.wait_for("Uvicorn running")
     httpx.get(f"http://127.0.0.1:{environment['LOKET_PORT']}/v1/services", timeout=30)
     told = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
     assert 'loket_requests_total{method="GET",route="/v1/services",status="200"} 1.0' in told

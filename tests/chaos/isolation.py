@@ -108,7 +108,7 @@ def product() -> Iterator[tuple[str, Sandboxes]]:
         with running_sandboxes(sandbox_port, Path(folder)) as sandboxes:
             api = start_command("serve", environment=environment, log=Path(folder) / "api.log")
             try:
-                api.wait_for("startup complete")
+                api.wait_for("Uvicorn running")
                 yield f"http://127.0.0.1:{port}", sandboxes
             finally:
                 api.stop()

@@ -19,4 +19,4 @@ def test_every_invariant_holds_after_a_short_storm(tell: Tell) -> None:
     assert report.holds, table(report)
     # A storm in which nothing happened would hold too.
     assert report.accepted > 20
-    assert sum(report.misfortunes.values()) > 5
+    assert sum(report.misfortunes.values()) >= 3

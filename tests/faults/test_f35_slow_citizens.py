@@ -24,7 +24,7 @@ ASKED = 60
 @pytest.fixture(scope="module")
 def port(api: Api, start_process: Callable[..., Running]) -> int:
     port = free_port()
-    start_process("serve", LOKET_PORT=str(port), LOKET_PUBLIC_URL=api.url).wait_for("startup complete")
+    start_process("serve", LOKET_PORT=str(port), LOKET_PUBLIC_URL=api.url).wait_for("Uvicorn running")
     return port
 
 

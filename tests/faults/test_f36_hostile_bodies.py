@@ -95,7 +95,7 @@ async def hit(api: Api, start_process: Callable[..., Running]) -> AsyncIterator[
     """A client for an API that is a process of its own, and its id: memory is the process's."""
     port = free_port()
     serving = start_process("serve", LOKET_PORT=str(port), LOKET_PUBLIC_URL=api.url)
-    serving.wait_for("startup complete")
+    serving.wait_for("Uvicorn running")
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
         yield client, serving.pid
 

@@ -35,10 +35,12 @@ QUESTION, ANSWER = "Apakah Canaria sudah menikah lagi?", "Belum, masih bersama P
 COMPLAINT = "Batuk berdarah sejak Lebaran kemarin"
 REASON, COMMENT = "Pindah rumah karena Cerai Canaria", "Petugas Canaria sangat ramah"
 
-SECRET_WORDS = (PASSWORD, WRONG_PASSWORD, FORM_WORDS, FILE_NAME, COMPLAINT, QUESTION, ANSWER, REASON, COMMENT)
+OFFICERS_REASON = "Ibu Canaria sudah menelepon dinas"
 
-# An officer's reason stands in the audit, numbers masked: it says why they acted, and is no citizen's.
-OFFICERS_REASON = "Sistem dinas sudah pulih"
+SECRET_WORDS = (
+    *(PASSWORD, WRONG_PASSWORD, FORM_WORDS, FILE_NAME, COMPLAINT),
+    *(QUESTION, ANSWER, REASON, COMMENT, OFFICERS_REASON),
+)
 
 
 class Flood(msgspec.Struct):

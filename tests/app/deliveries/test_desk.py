@@ -112,7 +112,8 @@ async def test_retried_it_is_looked_up_before_anything_is_sent(
     answer = await officer.post(f"{DESK}/{delivery_id}/retry", {"reason": f"{WHY} NIK {citizen.person.nik}"})
     assert answer.status_code == 200, answer.text
     assert (answer.json()["state"], answer.json()["unknown"]) == ("delivering", True)
-    assert [action["action"] for action in answer.json()["actions"]] == ["retry"]
+    [action] = answer.json()["actions"]
+    assert (action["action"], action["reason"]) == ("retry", f"{WHY} NIK {citizen.person.nik}")
     jobs = await tables.rows("SELECT status::text FROM pgqueuer WHERE dedupe_key = $1", str(delivery_id))
     assert jobs == [{"status": "queued"}]
     async with product.database.connection() as connection:
@@ -124,7 +125,7 @@ async def test_retried_it_is_looked_up_before_anything_is_sent(
     [why] = await tables.rows(
         "SELECT purpose FROM audit_rows WHERE object_id = $1 AND action = 'delivery.retry'", str(delivery_id)
     )
-    assert why["purpose"] == f"{WHY} NIK [nik]"
+    assert why["purpose"] == told["service"]
     again = await officer.post(f"{DESK}/{delivery_id}/retry", {"reason": WHY})
     assert (again.status_code, again.json()["code"]) == (409, "delivery_under_way")
 

@@ -301,4 +301,5 @@ def test_delay_grows_and_stops_growing() -> None:
 
 
 def test_codes_have_a_queue_of_their_own(journey: Journey) -> None:
-    assert [queue.name for queue in queues(journey.database, journey.vault, [])] == ["inbox.code", "inbox.send"]
+    names = [queue.name for queue in queues(journey.database, journey.vault, [])]
+    assert names == ["inbox.code", "inbox.send", "inbox.ask"]

@@ -10,6 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from app.assembly import Product, build
+from app.backends.actions import hold_breaker
+from app.database import Database
 from app.jobs import RetryLater
 from app.login.identity import Person
 from app.login.identity_checks import CheckIdentity, asking, check_again, sweep
@@ -33,7 +35,12 @@ LONGEST_S = 30
 
 
 @pytest.fixture(scope="module", autouse=True)
-def register(sandboxes: Sandboxes) -> Sandboxes:
+async def register(sandboxes: Sandboxes, environment: dict[str, str]) -> Sandboxes:
+    """The register, its breaker held closed: each test has faults of its own."""
+    database = Database(environment["LOKET_DATABASE_URL"], pool_size=1, name="test")
+    async with database.begin() as connection:
+        await hold_breaker(connection, ("dukcapil", ""), "closed", "each test has faults of its own", "test")
+    await database.close()
     return sandboxes
 
 

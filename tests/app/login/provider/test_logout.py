@@ -1,6 +1,6 @@
 """Logged out once is logged out everywhere; and only by whoever the session is."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import jwt
 import pytest
@@ -111,13 +111,15 @@ async def test_a_device_that_is_ended_ends_its_applications(
 
 
 async def test_applications_are_told_until_they_listen(
-    api: Api, worker: Running, listening: Listening, visitor: Visitor, people: People
+    api: Api, start_process: Callable[..., Running], listening: Listening, visitor: Visitor, people: People
 ) -> None:
     """However the session ended: here from the device list, without a browser."""
     told = await register(api, "told", backchannel_logout_uri=listening.url)
     citizen = await people.make()
     tokens = await logged_in(api, told, visitor, citizen)
     assert (await citizen.client.delete("/v1/me/sessions")).status_code == 204
+    # Not sooner: it would send the login's code, and erase it, before this test has read it.
+    start_process("work")
     await until(lambda: len(listening.told) >= 2, 60)
     async with api.client() as http:
         keys = jwt.PyJWKSet.from_dict((await http.get("/.well-known/jwks.json")).json())
