@@ -57,6 +57,9 @@ async def test_the_others_are_delivered_while_the_backlog_waits(
     waiting = BACKLOG - await settled(tables, first)
     assert waiting > BACKLOG / 2, (waiting, late)
     assert late[0] <= 2 * statistics.median(alone) + GRACE_S, (late, alone)
+    # What it has in hand is ended while the agency is still there.
+    await slow.heal()
+    worker.stop()
 
 
 async def progressed(tables: Tables, first: dict[str, Any]) -> None:
