@@ -35,7 +35,7 @@ PATIENCE_S = 20.0
 # A lost answer is looked up soon, but not before the agency's own transaction had time to end.
 LOOK_AGAIN_S = 1.0
 # Under maintenance a delivery looks again after this; where an operator ends it, what waits is woken.
-LONGEST_STAY_S = 60.0
+LONGEST_STAY_S = 15.0
 # A turn further away than this is waited for in the queue.
 LONGEST_TURN_S = 2.0
 NOT_ASKED = ("breaker_open", "busy", "rate")

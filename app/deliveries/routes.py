@@ -58,7 +58,8 @@ CaseFilter = Annotated[
     str | None,
     QueryParameter(max_length=24, pattern=r"^[0-9A-Z-]+$", description="Only those of this case, by its number."),
 ]
-JobId = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
+# Below what a JSON number holds exactly: others read the limit from the contract as one.
+JobId = Annotated[int, PathParameter(ge=1, le=2**53 - 1)]
 
 
 def provide_wanted(

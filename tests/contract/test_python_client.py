@@ -70,7 +70,7 @@ async def test_logs_in_reads_and_opens(made: Path, api: Api, citizen: Citizen, s
     )
     code = await code_sent_to(citizen.person.phone, sandboxes)
     tokens = await part("api.login.answer_challenge").asyncio(
-        asked.challenge_id, client=anybody, body=models.ChallengeRequest(method="otp", code=code)
+        asked.challenge_id, client=anybody, body=models.OtpAnswer(method="otp", code=code)
     )
     mine = part("client").AuthenticatedClient(
         base_url=api.url, token=tokens.access_token, raise_on_unexpected_status=True
