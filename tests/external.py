@@ -35,7 +35,6 @@ SUITE = [
     *SERVER_TESTS,
     *(f"tests/app/{folder}" for folder in ("cases", "catalog", "inbox", "readiness")),
     *(f"tests/app/login/test_{part}.py" for part in ("entry", "refresh", "registration", "revocations")),
-    "tests/app/test_asking.py",
     "tests/chaos/test_exactly_once.py",
     "tests/services/permits",
     "tests/structure/test_migrations.py",
