@@ -37,6 +37,7 @@ def test_the_api_is_back_soon_and_was_never_down_itself(ground: Ground, tell: Te
     assert ground.pid("api-0") == serving
 
 
+@pytest.mark.timeout(600)
 def test_nothing_is_lost_or_doubled_by_it(ground: Ground) -> None:
     report = run_on(ground, Plan(cases=4000, seed=14, seconds=10, kills=("postgres",), shape=ground.shape))
     assert report.holds, table(report)
