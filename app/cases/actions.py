@@ -7,8 +7,8 @@ from uuid import UUID
 
 import msgspec
 
-from app.cases.applicants import load_applicant, load_applicant_numbered
-from app.cases.casedata import FORM_CONTEXT
+from app.cases.applicants import load_applicant, load_numbered
+from app.cases.casedata import FORM_CONTEXT, applicant
 from app.cases.filled import (
     Filled,
     attachments_of,
@@ -72,16 +72,28 @@ async def store_case(
 ) -> tuple[Mapping[str, Any], DeliveryRow]:
     """A new case and its delivery, without a job. Raises as `filled_in`; Conflict where its lane takes one only."""
     filled = filled_in(caller, new, tools)
-    applicant, running = await load_applicant_numbered(connection, caller.id, tools)
-    check_rules(filled, applicant, tools)
-    case = new_row(caller, filled, running, "submitted", tools)
-    told = {"id": case.id, "module": case.module, "service": case.service, "backend": case.backend}
-    delivery, entry = prepared(told, applicant, Handover("submit", caller.id, filled.data), tools)
-    await check_lane(connection, (case.module, case.citizen_id), delivery, tools)
-    row, taken = await store_submission(connection, Submission(case, delivery, entry, attachments_of(filled)))
+    facts = await load_numbered(connection, caller.id)
+    submission = await submission_of(connection, caller, filled, facts, tools)
+    row, taken = await store_submission(connection, submission)
     check_files(filled, taken)
-    await keep_given(connection, caller.id, case.id, filled.form.consents(filled.data), tools.catalog)
-    return row, delivery
+    await keep_given(connection, caller.id, row["id"], filled.form.consents(filled.data), tools.catalog)
+    return row, submission.delivery
+
+
+async def submission_of(
+    connection: Connection, caller: Caller, filled: Filled, facts: Mapping[str, Any], tools: CaseTools
+) -> Submission:
+    """All that handing it in stores. `facts`: a row with APPLICANT_COLUMNS and the next `running` number.
+
+    Raises Unprocessable for what the module's rules refuse, Conflict where the lane takes one case only.
+    """
+    asking = applicant(facts, tools)
+    check_rules(filled, asking, tools)
+    case = new_row(caller, filled, facts["running"], "submitted", tools)
+    told = {"id": case.id, "module": case.module, "service": case.service, "backend": case.backend}
+    delivery, entry = prepared(told, asking, Handover("submit", caller.id, filled.data), tools)
+    await check_lane(connection, (case.module, case.citizen_id), delivery, tools)
+    return Submission(case, delivery, entry, attachments_of(filled))
 
 
 async def change_draft(

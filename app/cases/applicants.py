@@ -26,10 +26,9 @@ async def load_applicant(connection: Connection, citizen_id: UUID, tools: CaseTo
     return applicant(await _load(connection, citizen_id, numbered=False), tools)
 
 
-async def load_applicant_numbered(connection: Connection, citizen_id: UUID, tools: CaseTools) -> tuple[Applicant, int]:
-    """The applicant, and the next running number for their case, in one round trip. Raises Unauthenticated."""
-    row = await _load(connection, citizen_id, numbered=True)
-    return applicant(row, tools), row["running"]
+async def load_numbered(connection: Connection, citizen_id: UUID) -> Mapping[str, Any]:
+    """The applicant's row, with the next `running` number for their case, in one round trip. Raises Unauthenticated."""
+    return await _load(connection, citizen_id, numbered=True)
 
 
 async def _load(connection: Connection, citizen_id: UUID, *, numbered: bool) -> Mapping[str, Any]:

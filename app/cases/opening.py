@@ -1,7 +1,6 @@
 """Handing in a new case for later delivery, the write every citizen waits for: one statement reads all it depends on,
 one writes all that comes of it and commits by itself."""
 
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -10,11 +9,10 @@ from litestar import Response
 
 from app.asking import said_for
 from app.backends.actions import QUEUE_PREFIX
-from app.cases.actions import check_lane
+from app.cases.actions import submission_of
 from app.cases.applicants import APPLICANT_COLUMNS
-from app.cases.casedata import applicant
-from app.cases.filled import Filled, attachments_of, check_files, check_rules, filled_in, new_row
-from app.cases.handover import DeliveryJob, Handover, prepared
+from app.cases.filled import Filled, check_files, filled_in
+from app.cases.handover import DeliveryJob
 from app.cases.idempotency import KeyedRequest, answer_of, key_values, stored_answer
 from app.cases.once import Once, answered
 from app.cases.schemas import NewCase
@@ -66,21 +64,11 @@ async def hand_in(write: Once, new: NewCase, key: str) -> Response[Any]:
         if facts["fingerprint"] is not None:
             return answered(answer_of(facts, keyed, write.tools.vault), replayed=True)
         filled = filled_in(write.caller, new, write.tools)
-        submission = await _submission(connection, write, filled, facts)
+        submission = await submission_of(connection, write.caller, filled, facts, write.tools)
         answer = write.told(_row_of(submission.case), 202)
         if await _stored(connection, write, filled, submission, key_values(keyed, answer, write.tools.vault)):
             return answered(answer)
     return await _quicker(write, keyed)
-
-
-async def _submission(connection: Connection, write: Once, filled: Filled, facts: Mapping[str, Any]) -> Submission:
-    asking = applicant(facts, write.tools)
-    check_rules(filled, asking, write.tools)
-    case = new_row(write.caller, filled, facts["running"], "submitted", write.tools)
-    told = {"id": case.id, "module": case.module, "service": case.service, "backend": case.backend}
-    delivery, entry = prepared(told, asking, Handover("submit", asking.citizen_id, filled.data), write.tools)
-    await check_lane(connection, (case.module, case.citizen_id), delivery, write.tools)
-    return Submission(case, delivery, entry, attachments_of(filled))
 
 
 def _row_of(case: CaseRow) -> dict[str, Any]:
