@@ -1,9 +1,4 @@
-"""What every adapter of the social aid port promises: checks against its sandbox or, where they only read, the agency.
-
-A sandbox's register knows the household of the demo's citizen Siti, with others in it, and not Rahmat. It records a
-matter handed over as one effect under our reference, its own moves as effects called "work"; its `work` of a matter
-moves it one step, or knows the steps "visit" (planned), "visited", "accept" and "reject".
-"""
+"""What every adapter of the social aid port promises: checks against its sandbox or, where they only read, the agency."""
 
 import secrets
 from collections.abc import Sequence
@@ -20,6 +15,9 @@ from app.sandbox.checks import EFFECT_MODES, NO_EFFECT_MODES, failure, given, su
 from app.sandbox.port import Check, ContractBroken, Workbench, require
 from services.social_aid.port import AidRequest, HouseholdAid, Matter, Photo, SocialAidPort
 
+# A sandbox's register knows the household of the demo's citizen Siti, with others in it, and not Rahmat. It records what
+# is handed over as one effect under our reference, its own moves as effects called "work"; its `work` moves a matter
+# one step, or to "visit" (planned), "visited", "accept" or "reject".
 MEMBER, NOBODY, NOBODYS = "3571024505909001", "3571010101759004", "0" * 16
 MALFORMED = ("", "1", "357102450590900x", "35710245059090010", "../../etc/passwd", "3571024505909001\u0000")
 NATIONAL = {"pkh", "sembako", "pbi_jk"}
@@ -28,8 +26,8 @@ _CLOCKS_APART = timedelta(seconds=5)
 _LETTERS = str.maketrans("0123456789", "ghijklmnop")
 # The smallest picture there is: one white pixel.
 _PIXEL = bytes.fromhex(
-    "89504e470d0a1a0a0000000d494844520000000100000001080000000"
-    "03a7e9b550000000a4944415478da63f80f00010101003c1e5a8e0000000049454e44ae426082"
+    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b55"
+    "0000000a4944415478da63f80f00010101001cb08c990000000049454e44ae426082"
 )
 
 Kind = Literal["proposal", "objection", "certificate"]
