@@ -1,4 +1,4 @@
-"""What every adapter of the social aid port promises: checks against its sandbox or, where they only read, the agency."""
+"""What every adapter of the social aid port promises: checks against a sandbox or, where they only read, the agency."""
 
 import secrets
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from app.sandbox.checks import EFFECT_MODES, NO_EFFECT_MODES, failure, given, su
 from app.sandbox.port import Check, ContractBroken, Workbench, require
 from services.social_aid.port import AidRequest, HouseholdAid, Matter, Photo, SocialAidPort
 
-# A sandbox's register knows the household of the demo's citizen Siti, with others in it, and not Rahmat. It records what
+# A sandbox's register knows the household of the demo's Siti, with others in it, and not Rahmat. It records what
 # is handed over as one effect under our reference, its own moves as effects called "work"; its `work` moves a matter
 # one step, or to "visit" (planned), "visited", "accept" or "reject".
 MEMBER, NOBODY, NOBODYS = "3571024505909001", "3571010101759004", "0" * 16
