@@ -1,1 +1,1 @@
-"""The frame that every page stands in: one environment, one stylesheet, one layout. How to add a page: docs/pages.md."""
+"""The frame every page stands in: one environment, one stylesheet, one layout. docs/pages.md says how to add a page."""
