@@ -10,9 +10,10 @@ from litestar.params import FromPath, JSONBody
 from app.backends.actions import Plan, Window
 from app.cases.tools import CaseTools
 from app.dashboards.systems.reads import read_system
-from app.dashboards.systems.schemas import MaintenanceView, MaintenanceWanted, SystemView
+from app.dashboards.systems.schemas import MaintenanceWanted, SystemView
 from app.deliveries.acting import acting_of
 from app.deliveries.backend_routes import READS, BackendName
+from app.deliveries.backends import WindowView
 from app.deliveries.maintenance import end_for, plan_for
 from app.login.guards import OfficerRequest, officer
 from app.problems import problems
@@ -52,7 +53,7 @@ async def plan_backend_maintenance(
     data: JSONBody[MaintenanceWanted],
     request: OfficerRequest,
     cases: NamedDependency[CaseTools],
-) -> MaintenanceView:
+) -> WindowView:
     plan = Plan(
         backend=backend, service=data.service, starts_at=data.starts_at, ends_at=data.ends_at, reason=data.reason
     )
@@ -73,15 +74,15 @@ async def plan_backend_maintenance(
 )
 async def end_backend_maintenance(
     window_id: FromPath[UUID], request: OfficerRequest, cases: NamedDependency[CaseTools]
-) -> MaintenanceView:
+) -> WindowView:
     async with cases.database.begin() as connection:
         window = await end_for(connection, acting_of(request.user), window_id, cases)
     await cases.backends.controls.announce()
     return shown(window)
 
 
-def shown(window: Window) -> MaintenanceView:
-    return MaintenanceView(window.id, window.backend, window.service, window.starts_at, window.ends_at, window.reason)
+def shown(window: Window) -> WindowView:
+    return WindowView(window.id, window.starts_at, window.ends_at, window.service, window.reason)
 
 
 ROUTES: list[Any] = [read_one_backend, plan_backend_maintenance, end_backend_maintenance]

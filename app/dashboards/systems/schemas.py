@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from typing import Annotated
-from uuid import UUID
 
 import msgspec
 
@@ -40,14 +39,3 @@ class MaintenanceWanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     reason: Reason
     starts_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     service: Annotated[str, msgspec.Meta(max_length=63, pattern=r"^([a-z][a-z0-9-]*)?$")] = ""
-
-
-class MaintenanceView(msgspec.Struct):
-    """Maintenance as it stands after what was done. Without `ends_at` a pause."""
-
-    id: UUID
-    backend: str
-    service: str
-    starts_at: datetime
-    ends_at: datetime | None
-    reason: str
