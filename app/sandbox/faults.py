@@ -1,8 +1,7 @@
 """Faults on demand: what one is, which calls it hits, and how it spoils an answer on the wire.
 
 Before the backend's own work, so without an effect: hang, error_500, error_503, reset, bad_auth. After it, so with the
-effect done: lost_answer, malformed, slow_body, huge_body. late_effect: the connection is lost at once, and the work
-done `latency_ms` later all the same.
+effect done: lost_answer, malformed, slow_body, huge_body; late_effect: `latency_ms` after the connection was lost.
 """
 
 import asyncio
