@@ -283,6 +283,17 @@ def verify() -> None:
     sys.exit(0 if whole else 1)
 
 
+@audit.command("verify-export")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def verify_export(file: Path) -> None:
+    """Prove that an exported access log is what the record says, and all of it. Status 1 where it is not."""
+    from app.audit.checking import check_exported
+
+    told, proven = asyncio.run(check_exported(_with_servers(), file.read_bytes()))
+    click.echo(told)
+    sys.exit(0 if proven else 1)
+
+
 @loket.command("check-agency")
 @click.argument("name")
 def check_agency(name: str) -> None:
