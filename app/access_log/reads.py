@@ -72,7 +72,6 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     below the id `before`."""
 
     limit: int
-    zone: str
     before: int = NEWEST
     since: date | None = None
     until: date | None = None
@@ -94,13 +93,13 @@ async def ids_of(database: Database, citizen_id: UUID) -> Sequence[UUID]:
     return found
 
 
-async def rows_about(database: Database, mine: Sequence[UUID], asked: Asked) -> Sequence[Row]:
-    """Newest first."""
+async def rows_about(database: Database, mine: Sequence[UUID], asked: Asked, zone: str) -> Sequence[Row]:
+    """Newest first; `zone` is the city's."""
     where, given = [_OF_KIND[asked.kind]], [list(mine), asked.before, asked.limit]
     for day, comparison in ((asked.since, "at >= (${day}::date::timestamp"), (asked.until, "at < ((${day}::date + 1)")):
         if day is not None:
             where.append(f"{comparison.format(day=len(given) + 1)}::timestamp AT TIME ZONE ${len(given) + 2}::text)")
-            given += [day, asked.zone]
+            given += [day, zone]
     return await _named(database, " AND ".join(where), given)
 
 

@@ -49,7 +49,6 @@ Until = Annotated[str | None, _day_filter("until", "Up to this day, all of it.")
 
 
 def provide_asked(
-    catalog: NamedDependency[Catalog],
     actor: KindFilter = None,
     since: Since = None,
     until: Until = None,
@@ -62,7 +61,6 @@ def provide_asked(
     kind = next((each for each in get_args(ActorKind) if each == actor), None)
     return Asked(
         limit=limit,
-        zone=str(catalog.timezone),
         before=before,
         since=_day(since, "since"),
         until=_day(until, "until"),
@@ -91,7 +89,7 @@ async def list_access_log(
     asked: NamedDependency[Asked],
 ) -> AccessPage:
     mine = await ids_of(database, caller.id)
-    rows = await rows_about(database, mine, replace(asked, limit=asked.limit + 1))
+    rows = await rows_about(database, mine, replace(asked, limit=asked.limit + 1), str(catalog.timezone))
     words = Words(catalog, vault, language, _texts(mine))
     more = len(rows) > asked.limit
     shown = rows[: asked.limit]

@@ -2,6 +2,7 @@
 log against both."""
 
 import time
+from collections.abc import Awaitable, Callable
 
 import asyncpg
 
@@ -47,3 +48,10 @@ async def check_exported(settings: Settings, exported: bytes) -> tuple[str, bool
     anchored = sum(row.position is not None and row.position <= reached for row in evidence.chained)
     rows = f"{len(evidence.chained)} rows stand in the chain ({anchored} under the anchor the export carries), "
     return f"{rows}{evidence.pending} were not chained yet; the chain is {told}", is_whole
+
+
+async def tell(checked: Awaitable[tuple[str, bool]], echo: Callable[[str], None]) -> int:
+    """What was found, said; the status of the command."""
+    told, is_whole = await checked
+    echo(told)
+    return 0 if is_whole else 1

@@ -134,7 +134,8 @@ async def test_pages_follow_each_other_newest_first(people: People, database: Da
     async with database.begin() as connection:
         for number in range(7):
             await record_on(connection, entry(citizen, actor_kind="officer", fields=(f"n{number}",)))
-    seen, cursor = [], {}
+    seen: list[str] = []
+    cursor: dict[str, str] = {}
     while True:
         page = (await citizen.get(PATH, limit="3", **cursor)).json()
         seen += [each["fields"][0]["name"] for each in page["items"]]
