@@ -1,1 +1,1 @@
-"""What officers see once they are logged in: pages and the same as JSON, one folder for each of their rooms."""
+"""Pages and figures of officers after login, and the same over HTTP for agencies' own dashboards."""
