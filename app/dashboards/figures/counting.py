@@ -23,7 +23,7 @@ VERSION = 1
 OVERLAP = timedelta(minutes=5)
 # What neither came lately nor with a time of lately is found by comparing.
 COMPARE_EVERY = timedelta(hours=1)
-BATCH = 2000
+BATCH = 1000
 _FIRST = UUID(int=0)
 _LOCK = 7_216_540_731
 _FINAL = ", ".join(f"'{status}'" for status in sorted(FINAL))
