@@ -7,7 +7,7 @@
 # household         POST /keluarga/cari                      nik or no_kk                           anggota, bantuan
 # submit            POST /pengajuan                          JSON, or `data` (JSON) with `foto`     nomor
 # find              POST /pengajuan/cari                     referensi (ours)                       as matter
-# matter            GET  /pengajuan/{nomor}                                                         tahapan, kunjungan, hasil
+# matter            GET  /pengajuan/{nomor}                                                         tahapan, hasil
 # answer, withdraw  POST /pengajuan/{nomor}/jawaban, /batal  pertanyaan and jawaban; alasan         nomor
 # certificate       POST /surat-keterangan/cek               nomor                                  nama, desil, dates
 #
