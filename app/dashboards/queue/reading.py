@@ -33,6 +33,7 @@ CASE_COLUMNS = f"""
 {ITEM_COLUMNS}, cases.citizen_id, cases.form_version, cases.form_enc, cases.question, cases.product, cases.last_event
 """
 ONE = f"SELECT {CASE_COLUMNS} FROM cases WHERE cases.id = $1 AND ($2 = '' OR cases.agency = $2) AND {HANDED}"  # noqa: S608 - constants of ours
+_HELD = f"SELECT {CASE_COLUMNS} FROM cases WHERE cases.id = $1 AND cases.agency = $2 AND {HANDED} FOR UPDATE OF cases"  # noqa: S608 - constants of ours
 _EVENTS = "SELECT seq, at, kind, status, data FROM case_events WHERE case_id = $1 ORDER BY seq LIMIT 500"
 _DELIVERIES = """
 SELECT id, operation, state, created_at, finished_at, reference, reason FROM deliveries WHERE case_id = $1
@@ -47,7 +48,7 @@ _FILE = """
 SELECT attachments.*, cases.citizen_id AS applicant_id FROM attachments JOIN cases ON cases.id = attachments.case_id
 WHERE attachments.id = $1 AND cases.id = $2 AND cases.agency = $3 AND cases.submitted_at IS NOT NULL
 """
-SEEN = ("applicant", "form", "timeline", "files", "messages")
+SEEN = ("name", "nik", "phone", "form", "attachments", "timeline", "messages")
 
 
 class File(msgspec.Struct, frozen=True):
@@ -59,8 +60,8 @@ class File(msgspec.Struct, frozen=True):
 
 
 async def held(connection: Connection, officer: Officer, case_id: UUID) -> Mapping[str, Any]:
-    """The row of a case that this officer may see, locked until the transaction ends. Raises NotFound."""
-    return await _one(connection, f"{ONE} FOR UPDATE OF cases", officer, case_id)
+    """The row of a case of this officer's own agency, locked until the transaction ends. Raises NotFound."""
+    return await _one(connection, _HELD, officer, case_id)
 
 
 async def read_case(officer: Officer, case_id: UUID, tools: CaseTools, language: Language) -> OfficerCase:
@@ -100,7 +101,7 @@ async def read_file(
     row: Mapping[str, Any] | None = await connection.fetchrow(_FILE, attachment_id, case_id, officer.agency)
     if row is None:
         raise NotFound("attachment_not_found")
-    look = Look("case.file_read", row["applicant_id"], ("file",), object_id=str(case_id))
+    look = Look("case.file_read", row["applicant_id"], ("attachments",), object_id=str(case_id))
     await audit(connection, officer, look)
     return attachments.name_of(row, tools.vault), row["media_type"]
 
