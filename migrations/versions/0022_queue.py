@@ -81,7 +81,7 @@ def _indexes() -> None:
     """Each list of the queue reads its page from one of these, in order."""
     handed = "submitted_at IS NOT NULL"
     newest = sa.text("id DESC")
-    for name, columns, where in (
+    listed: Sequence[tuple[str, Sequence[str | sa.TextClause], str]] = (
         ("ix_cases_handed", ["agency", newest], handed),
         ("ix_cases_handed_status", ["agency", "status", newest], handed),
         ("ix_cases_handed_service", ["service", newest], handed),
@@ -93,5 +93,6 @@ def _indexes() -> None:
             ["agency", "delivery_state", newest],
             "submitted_at IS NOT NULL AND delivery_state <> 'delivered'",
         ),
-    ):
+    )
+    for name, columns, where in listed:
         op.create_index(name, "cases", columns, unique=False, postgresql_where=sa.text(where))

@@ -87,7 +87,7 @@ async def _read(
         "may": powers(officer, row, tools),
     }
     if not handles(officer):
-        nameless = [TimelineEvent(*(each[name] for name in ("seq", "at", "kind", "status")), "", {}) for each in lines]
+        nameless = [TimelineEvent(each["seq"], each["at"], each["kind"], each["status"], "", {}) for each in lines]
         return OfficerCase(**whole, **_NOTHING, timeline=nameless)
     await audit(connection, officer, Look("case.read", row["citizen_id"], SEEN, object_id=str(case_id)))
     timeline = [event_view(each, tools.vault, language) for each in lines]

@@ -80,25 +80,25 @@ Sought = Annotated[
 ]
 
 
+def provide_standing(
+    status: StatusFilter = None, clock: ClockFilter = None, delivery: DeliveryFilter = None
+) -> dict[str, str | None]:
+    return {"status": status, "clock": clock, "delivery": delivery}
+
+
 def provide_filters(
+    standing: NamedDependency[dict[str, str | None]],
     service: ServiceFilter = None,
-    status: StatusFilter = None,
-    clock: ClockFilter = None,
-    delivery: DeliveryFilter = None,
     assignee: AssigneeFilter = None,
     agency: AgencyFilter = None,
 ) -> Filters:
-    return msgspec.convert(
-        {
-            "service": service,
-            "status": status,
-            "clock": clock,
-            "delivery": delivery,
-            "assignee": assignee,
-            "agency": agency,
-        },
-        Filters,
-    )
+    return msgspec.convert({**standing, "service": service, "assignee": assignee, "agency": agency}, Filters)
+
+
+FILTERS = {
+    "standing": Provide(provide_standing, sync_to_thread=False),
+    "filters": Provide(provide_filters, sync_to_thread=False),
+}
 
 
 @get(
@@ -107,7 +107,7 @@ def provide_filters(
     operation_id="list_officer_cases",
     summary="The agency's cases",
     description="Nothing here names a citizen. Officers see their own agency's; `city_admin` and `auditor` all.",
-    dependencies={"filters": Provide(provide_filters, sync_to_thread=False)},
+    dependencies=FILTERS,
     tags=TAGS,
     responses=problems("cursor_invalid", "forbidden", 422),
 )

@@ -80,7 +80,9 @@ async def test_pages_join_without_gap_or_repetition(
     for _ in range(4):
         handed = await hand_in(citizen)
         await tables.run("UPDATE cases SET due_on = '2026-01-05' WHERE id::text = $1", handed["id"])
-    whole, paged, cursor = await numbers(operator, **clock), [], {}
+    paged: list[str] = []
+    cursor: dict[str, str] = {}
+    whole = await numbers(operator, **clock)
     while True:
         page = (await operator.get(CASES, limit="3", **clock, **cursor)).json()
         paged += [each["number"] for each in page["items"]]
