@@ -108,10 +108,9 @@ async def note_search(connection: Connection, auditor: Officer, action: str, wan
             action=action,
             subject_id=wanted.subject,
             object_kind="audit",
-            object_id="",
+            object_id=" ".join(wanted.told),
             purpose="audit",
             legal_basis="uu-27-2022",
-            fields=wanted.told,
         ),
     )
 

@@ -78,11 +78,11 @@ async def test_the_search_is_in_the_record_and_no_nik_is(officers: Officers, peo
     await searched(auditor, subject=str(citizen.id), action="case.read")
     assert (await auditor.get(f"{AUDIT}/export", subject=str(citizen.id))).status_code == 200
     rows = await tables.rows(
-        "SELECT action, subject_id, fields FROM audit_rows WHERE actor_id = $1 ORDER BY id", str(auditor.id)
+        "SELECT action, subject_id, object_id FROM audit_rows WHERE actor_id = $1 ORDER BY id", str(auditor.id)
     )
     assert [row["action"] for row in rows] == ["audit.subject_sought", "audit.searched", "audit.exported"]
     assert {row["subject_id"] for row in rows} == {citizen.id}
-    assert "action=case.read" in rows[1]["fields"]
+    assert "action=case.read" in rows[1]["object_id"]
     assert await tables.value("SELECT count(*) FROM audit_rows t WHERE t::text LIKE $1", f"%{citizen.person.nik}%") == 0
 
 
