@@ -21,7 +21,10 @@ def photo(kind: str = "JPEG", *, place: dict[int, Any] | None = None, orientatio
     exif = Image.Exif()
     exif[ExifTags.Base.Model] = SECRET
     exif[ExifTags.Base.Orientation] = orientation
-    shot: dict[int, Any] = {ExifTags.Base.DateTimeOriginal: given.get("taken", "2026:11:20 09:30:00"), ExifTags.Base.MakerNote: SECRET}
+    shot: dict[int, Any] = {
+        ExifTags.Base.DateTimeOriginal: given.get("taken", "2026:11:20 09:30:00"),
+        ExifTags.Base.MakerNote: SECRET,
+    }
     if "offset" in given:
         shot[ExifTags.Base.OffsetTimeOriginal] = given["offset"]
     exif.get_ifd(ExifTags.IFD.Exif).update(shot)
