@@ -65,7 +65,7 @@ class SocialAidCases(CaseHandler):
         left_out = {*_ASKED_FOR, *_NOT_HANDED_OVER, *_TOLD_WITH_PHOTOS}
         asked = {name: form.get(name, "") for name in _ASKED_FOR}
         return AidRequest(
-            **{name: str(value) for name, value in asked.items()},  # type: ignore[arg-type]  # names of text fields
+            **{name: str(value) for name, value in asked.items()},
             reference=case.number,
             kind=self._rules[case.service].kind,
             applicant_nik=case.applicant.nik,

@@ -1,6 +1,7 @@
 """What the agency told, as a reader sees it: in the reader's language, NIKs masked, nothing left out in silence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from datetime import date
 from itertools import groupby
 from uuid import UUID
 
@@ -31,9 +32,7 @@ from services.social_aid.schemas import (
     VisitView,
 )
 
-_NATIONAL = tuple(
-    Programme(code="", kind=kind, name="", owner="national") for kind in ("pkh", "sembako", "pbi_jk")
-)
+_NATIONAL = tuple(Programme(code="", kind=kind, name="", owner="national") for kind in ("pkh", "sembako", "pbi_jk"))
 _VALIDITIES: Mapping[bool | None, Validity] = {True: "valid", False: "expired", None: "unknown"}
 
 
@@ -52,7 +51,7 @@ def entitlements_view(household: Household, listed: Listed, language: Language) 
         language,
     )
     return EntitlementsView(
-        state=_freshness(household.seen),
+        state=_freshness(is_stale=household.seen.is_stale),
         as_of=aid.as_of,
         updated_on=aid.updated_on,
         notice=text("social_aid.notice.entitlements", language),
@@ -82,7 +81,7 @@ def matter_view(case_id: UUID, found: Found, language: Language) -> MatterView:
         case_number=found.case_number,
         service=found.service,
         title=_title(found.service, language),
-        state=_freshness(found.seen),
+        state=_freshness(is_stale=found.seen.is_stale),
         as_of=found.seen.as_of,
         notice=text("social_aid.notice.decision", language),
         visit=_visit(matter.visit, language) if matter.visit else None,
@@ -106,7 +105,7 @@ def certificate_view(case_id: UUID, proof: Proof, check_url: str, language: Lang
         issued_on=certificate.issued_on,
         valid_until=certificate.valid_until,
         validity=_VALIDITIES[is_valid(certificate)],
-        state=_freshness(proof.seen),
+        state=_freshness(is_stale=proof.seen.is_stale),
         as_of=certificate.proven_at,
         check_url=check_url,
     )
@@ -160,7 +159,7 @@ class Shown(msgspec.Struct, frozen=True):
         )
 
 
-def _period(told: Entitlement) -> tuple[object, ...]:
+def _period(told: Entitlement) -> tuple[date, date]:
     return told.begins_on, told.ends_on
 
 
@@ -203,8 +202,8 @@ def _outcome(told: Outcome, language: Language) -> OutcomeView:
     return OutcomeView(told.decision, words, told.decided_by, told.decided_on, told.reasons)
 
 
-def _freshness(seen: Seen[object]) -> Freshness:
-    return "stale" if seen.is_stale else "fresh"
+def _freshness(*, is_stale: bool) -> Freshness:
+    return "stale" if is_stale else "fresh"
 
 
 def _title(slug: str, language: Language) -> str:
