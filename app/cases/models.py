@@ -54,12 +54,6 @@ class Case(Base):
         ),
         Index("ix_cases_citizen_id_id", "citizen_id", text("id DESC")),
         Index(
-            "ix_cases_linked",
-            "backend",
-            text("submitted_at DESC"),
-            postgresql_where=text("agency_reference IS NOT NULL"),
-        ),
-        Index(
             "ix_cases_due_refresh",
             "backend",
             "next_refresh_at",
@@ -136,6 +130,12 @@ class Delivery(Base):
             "ix_deliveries_standing",
             "lane",
             postgresql_where=text("operation = 'submit' AND state IN ('delivered', 'needs_operator')"),
+        ),
+        Index(
+            "ix_deliveries_given",
+            "backend",
+            "finished_at",
+            postgresql_where=text("operation = 'submit' AND state = 'delivered'"),
         ),
         Index("ix_deliveries_operator", "lane", postgresql_where=text("state = 'needs_operator'")),
         Index(

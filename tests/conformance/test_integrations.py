@@ -34,6 +34,7 @@ FILES = {
     "sandbox.toml": "what that server knows from the start",
     "sandbox_bus.py": "the bus before that server",
     "households.py": "the households in the pretended office's register",
+    "numbers.py": "how the backend numbers what it takes in",
     "office.py": "the pretended office behind that server",
     "forms.py": "our values as its fields",
     "lists.py": "its own lists of codes",
