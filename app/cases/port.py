@@ -86,13 +86,15 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """Where the matter stands at the agency, whole, as told now."""
+    """Where the matter stands at the agency, whole, as told now. `reason_code`: what figures count a refusal under
+    (app.cases.refusals), told by its words where the agency has no code for it."""
 
     status: Status
     steps: Sequence[Step] = ()
     question: str = ""
     reason: str = ""
     product: Mapping[str, str] = {}
+    reason_code: str = ""
 
 
 class CaseHandler(ABC):

@@ -1,18 +1,17 @@
-"""The service's wire: its addresses, its envelope and its refusals. What a row means is the adapter's business.
+"""The service's wire: its addresses, its envelope and its refusals. What a row means is the adapter's business."""
 
-Every answer is `{"sukses", "kode", "pesan", "data"}`; a refusal has `sukses` false. Below the API's version:
-
-| operation | address | asked | answered (`data`) |
-| household | POST /keluarga/cari | nik or no_kk | keluarga with anggota and bantuan |
-| programmes | GET /program | | a list |
-| submit | POST /pengajuan | JSON, or multipart: `data` (JSON) and `foto` | nomor |
-| find | POST /pengajuan/cari | referensi (ours) | pengajuan |
-| matter | GET /pengajuan/{nomor} | | pengajuan with tahapan, kunjungan, hasil |
-| answer, withdraw | POST /pengajuan/{nomor}/jawaban, /batal | jawaban, alasan | nomor |
-| certificate | POST /surat-keterangan/cek | nomor | surat |
-
-What names a person stands in a body, never in an address. A `referensi` is registered once, however often it is sent.
-"""
+# Every answer is {"sukses", "kode", "pesan", "data"}; a refusal has `sukses` false. Below the API's version on the bus:
+#
+# operation         address                                  asked                                  answered in `data`
+# programmes        GET  /program                                                                   list of programmes
+# household         POST /keluarga/cari                      nik or no_kk                           anggota, bantuan
+# submit            POST /pengajuan                          JSON, or `data` (JSON) with `foto`     nomor
+# find              POST /pengajuan/cari                     referensi (ours)                       as matter
+# matter            GET  /pengajuan/{nomor}                                                         tahapan, hasil
+# answer, withdraw  POST /pengajuan/{nomor}/jawaban, /batal  pertanyaan and jawaban; alasan         nomor
+# certificate       POST /surat-keterangan/cek               nomor                                  nama, desil, dates
+#
+# What names a person stands in a body, never in an address. A `referensi` is registered once, however often it is sent.
 
 import re
 from collections.abc import Mapping, Sequence

@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-FEW, MANY = 300, 10_000
+FEW, MANY = 300, 50_000
 _FIRST_SERIAL, _SERIALS = 9101, 899
 _WOMEN_DAY = 40
 _SEED = 20_261_122

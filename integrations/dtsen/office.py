@@ -80,7 +80,6 @@ class Office:
         self.matters: dict[str, Matter] = {}
         self.references: dict[str, str] = {}
         self._changed: dict[str, Household] = {}
-        self._size = 0
         self._by_nik: dict[str, Household] = {}
         self._by_card: dict[str, Household] = {}
         self.letters: dict[str, Matter] = {}
@@ -88,9 +87,6 @@ class Office:
 
     def resize(self, count: int) -> None:
         """Know so many households; those that decisions have changed stay as they were changed."""
-        if count == self._size:
-            return
-        self._size = count
         self._by_nik, self._by_card = {}, {}
         for household in (*population(count), *self._changed.values()):
             self._enter(household)

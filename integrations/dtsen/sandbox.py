@@ -1,7 +1,7 @@
 """The social agency's service behind a pretended bus, with both their habits. The switches are in `quirks`.
 
 `work` moves one matter on, or all, by one step or to one: "receive", "visit" (planned), "visited", "missed", "ask",
-"accept", "reject".
+"accept", "reject". {"reference": "10000", "step": "import"}: a new extract arrives, with so many households.
 """
 
 import re
@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import web
 
 from app.sandbox.port import Effect, Handler, Ledger, Route, Sandbox
-from integrations.dtsen.households import FEW, MANY, START, Household
+from integrations.dtsen.households import MANY, START, Household
 from integrations.dtsen.office import STEPS, TRACKS, Kind, Matter, Office, local_now, payments
 from integrations.dtsen.sandbox_bus import BUS_HOPELESS, BUS_QUIRKS, PretendedBus
 
@@ -41,14 +41,10 @@ class DtsenSandbox(Sandbox):
     name: ClassVar[str] = "dtsen"
     quirks: ClassVar[Mapping[str, Sequence[str]]] = {
         **BUS_QUIRKS,
-        "households": ("few", "many"),
         "absent": ("404", "empty"),
         "references": ("refused_twice", "answered_again"),
         "open_matters": ("any_number", "one"),
-        "values": ("usual", "text", "number"),
-        "dates": ("iso", "dmy"),
-        "decile": ("number", "group"),
-        "before": ("nothing", "warnings"),
+        "spelling": ("tidy", "untidy", "numbers"),
     }
     hopeless: ClassVar[Sequence[tuple[str, str]]] = BUS_HOPELESS
 
@@ -78,6 +74,9 @@ class DtsenSandbox(Sandbox):
         if effect.operation == "submit":
             self._office.enter(msgspec.convert(data["matter"], Matter))
             return
+        if "households" in data:
+            self._office.resize(int(str(data["households"])))
+            return
         matter = self._office.matter(str(data["number"]))
         if effect.operation == "work":
             self._office.move(matter, str(data["step"]), datetime.fromisoformat(str(data["at"])))
@@ -91,14 +90,22 @@ class DtsenSandbox(Sandbox):
         self._bus.clear()
 
     def work(self, reference: str | None, step: str | None) -> Sequence[str]:
+        if step == "import":
+            return self._import(reference or "")
         if step not in (None, *STEPS):
-            raise ValueError(f"no step {step!r}: {', '.join(STEPS)}")
+            raise ValueError(f"no step {step!r}: {', '.join(STEPS)}, import")
         every = list(self._office.matters.values())
         chosen = [each for each in every if each.is_open] if reference is None else [self._office.matter(reference)]
         for matter in chosen:
             data = {"number": matter.number, "step": step or self._office.next_step(matter), "at": str(local_now())}
             self.ledger.record("work", matter.reference, data)
         return [matter.number for matter in chosen]
+
+    def _import(self, count: str) -> Sequence[str]:
+        if not (count.isdecimal() and 0 < int(count) <= MANY):
+            raise ValueError(f"an extract has 1 to {MANY} households")
+        self.ledger.record("work", "", {"households": int(count)})
+        return []
 
     def refuse_auth(self) -> web.Response:
         return self._bus.refuse_auth(self.quirk["faults"])
@@ -110,7 +117,6 @@ class DtsenSandbox(Sandbox):
             stopped = self._bus.stop(request, self.quirk)
             if stopped is not None:
                 return stopped
-            self._office.resize(MANY if self.quirk["households"] == "many" else FEW)
             try:
                 return await answer(request)
             except Refused as refused:
@@ -219,7 +225,7 @@ class DtsenSandbox(Sandbox):
 
     def _household_row(self, household: Household) -> dict[str, object]:
         village = household.village_code
-        group = self.quirk["decile"] == "group"
+        group = self.quirk["spelling"] == "untidy"
         decile: object = household.decile
         if decile is None:
             decile = "BELUM DITENTUKAN"
@@ -273,26 +279,25 @@ class DtsenSandbox(Sandbox):
         return self._written({"sukses": True, "kode": "OK", "pesan": "Berhasil", "data": data}, status)
 
     def _written(self, answer: Mapping[str, object], status: int) -> web.Response:
-        """As this copy writes values and days, and what PHP has to say before."""
-        warned = self.quirk["before"] == "warnings"
-        body = msgspec.json.encode(_spelt(answer, self.quirk["values"], self.quirk["dates"]))
+        """As this copy writes values and days; an untidy one with what PHP has to say before."""
+        warned = self.quirk["spelling"] == "untidy"
+        body = msgspec.json.encode(_spelt(answer, self.quirk["spelling"]))
         kind = "text/html" if warned else "application/json"
         return web.Response(status=status, body=(_WARNING if warned else b"") + body, content_type=kind)
 
 
-def _spelt(value: object, values: str, dates: str, name: str = "") -> object:
-    """Counts as text or numbers, NIK as numbers where this copy does so, days and times as it writes them."""
+def _spelt(value: object, way: str, name: str = "") -> object:
+    """Untidy: counts as text, days as people write them. Numbers: a NIK is one."""
     if isinstance(value, dict):
-        return {key: _spelt(each, values, dates, key) for key, each in value.items()}
+        return {key: _spelt(each, way, key) for key, each in value.items()}
     if isinstance(value, list):
-        return [_spelt(each, values, dates, name) for each in value]
-    if isinstance(value, datetime):
-        return value.strftime("%d-%m-%Y %H:%M:%S" if dates == "dmy" else "%Y-%m-%d %H:%M:%S")
+        return [_spelt(each, way, name) for each in value]
     if isinstance(value, date):
-        return value.strftime("%d-%m-%Y" if dates == "dmy" else "%Y-%m-%d")
-    if values == "text" and name in _NUMBERS and isinstance(value, int):
+        day = "%d-%m-%Y" if way == "untidy" else "%Y-%m-%d"
+        return value.strftime(f"{day} %H:%M:%S" if isinstance(value, datetime) else day)
+    if way == "untidy" and name in _NUMBERS and isinstance(value, int):
         return f"{value}.00" if name == "nominal" else str(value)
-    if values == "number" and name in ("nik", "no_kk", "nik_penerima"):
+    if way == "numbers" and name in ("nik", "no_kk", "nik_penerima"):
         return int(str(value))
     return value
 

@@ -17,12 +17,11 @@ API_KEY = "demo-dtsen-api-key"
 PLACE = ("kedirikota.go.id", "dtsen", "1.0")
 THROTTLED_S = 30
 # A token of each kind is good for so many calls; "lasting" ones until they are ended.
-_USES = {"one_use": 1, "five_uses": 5, "always_expired": 0}
+_USES = {"five_uses": 5, "always_expired": 0}
 _AUTH_WORDS = {
     900901: "Invalid Credentials",
     900902: "Missing Credentials",
     900903: "Access Token Expired",
-    900904: "Access Token Inactive",
 }
 # What is wrong with our subscription, and how the bus says so.
 _SUBSCRIPTIONS = {
@@ -39,8 +38,7 @@ _SUBSCRIPTIONS = {
 
 BUS_QUIRKS: Mapping[str, Sequence[str]] = {
     "faults": ("bare", "nested", "xml"),
-    "token": ("lasting", "five_uses", "one_use", "always_expired"),
-    "expired_as": ("900901", "900903", "900904"),
+    "token": ("lasting", "five_uses", "always_expired"),
     "subscription": ("active", *_SUBSCRIPTIONS),
     "throttling": ("none", "with_retry_after", "next_access_in_body", "without_a_time"),
 }
@@ -93,7 +91,8 @@ class PretendedBus:
         token, allowed = bearer.removeprefix("Bearer "), _USES.get(quirk["token"])
         uses = self._uses.get(token)
         if uses is None or (allowed is not None and uses >= allowed):
-            code = int(quirk["expired_as"])
+            # Older versions, which write XML, know a code of its own for a token that ended.
+            code = 900903 if uses is not None and quirk["faults"] == "xml" else 900901
             return _fault(quirk["faults"], (401, code, _AUTH_WORDS[code]))
         self._uses[token] = uses + 1
         return None
