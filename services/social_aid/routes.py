@@ -46,7 +46,7 @@ from services.social_aid.views import (
     programme_list,
 )
 
-TAGS = ["social aid"]
+TAGS = ["social_aid"]
 JSON, PDF, HTML = "application/json", "application/pdf", "text/html"
 PROVEN = citizen(level=2)
 LOOKS_PER_MINUTE = CHECKS_PER_MINUTE = 30
