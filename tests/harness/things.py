@@ -32,6 +32,10 @@ _NEW_PASSKEY = """
 INSERT INTO passkeys (id, citizen_id, credential_id, public_key, sign_count, backed_up)
 VALUES (gen_random_uuid(), $1, gen_random_uuid()::text::bytea, '', 0, false) RETURNING id::text
 """
+_NEW_OFFICER_PASSKEY = """
+INSERT INTO officer_passkeys (id, officer_id, credential_id, public_key, sign_count, backed_up)
+VALUES (gen_random_uuid(), $1, gen_random_uuid()::text::bytea, '', 0, false) RETURNING id::text
+"""
 _FOR_AN_OFFICER = """
 UPDATE deliveries SET state = 'needs_operator', reason = 'no_answer' WHERE case_id = $1 RETURNING id::text
 """
@@ -79,6 +83,8 @@ class Things:
             "recovery": self._recovery,
             "officer session": lambda: self._officer_session("token"),
             "page session": lambda: self._officer_session("page"),
+            "officer passkey": self._officer_passkey,
+            "page passkey": self._officer_passkey,
         }
 
     async def make(self, name: str) -> Thing:
@@ -167,6 +173,13 @@ class Things:
         asked = await asker.post(f"/v1/officer/officers/{lost.id}/recovery", {"reason": "Ponsel hilang"})
         assert asked.status_code == 201, asked.text
         return Thing(asked.json()["id"], "officer_recoveries", "")
+
+    async def _officer_passkey(self) -> Thing:
+        officer_id = self._callers.officer_a.id
+        # One has a few at most.
+        await self._tables.run("DELETE FROM officer_passkeys WHERE officer_id = $1", officer_id)
+        made = await self._tables.value(_NEW_OFFICER_PASSKEY, officer_id)
+        return Thing(made, "officer_passkeys", f"officer {officer_id}")
 
     async def _officer_session(self, kind: str) -> Thing:
         caller = self._callers.officer(self._callers.officer_a)
