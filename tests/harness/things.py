@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from app.login.sessions import open_session
+from tests.harness.aid import objection
 from tests.harness.callers import HERE, Callers
 from tests.harness.cases import SERVICE, hand_in, new_key, send_pdf
 from tests.harness.officers import Officers
@@ -67,6 +68,7 @@ class Things:
             "asked case": lambda: self._case("needs_citizen"),
             "finished case": lambda: self._case("completed"),
             "ticket case": self._ticket,
+            "aid case": self._aid,
             "attachment": self._attachment,
             "message": self._message,
             "session": self._session,
@@ -113,6 +115,11 @@ class Things:
     async def _ticket(self) -> Thing:
         """One not yet taken: that is enough to tell its owner more than "not found"."""
         body = {"service": TICKET, "form": ticket_form(), "draft": True}
+        return self._shown(await self._callers.citizen_a.post("/v1/cases", body, key=new_key()))
+
+    async def _aid(self) -> Thing:
+        """One not handed in: what it asks for is kept from everybody else all the same."""
+        body = {"service": "aid-objection", "form": objection(), "draft": True}
         return self._shown(await self._callers.citizen_a.post("/v1/cases", body, key=new_key()))
 
     def _shown(self, answer: Any) -> Thing:
