@@ -7,12 +7,14 @@ from sqlalchemy import CheckConstraint, Index, PrimaryKeyConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
+from app.personal import NOBODYS
 
 
 class BreakerOverride(Base):
     """A breaker held open or closed by hand; without a row it decides by itself. `operation` "" means all of them."""
 
     __tablename__ = "breaker_overrides"
+    personal = NOBODYS
     __table_args__ = (
         PrimaryKeyConstraint("backend", "operation"),
         CheckConstraint("state IN ('open', 'closed')", name="state"),
@@ -31,6 +33,7 @@ class MaintenanceWindow(Base):
     `service` "" every service of the backend; `ends_at` null: until somebody ends it, which is what a pause is."""
 
     __tablename__ = "maintenance_windows"
+    personal = NOBODYS
     __table_args__ = (
         CheckConstraint("backend <> '' OR service <> ''", name="names_something"),
         CheckConstraint("ends_at >= starts_at", name="order"),

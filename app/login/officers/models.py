@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
 from app.ids import uuid7
+from app.personal import NOBODYS
 
 # Vault contexts: what is encrypted is bound to its column.
 FULL_NAME = "officers.full_name"
@@ -27,6 +28,7 @@ class OfficerAccount(Base):
     """One officer. `totp_step` is the last step whose code was used: none is used twice."""
 
     __tablename__ = "officers"
+    personal = NOBODYS
     __table_args__ = (
         CheckConstraint("role in ('operator', 'supervisor', 'agency_head', 'city_admin', 'auditor')", name="role"),
         CheckConstraint("state in ('invited', 'active', 'disabled')", name="state"),
@@ -59,6 +61,7 @@ class OfficerSession(Base):
     """One place an officer is logged in: pages by a cookie, whose hash stands here, or the API by tokens."""
 
     __tablename__ = "officer_sessions"
+    personal = NOBODYS
     __table_args__ = (
         CheckConstraint("kind in ('page', 'token')", name="kind"),
         CheckConstraint("(kind = 'page') = (cookie_hash is not null)", name="cookie"),
@@ -82,6 +85,7 @@ class OfficerChallenge(Base):
     """One login waiting for its second proof. Without an officer, which the client is not told, nothing meets it."""
 
     __tablename__ = "officer_challenges"
+    personal = NOBODYS
     __table_args__ = (CheckConstraint("tries between 0 and 5", name="tries"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -96,6 +100,7 @@ class OfficerRecovery(Base):
     """An officer who lost what they log in with: one city admin asks, another decides, and neither for themselves."""
 
     __tablename__ = "officer_recoveries"
+    personal = NOBODYS
     __table_args__ = (
         CheckConstraint("state in ('asked', 'approved', 'refused')", name="state"),
         CheckConstraint("asked_by <> officer_id", name="not_ones_own"),
