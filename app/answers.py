@@ -6,7 +6,9 @@ from typing import Any, cast
 
 from litestar import MediaType, Response
 from litestar.background_tasks import BackgroundTask
-from litestar.datastructures import ResponseHeader
+from litestar.datastructures import Headers, ResponseHeader
+from litestar.datastructures.headers import Accept
+from litestar.exceptions import HTTPException
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.response.base import ASGIResponse
@@ -42,6 +44,15 @@ def representations(*media_types: str, form: OpenAPIFormat | None = None, also: 
                 answer.content = {**told, **texts}
 
     return Represented
+
+
+def wanted_of(headers: Headers, *offered: str) -> str:
+    """The representation asked for. Raises HTTPException 406, which app.problems renders."""
+    asked = headers.get("accept") or "*/*"
+    found = offered[0] if asked in ("*/*", offered[0]) else Accept(asked).best_match(list(offered))
+    if found is None:
+        raise HTTPException(status_code=406)
+    return found
 
 
 class EncodedJson(Response[Any]):

@@ -4,6 +4,7 @@ import msgspec
 
 from app.agency_client import Observe, Shared
 from app.agency_reads import Reads
+from app.backends.measuring import Measurer
 from app.backends.tools import Backends
 from app.cases.files import FileStore
 from app.cases.tools import CaseTools, ModuleTools
@@ -35,6 +36,7 @@ class Product(msgspec.Struct, frozen=True):
     gate: Gate
     cases: CaseTools
     health: HealthRecorder
+    measurer: Measurer
     backends: Backends
 
     async def close(self) -> None:
@@ -42,6 +44,7 @@ class Product(msgspec.Struct, frozen=True):
         await self.valkey.close()
         await self.found.close()
         await self.health.close()
+        await self.measurer.close()
         await self.database.close()
 
 
@@ -53,10 +56,10 @@ def build(settings: Settings, name: str) -> Product:
     configure_logs(settings.log_level)
     load_texts(*text_roots())
     database = Database(settings.database_url, pool_size=settings.db_pool, name=name)
-    health = HealthRecorder(database)
+    health, measurer = HealthRecorder(database), Measurer(database)
     valkey = Valkey(settings.valkey_url)
     backends = Backends.of(database, valkey)
-    shared = Shared(breakers=backends.breakers, pace=backends.pace, observe=_observer(health))
+    shared = Shared(breakers=backends.breakers, pace=backends.pace, observe=_observer(health, measurer))
     found = assemble(settings, shared)
     vault = open_vault(settings)
     limiter = Limiter(valkey, lifted=settings.limits == "load")
@@ -76,14 +79,15 @@ def build(settings: Settings, name: str) -> Product:
     )
     register = found.ports.get("login")
     gate = Gate(Parts(settings, database, vault, valkey, limiter, InboxCourier(vault), register))
-    return Product(settings, found, database, vault, valkey, limiter, catalog, gate, cases, health, backends)
+    return Product(settings, found, database, vault, valkey, limiter, catalog, gate, cases, health, measurer, backends)
 
 
-def _observer(health: HealthRecorder) -> Observe:
-    """Every call to an agency is counted, and measured for the catalogue."""
+def _observer(health: HealthRecorder, measurer: Measurer) -> Observe:
+    """Every call to an agency is counted, and measured: for the catalogue, and for officers."""
 
     def observe(backend: str, operation: str, outcome: str, seconds: float) -> None:
         observe_agency(backend, operation, outcome, seconds)
+        measurer.record(backend, operation, outcome, seconds)
         if outcome != "not_asked":
             health.record(backend, ok=outcome == "ok", seconds=seconds)
 

@@ -97,11 +97,20 @@ def sandboxes() -> None:
 
 
 @loket.command()
-def seed() -> None:
-    """Make the demo's people, unless they are there."""
+@click.option("--history", is_flag=True, help="And a past: cases of years, so that officers' pages show something.")
+@click.option("--cases", default=10_000, show_default=True, type=click.IntRange(1_000, 1_000_000), help="Of the past.")
+@click.option("--years", default=2.0, show_default=True, type=click.FloatRange(0.1, 5), help="How long a past.")
+@click.option("--seed", "number", default=1, show_default=True, help="Another number makes another past.")
+def seed(*, history: bool, cases: int, years: float, number: int) -> None:
+    """Make the demo's people, unless they are there; with --history a past too, once."""
     from app.demo import seed as make_people
 
-    click.echo(f"{asyncio.run(make_people(_with_servers()))} demo people made")
+    ours = _with_servers()
+    click.echo(f"{asyncio.run(make_people(ours))} demo people made")
+    if history:
+        from app.history.seeding import Past, write_history
+
+        click.echo(f"{asyncio.run(write_history(ours, Past(cases, years, number), click.echo)):,} cases written")
 
 
 @loket.group()

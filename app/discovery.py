@@ -21,6 +21,7 @@ from app.catalog.facilities import Facility
 from app.facilities import Branch, backends_of
 from app.inbox.port import Channel
 from app.manifest import IntegrationManifest, ManifestError, ServiceManifest, integration_manifests, service_manifests
+from app.pages.navigation import Entry
 from app.ports import place_of_port, port_type
 from app.sandbox.port import Sandbox
 from app.settings import ROOT, Settings
@@ -105,12 +106,23 @@ def sandbox_classes() -> dict[str, type[Sandbox]]:
 
 
 def route_handlers() -> list[Any]:
-    """ROUTES of every routes.py under app/ and services/, however deep."""
+    """ROUTES of every routes.py and PAGE_ROUTES of every page_routes.py under app/ and services/, however deep."""
+    places = (("routes.py", "ROUTES"), ("page_routes.py", "PAGE_ROUTES"))
+    return [each for file, constant in places for each in _found_in(file, constant)]
+
+
+def navigation() -> list[Entry]:
+    """NAVIGATION of every page_routes.py: the entries of officers' menu."""
+    return _found_in("page_routes.py", "NAVIGATION")
+
+
+def _found_in(file: str, constant: str) -> list[Any]:
+    """What modules of this name hold in this constant, together."""
     found: list[Any] = []
     for package in ("app", "services"):
-        for path in sorted((ROOT / package).rglob("routes.py")):
+        for path in sorted((ROOT / package).rglob(file)):
             name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-            found.extend(importlib.import_module(name).ROUTES)
+            found.extend(getattr(importlib.import_module(name), constant))
     return found
 
 

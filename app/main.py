@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.asking import SERVICE, as_agency, as_citizen, asks
 from app.assembly import Product, build
 from app.catalog.sync import sync
-from app.discovery import route_handlers
+from app.discovery import navigation, route_handlers
 from app.docs.contract import openapi_config
 from app.errors import TooManyRequests
 from app.limits import Allowance
@@ -52,6 +52,7 @@ def create_app(settings: Settings) -> Litestar:
     app.state["gate"] = product.gate
     app.state["officer_door"] = Door(product.gate)
     app.state["catalog"] = product.catalog
+    app.state["navigation"] = navigation()
     app.state["cases"] = product.cases
     app.state["callbacks"] = dict(product.found.callbacks)
     app.state["modules"] = product.found.modules

@@ -10,10 +10,9 @@ import msgspec
 
 from app.assembly import Product
 from app.backends.actions import Plan, Window, end_maintenance, list_maintenance, plan_maintenance
-from app.cases.tools import CaseTools
 from app.database import Connection, utc_now
+from app.deliveries.maintenance import refuse_unknown
 from app.deskwork import done
-from app.errors import FieldError, NotFound, Unprocessable
 from app.settings import Settings, SettingsError
 from app.telemetry import mask_text
 
@@ -43,7 +42,7 @@ async def plan(settings: Settings, asked: Asked, officer: str) -> str:
             ends_at=moment(asked.ends, zone),
             reason=mask_text(asked.reason),
         )
-        _refuse_unknown(wanted, product.cases)
+        refuse_unknown(wanted, product.cases)
         return _line(await plan_maintenance(connection, wanted, officer), zone)
 
     return await done(settings, work, decides=True)
@@ -81,18 +80,6 @@ def moment(given: str, zone: ZoneInfo) -> datetime:
             f"{given!r} is no time: write 2026-12-01 22:00 on the city's own clock ({zone.key}), "
             "or RFC 3339 with an offset, 2026-12-01T22:00:00+07:00"
         ) from None
-
-
-def _refuse_unknown(plan: Plan, tools: CaseTools) -> None:
-    if plan.backend and plan.backend not in tools.systems:
-        raise NotFound("backend_unknown")
-    if not plan.service:
-        return
-    backends = tools.catalog.service(plan.service).backends
-    if not backends:
-        raise Unprocessable(errors=[FieldError("/service", "only_linked")])
-    if plan.backend and plan.backend not in backends:
-        raise Unprocessable(errors=[FieldError("/service", "not_of_backend")])
 
 
 def _id(given: str) -> UUID:

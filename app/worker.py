@@ -16,6 +16,7 @@ from app.assembly import Product, build
 from app.audit.anchor_file import anchor_file
 from app.audit.keeping import keep_audit
 from app.backends.actions import QUEUE_PREFIX
+from app.backends.measuring import purge_measured
 from app.callbacks import actions as callbacks
 from app.cases.delivery import Deliverer, Share
 from app.cases.giving_up import give_up
@@ -169,3 +170,4 @@ async def _purge(product: Product) -> None:
     await identity_checks.sweep(product.database)
     await purge_log(product.database)
     await rights.purge(product.cases)
+    await purge_measured(product.database)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, PrimaryKeyConstraint, text
+from sqlalchemy import CheckConstraint, Index, PrimaryKeyConstraint, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
@@ -51,3 +51,33 @@ class MaintenanceWindow(Base):
     reason: Mapped[str]
     officer: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class BackendCalls(Base):
+    """How often an operation was called in five minutes, by what came of it and how long it took: `bucket` as
+    app.backends.buckets has it. A busy operation has a handful of rows for each slot."""
+
+    __tablename__ = "backend_calls"
+    personal = NOBODYS
+    __table_args__ = (PrimaryKeyConstraint("backend", "operation", "slot", "outcome", "bucket"), Index(None, "slot"))
+
+    backend: Mapped[str]
+    operation: Mapped[str]
+    slot: Mapped[datetime]
+    outcome: Mapped[str]
+    bucket: Mapped[int] = mapped_column(SmallInteger)
+    calls: Mapped[int]
+    last_at: Mapped[datetime]
+
+
+class BackendSlot(Base):
+    """Whether a backend answered in five minutes, over all its operations: narrow, and kept long, for its uptime."""
+
+    __tablename__ = "backend_slots"
+    personal = NOBODYS
+    __table_args__ = (PrimaryKeyConstraint("backend", "slot"),)
+
+    backend: Mapped[str]
+    slot: Mapped[datetime]
+    answered: Mapped[int]
+    unanswered: Mapped[int]

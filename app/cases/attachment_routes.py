@@ -15,7 +15,8 @@ from app.answers import CONTENT_DISPOSITION, LOCATION, REPLAYED, representations
 from app.cases import attachments
 from app.cases.idempotency import FirstAnswer, read_key
 from app.cases.once import once
-from app.cases.schemas import AttachmentView
+from app.cases.photos import PHOTO_TYPES, PhotoFacts, photo_facts
+from app.cases.schemas import AttachmentView, PhotoView
 from app.cases.tools import CaseTools
 from app.database import Connection
 from app.errors import NotFound
@@ -101,4 +102,27 @@ async def read_attachment(
     return Response(await cases.files.get(attachment_id), media_type=row["media_type"], headers=headers)
 
 
-ATTACHMENT_ROUTES = [send_attachment, read_attachment]
+@get(
+    "/v1/attachments/{attachment_id:uuid}/photo",
+    opt=CITIZEN,
+    operation_id="read_photo",
+    summary="Where and when one of my photos says it was taken",
+    description="Read from the photo's own data, to fill a form in with. Null is what the photo does not say.",
+    tags=["attachments"],
+    responses=problems("attachment_not_found"),
+)
+async def read_photo(
+    attachment_id: FromPath[UUID], caller: NamedDependency[Caller], cases: NamedDependency[CaseTools]
+) -> PhotoView:
+    async with cases.database.connection() as connection:
+        row = await attachments.own(connection, attachment_id, caller.id)
+    if row is None:
+        raise NotFound("attachment_not_found")
+    facts = PhotoFacts()
+    if row["media_type"] in PHOTO_TYPES:
+        content = await cases.files.get(attachment_id)
+        facts = await asyncio.to_thread(photo_facts, content, cases.catalog.timezone)
+    return PhotoView(attachment_id, facts.latitude, facts.longitude, facts.taken_at)
+
+
+ATTACHMENT_ROUTES = [send_attachment, read_attachment, read_photo]

@@ -130,6 +130,15 @@ class AttachmentView(msgspec.Struct):
     case_id: UUID | None
 
 
+class PhotoView(msgspec.Struct):
+    """What a photo says of itself: place in degrees (WGS 84), and time."""
+
+    id: UUID
+    latitude: float | None
+    longitude: float | None
+    taken_at: datetime | None
+
+
 class CaseDetail(CaseView):
     """One case with its form, files and whole timeline."""
 

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
+from uuid import UUID
 
 import msgspec
 
 from app.audit.actions import AuditEntry, record_on
 from app.backends.actions import Held, Window, held_breakers, hold_breaker, list_maintenance, pause, resume
 from app.backends.breaker import BreakerState
+from app.backends.measured import Measured, Span, Uptime, read_calls, read_uptime
 from app.cases.tools import CaseTools
 from app.database import Connection
 from app.deliveries.acting import Acting
@@ -41,6 +43,7 @@ class BreakerView(msgspec.Struct):
 class WindowView(msgspec.Struct):
     """A time out of use; without `ends_at` a pause, until it is resumed. `service` is "" for all of the system's."""
 
+    id: UUID
     starts_at: datetime
     ends_at: datetime | None
     service: str
@@ -57,7 +60,9 @@ class HeldView(msgspec.Struct):
 
 class BackendView(msgspec.Struct):
     """One system of an agency. `ok_at`, `failed_at`: when it last answered as it should, and when it last did not.
-    `stray_callbacks`: what it told us, in the last three months, about nothing of ours."""
+    `stray_callbacks`: what it told us, in the last three months, about nothing of ours. `hour`, `day`: its calls
+    lately, of all processes. `uptime`: the share, of 1, of the last 30 days' five minutes with calls in which it
+    answered most of them; null where it was never called."""
 
     name: str
     title: str
@@ -71,6 +76,9 @@ class BackendView(msgspec.Struct):
     failed_at: datetime | None
     consecutive_failures: int
     stray_callbacks: int
+    hour: Span
+    day: Span
+    uptime: float | None
     breakers: list[BreakerView]
     held: list[HeldView]
     windows: list[WindowView]
@@ -84,6 +92,7 @@ class BackendList(msgspec.Struct):
 
 async def list_backends(connection: Connection, acting: Acting, tools: CaseTools) -> BackendList:
     """The agency's own systems, or all."""
+    names = sorted(name for name, manifest in tools.systems.items() if acting.agency in ("", manifest.agency))
     told = _Told(
         waiting={row["backend"]: row for row in await connection.fetch(_WAITING)},
         health={row["backend"]: row for row in await connection.fetch(_HEALTH)},
@@ -91,9 +100,10 @@ async def list_backends(connection: Connection, acting: Acting, tools: CaseTools
         windows=await list_maintenance(connection),
         held=await held_breakers(connection),
         breakers=await tools.backends.breakers.states(),
+        calls=await read_calls(connection, names),
+        uptime=await read_uptime(connection, names, tools.catalog.timezone.key),
     )
-    names = [name for name, manifest in tools.systems.items() if acting.agency in ("", manifest.agency)]
-    return BackendList([_view(name, tools.systems[name], told) for name in sorted(names)])
+    return BackendList([_view(name, tools.systems[name], told) for name in names])
 
 
 async def read_backend(connection: Connection, acting: Acting, backend: str, tools: CaseTools) -> BackendView:
@@ -106,13 +116,13 @@ async def read_backend(connection: Connection, acting: Acting, backend: str, too
 
 async def pause_backend(connection: Connection, acting: Acting, backend: str, reason: str, tools: CaseTools) -> None:
     """Cases for it wait from now on, and say so. Raises NotFound, Conflict where it is paused already."""
-    _known(acting, backend, tools)
+    system_of(acting, backend, tools)
     await pause(connection, backend, mask_text(reason), acting.id)
 
 
 async def resume_backend(connection: Connection, acting: Acting, backend: str, reason: str, tools: CaseTools) -> None:
     """What waited is tried at once. Raises NotFound where there is no such system, or no pause of it."""
-    _known(acting, backend, tools)
+    system_of(acting, backend, tools)
     await resume(connection, backend, acting.id)
     await record_on(
         connection,
@@ -134,16 +144,18 @@ async def hold_breaker_of(
 ) -> None:
     """`held`: the operation ("" for all), how, and why. Raises NotFound, Unprocessable for an unknown operation."""
     operation, state, reason = held
-    _known(acting, backend, tools)
+    system_of(acting, backend, tools)
     if operation and operation not in tools.systems[backend].operations:
         raise Unprocessable(errors=[FieldError("/operation", "enum")])
     await hold_breaker(connection, (backend, operation), state, mask_text(reason), acting.id)
 
 
-def _known(acting: Acting, backend: str, tools: CaseTools) -> None:
+def system_of(acting: Acting, backend: str, tools: CaseTools) -> IntegrationManifest:
+    """Raises NotFound, for another agency's too."""
     manifest = tools.systems.get(backend)
     if manifest is None or acting.agency not in ("", manifest.agency):
         raise NotFound("backend_unknown")
+    return manifest
 
 
 class _Told(msgspec.Struct, frozen=True):
@@ -155,25 +167,32 @@ class _Told(msgspec.Struct, frozen=True):
     windows: Sequence[Window]
     held: Sequence[Held]
     breakers: Sequence[BreakerState]
+    calls: Mapping[str, Mapping[str, Measured]]
+    uptime: Mapping[str, Uptime]
 
 
 _NOTHING_WAITS: Mapping[str, Any] = {"queued": 0, "delivering": 0, "needs_operator": 0, "oldest_at": None}
 _NEVER_ASKED: Mapping[str, Any] = {"ok_at": None, "failed_at": None, "consecutive_failures": 0}
+_NO_CALLS = Measured(Span(), Span(), None)
 
 
 def _view(name: str, manifest: IntegrationManifest, told: _Told) -> BackendView:
     waiting, health = told.waiting.get(name, _NOTHING_WAITS), told.health.get(name, _NEVER_ASKED)
     windows = [
-        WindowView(each.starts_at, each.ends_at, each.service, each.reason)
+        WindowView(each.id, each.starts_at, each.ends_at, each.service, each.reason)
         for each in told.windows
         if each.backend in ("", name)
     ]
+    calls = told.calls.get(name, {}).get("", _NO_CALLS)
     return BackendView(
         name=name,
         title=manifest.title,
         agency=manifest.agency,
         paused=any(each.ends_at is None and not each.service for each in windows),
         stray_callbacks=told.strays.get(name, 0),
+        hour=calls.hour,
+        day=calls.day,
+        uptime=told.uptime[name].share,
         breakers=[
             BreakerView(each.operation, each.state, each.failures, round(each.opens_in_s, 1), each.held)
             for each in told.breakers

@@ -12,6 +12,7 @@ from litestar.handlers import BaseRouteHandler
 
 from app.errors import Forbidden, Unauthenticated
 from app.login.gate import Gate
+from app.texts import Language
 
 PUBLIC = {"permission": "public"}
 CITIZEN = {"permission": "citizen"}
@@ -52,7 +53,8 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 class Officer(msgspec.Struct, frozen=True):
-    """The officer who sent this request, as the account stands now. `agency` is "" for the whole city's."""
+    """The officer who sent this request, as the account stands now. `agency` is "" for the whole city's; `language`:
+    of their pages."""
 
     kind: Literal["officer"]
     id: UUID
@@ -60,6 +62,7 @@ class Officer(msgspec.Struct, frozen=True):
     agency: str
     role: Role
     session_id: UUID
+    language: Language = "id"
 
 
 # What a CITIZEN handler gets: `request.user` is who sent it. An officer's handler gets the other.

@@ -1,32 +1,30 @@
-"""Passwords: which are refused, and argon2id in one thread or two: neither the event loop nor the machine is theirs."""
+"""Passwords: which are refused, and argon2id in a program or two of its own: neither the event loop nor the machine is
+its."""
 
 import asyncio
+import json
 import os
 import re
+import subprocess
+import sys
+import threading
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
-
-import argon2
-from argon2.exceptions import InvalidHashError, VerificationError
+from subprocess import PIPE
 
 from app.errors import FieldError, Unavailable
 from app.login.identity import Person
 
 SHORTEST, LONGEST = 10, 128
-# A processor is left to the event loop where there are few. Threads of a lower priority would not do: one that is put
-# off while it holds the interpreter's lock puts off the loop.
+# Programs beside each other. A processor is left to everybody else where there are few.
 AT_ONCE = min(2, max(1, (os.cpu_count() or 1) - 1))
 # More than this waiting would answer later than a person waits; the next is told to come again.
 MOST_WAITING = 40
 RETRY_AFTER_S = 3
 
-# OWASP's first choice of argon2id: about 22 ms on one core. Its choice of 46 MiB in one pass is as strong and took 52,
-# half of that the kernel's, for memory that is mapped anew each time. Raising it later needs no migration, since the
-# parameters stand in every hash; but until a hash is made anew, its time tells that there is one.
-_HASHER = argon2.PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+_PROGRAM = Path(__file__).with_name("argon.py")
 # Of a password nobody knows; checked so that an unknown NIK takes as long as a known one.
 _NOBODYS_HASH = "$argon2id$v=19$m=19456,t=2,p=1$aDSt/BzR9hlCdzICgPSzMA$7wkG7ihkdOkCHOBzBNGobubRB/U3CYZaVRTZcRjG3rY"
 
@@ -35,14 +33,16 @@ _SEQUENCES = ("01234567890123456789", "abcdefghijklmnopqrstuvwxyz", "qwertyuiopa
 _LEET = str.maketrans("01345@$", "oieasas")
 _WORD = 4
 
-R = TypeVar("R")
-
 
 class PasswordHasher:
     """Hashes and verifies, AT_ONCE at a time. Raises Unavailable when too many wait."""
 
     def __init__(self) -> None:
+        # A thread keeps a program, and waits for its answers.
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2")
+        self._own = threading.local()
+        self._programs: set[_Program] = set()
+        self._closed = False
         self._inside = 0
 
     def refuse_if_full(self) -> None:
@@ -51,23 +51,71 @@ class PasswordHasher:
             raise Unavailable("login_busy", retry_after_s=RETRY_AFTER_S)
 
     async def hash(self, password: str) -> str:
-        return await self._run(lambda: _HASHER.hash(normalised(password)))
+        return str(await self._ask("hash", normalised(password)))
 
     async def verify(self, stored: str | None, password: str) -> bool:
         """Whether it is the password of `stored`. Without a stored hash the same work is done, and the answer is no."""
-        matches = await self._run(lambda: _matches(stored or _NOBODYS_HASH, normalised(password)))
-        return matches and stored is not None
+        matches = await self._ask("verify", stored or _NOBODYS_HASH, normalised(password))
+        return matches is True and stored is not None
 
     def close(self) -> None:
+        self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
+        for program in tuple(self._programs):
+            program.end()
 
-    async def _run(self, work: Callable[[], R]) -> R:
+    async def _ask(self, *question: str) -> str | bool:
         self.refuse_if_full()
         self._inside += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, question)
         finally:
             self._inside -= 1
+
+    def _answer(self, question: Sequence[str]) -> str | bool:
+        for _ in range(2):  # One that was killed is replaced, and the new one asked.
+            try:
+                return self._program().answer(question)
+            except (OSError, ValueError):
+                self._forget()
+        raise Unavailable("login_busy", retry_after_s=RETRY_AFTER_S)
+
+    def _program(self) -> "_Program":
+        """This thread's own."""
+        if self._closed:
+            raise Unavailable("login_busy", retry_after_s=RETRY_AFTER_S)
+        if not hasattr(self._own, "program"):
+            self._own.program = _Program()
+            self._programs.add(self._own.program)
+        program: _Program = self._own.program
+        return program
+
+    def _forget(self) -> None:
+        program: _Program = self._own.program
+        del self._own.program
+        self._programs.discard(program)
+        program.end()
+
+
+class _Program:
+    """app.login.argon, running. Isolated: it sees no folder of ours, and none of Python's settings."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen([sys.executable, "-I", str(_PROGRAM)], stdin=PIPE, stdout=PIPE)
+
+    def answer(self, question: Sequence[str]) -> str | bool:
+        """Raises OSError or ValueError where it has ended."""
+        asked, told = self._process.stdin, self._process.stdout
+        if not asked or not told:
+            raise OSError
+        asked.write(json.dumps(question).encode() + b"\n")
+        asked.flush()
+        answer: str | bool = json.loads(told.readline())
+        return answer
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.communicate()
 
 
 def normalised(password: str) -> str:
@@ -88,13 +136,6 @@ def password_faults(password: str, person: Person | Sequence[str]) -> Sequence[F
     if _is_common(password.casefold()):
         return [FieldError("/password", "password_common")]
     return []
-
-
-def _matches(stored: str, password: str) -> bool:
-    try:
-        return _HASHER.verify(stored, password)
-    except (VerificationError, InvalidHashError):
-        return False
 
 
 def _is_personal(password: str, person: Person | Sequence[str]) -> bool:

@@ -6,14 +6,12 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, get
-from litestar.datastructures.headers import Accept
 from litestar.di import NamedDependency, Provide
-from litestar.exceptions import HTTPException
 from litestar.openapi.spec.enums import OpenAPIFormat
 from litestar.params import FromPath, QueryParameter
 
 from app.agency_reads import Reads
-from app.answers import CONTENT_DISPOSITION, CONTENT_LANGUAGE, EncodedJson, representations
+from app.answers import CONTENT_DISPOSITION, CONTENT_LANGUAGE, EncodedJson, representations, wanted_of
 from app.database import Database
 from app.errors import Unavailable
 from app.limits import Limiter
@@ -35,7 +33,7 @@ from services.permits.actions import (
 )
 from services.permits.cases import services
 from services.permits.extract import draw
-from services.permits.pages import STYLE, check_page
+from services.permits.pages import check_page
 from services.permits.port import PermitsPort
 from services.permits.schemas import LicenceCheck, LicenceView
 
@@ -75,7 +73,7 @@ async def get_licence(
     licences: NamedDependency[Licences],
     config: NamedDependency[Settings],
 ) -> Response[LicenceView]:
-    wanted = _wanted(request, JSON, PDF)
+    wanted = wanted_of(request.headers, JSON, PDF)
     proof = await licences.prove(case_id, caller.id)
     view = _view(case_id, proof, language, check_url(config.issuer, proof.licence.number))
     if wanted == JSON:
@@ -105,7 +103,7 @@ async def check_licence(
     # No dependencies: whoever scans a QR code waits for this, and resolving three costs as much as all the rest.
     state = request.app.state
     language = language_of(request.headers.get("accept-language"))
-    wanted = _wanted(request, JSON, HTML)
+    wanted = wanted_of(request.headers, JSON, HTML)
     headers = {"Vary": "Accept, Accept-Language"}
     try:
         reads: Reads = state["cases"].reads
@@ -124,20 +122,6 @@ async def check_licence(
         return EncodedJson(msgspec.json.encode(told), headers=headers)
     page = Response(check_page(number, told, language), media_type=HTML, headers=headers)
     return cast(Response[LicenceCheck], page)
-
-
-@get("/v1/permits/check.css", opt=PUBLIC, include_in_schema=False, media_type="text/css")
-async def check_style() -> Response[str]:
-    return Response(STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=86400"})
-
-
-def _wanted(request: AnyRequest, *offered: str) -> str:
-    """The representation asked for. Raises HTTPException 406, which app.problems renders."""
-    asked = request.headers.get("accept") or "*/*"
-    found = offered[0] if asked in ("*/*", offered[0]) else Accept(asked).best_match(list(offered))
-    if found is None:
-        raise HTTPException(status_code=406)
-    return found
 
 
 def _view(case_id: UUID, proof: Proof, language: Language, check_url: str) -> LicenceView:
@@ -159,4 +143,4 @@ def _view(case_id: UUID, proof: Proof, language: Language, check_url: str) -> Li
     )
 
 
-ROUTES = [get_licence, check_licence, check_style]
+ROUTES = [get_licence, check_licence]

@@ -55,7 +55,6 @@ class Callers:
         made = [await self._officers.make(role, place) for place in (HERE, ELSEWHERE) for role in AGENCY_ROLES[1:]]
         made += [self.officer_a, await self._officers.make("operator", ELSEWHERE)]
         made += [await self._officers.make(role) for role in ("city_admin", "auditor")]
-        pages = [made[4], made[5], made[6]]
         return [
             Caller("anonymous", "anonymous", {}, "token_missing"),
             Caller("garbage", "anonymous", bearer("not.a.token"), "token_invalid"),
@@ -64,7 +63,7 @@ class Callers:
             *citizens,
             *await self._broken(),
             *[self.officer(each) for each in made],
-            *[await self.page(each) for each in pages],
+            *[await self.page(each) for each in made],
         ]
 
     def citizen(self, name: str, citizen: Citizen, level: int) -> Caller:

@@ -29,15 +29,18 @@ HOW = (
 _DONE = (200, 201, 202, 204)
 # What a page before login answers to a form that is not its own, and what an officers' page answers to others.
 _NOT_LOGGED_IN = (303, "/dashboard/login")
+_NOT_THEIRS = (403, "")
 
 Who = Literal["anyone", "citizen", "page", "operator", "supervisor", "agency_head", "city_admin", "auditor"]
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One route. `thing` fills its path parameter and `{thing}` in `body` and `query`; `near` only stands beside.
+    `page`: these roles may at a page alone; "page" in `who`: whoever is logged in there.
     `own`: what those get who may; `foreign`: what those get whose the thing is not. `ends`: it ends their session."""
 
     who: Sequence[Who]
+    page: bool = False
     level: int = 1
     thing: str = ""
     near: str = ""
@@ -179,7 +182,7 @@ class Matrix:
         more: dict[str, Any] = {"params": {key: value.replace("{thing}", name) for key, value in rule.query.items()}}
         if rule.file:
             more["files"] = {"file": ("berkas.pdf", PDF, "application/pdf")}
-        elif rule.form is not None or ("page" in rule.who and route.method != "GET"):
+        elif rule.form is not None or ((rule.page or "page" in rule.who) and route.method != "GET"):
             more["data"] = {**(rule.form or {}), **({"mark": caller.mark} if caller.mark else {})}
         elif rule.body is not None:
             more["json"] = filled(rule.body, name)
@@ -222,6 +225,8 @@ def refusal(rule: Rule, caller: Caller) -> tuple[int, str] | None:
         return None
     if "page" in rule.who:
         return None if caller.kind == "page" else _NOT_LOGGED_IN
+    if rule.page:
+        return _NOT_LOGGED_IN if caller.kind != "page" else None if caller.role in rule.who else _NOT_THEIRS
     wanted = "citizen" if "citizen" in rule.who else "officer"
     if caller.kind in ("anonymous", "page"):
         return 401, caller.refused

@@ -35,6 +35,12 @@ _FOR_AN_OFFICER = """
 UPDATE deliveries SET state = 'needs_operator', reason = 'no_answer' WHERE case_id = $1 RETURNING id::text
 """
 
+_NEW_MAINTENANCE = """
+INSERT INTO maintenance_windows (id, backend, service, starts_at, ends_at, reason, officer)
+VALUES (gen_random_uuid(), 'sicantik', 'nothing', now() + interval '1 day', now() + interval '2 days', 'Uji', 'x')
+RETURNING id::text
+"""
+
 
 class Thing(msgspec.Struct, frozen=True):
     """One of them: its id, the row that must not change, the headers its owner needs; `owner`: see `Things.owns`."""
@@ -65,6 +71,7 @@ class Things:
             "step-up": self._step_up,
             "delivery": self._delivery,
             "backend": self._backend,
+            "maintenance": self._maintenance,
             "officer": self._officer,
             "invited officer": lambda: self._officer("invited"),
             "recovery": self._recovery,
@@ -137,6 +144,9 @@ class Things:
 
     async def _backend(self) -> Thing:
         return Thing("sicantik", "", HERE)
+
+    async def _maintenance(self) -> Thing:
+        return Thing(await self._tables.value(_NEW_MAINTENANCE), "maintenance_windows", HERE)
 
     async def _officer(self, state: str = "active") -> Thing:
         made = await self._officers.make("operator", HERE)

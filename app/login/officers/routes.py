@@ -12,7 +12,6 @@ from app.login.guards import PUBLIC, OfficerRequest, officer
 from app.login.officers import entry
 from app.login.officers.account_routes import ACCOUNT_ROUTES
 from app.login.officers.devices import end_own_session, own_sessions
-from app.login.officers.page_routes import PAGE_ROUTES
 from app.login.officers.schemas import (
     OfficerChallengeAnswer,
     OfficerChallengeRequest,
@@ -160,5 +159,4 @@ ROUTES = [
     list_officer_sessions,
     end_officer_session,
     *ACCOUNT_ROUTES,
-    *PAGE_ROUTES,
 ]

@@ -16,6 +16,7 @@ from app.ids import uuid7
 from app.login.guards import Officer
 from app.login.officers.models import OfficerSession, SessionKind
 from app.privacy import Vault
+from app.texts import Language
 
 IDLE_S = 30 * 60
 LONGEST_S = 12 * 3600
@@ -26,7 +27,7 @@ EndReason = Literal["logout", "ended_by_officer", "disabled", "recovery", "repla
 
 _LIVING = f"""
 WITH found AS (
-    SELECT s.id, s.last_used_at, o.id AS officer_id, o.name, o.agency, o.role
+    SELECT s.id, s.last_used_at, o.id AS officer_id, o.name, o.agency, o.role, o.language
     FROM officer_sessions s JOIN officers o ON o.id = s.officer_id
     WHERE s.{{key}} = $1 AND s.kind = $2 AND s.revoked_at IS NULL AND s.expires_at > now()
       AND s.last_used_at > now() - interval '{IDLE_S} seconds' AND o.state = 'active'
@@ -34,7 +35,7 @@ WITH found AS (
     UPDATE officer_sessions s SET last_used_at = now() FROM found
     WHERE s.id = found.id AND found.last_used_at < now() - interval '{_NOTED_EVERY_S} seconds'
 )
-SELECT officer_id, name, agency, role, id FROM found
+SELECT officer_id, name, agency, role, id, language FROM found
 """  # noqa: S608 - constants of ours
 _BY_ID = _LIVING.format(key="id")
 _BY_COOKIE = _LIVING.format(key="cookie_hash")
@@ -104,4 +105,5 @@ def _officer(rows: Sequence[Mapping[str, Any]]) -> Officer | None:
     if not rows:
         return None
     row = rows[0]
-    return Officer("officer", row["officer_id"], row["name"], row["agency"], row["role"], row["id"])
+    language: Language = "en" if row["language"] == "en" else "id"
+    return Officer("officer", row["officer_id"], row["name"], row["agency"], row["role"], row["id"], language)

@@ -12,7 +12,7 @@ from app.errors import LoketError
 from app.login.gate import Gate
 from app.login.guards import PUBLIC
 from app.login.provider.browsers import read_browser
-from app.login.provider.pages import STYLE, page
+from app.login.provider.pages import page
 from app.login.provider.requests import Returned, Shown, read_form, read_request
 from app.login.provider.steps import Page, Visit, fault_page, show_next, take_form, words
 from app.texts import language_of
@@ -67,11 +67,6 @@ async def send_form(
     return await _answered(request, gate, database, form)
 
 
-@get("/oauth/style.css", opt=PUBLIC, include_in_schema=False, media_type="text/css")
-async def get_style() -> Response[str]:
-    return Response(STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=3600"})
-
-
 async def body_text(request: AnyRequest) -> str:
     """A form as it was sent; "" where it is too long or none."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -106,4 +101,4 @@ def _returned(gate: Gate, fault: Returned) -> Page:
     return answer
 
 
-AUTHORIZE_ROUTES = [ask_authorization, send_form, get_style]
+AUTHORIZE_ROUTES = [ask_authorization, send_form]

@@ -167,7 +167,7 @@ def _page(visit: Visit, name: str, values: Mapping[str, object], status: int) ->
         "client": visit.request.client,
         "action": _address(visit),
         "mark": form_mark(visit.gate.vault, browser, name, visit.request.query),
-        "links": {each: _address(visit, ui_locales=each) for each in LANGUAGES},
+        "choices": {each: _address(visit, ui_locales=each) for each in LANGUAGES},
         **values,
     }
     shown = page(name, visit.language, filled, status=status, way_out=visit.request.way.origin)

@@ -14,7 +14,8 @@ from PIL import Image
 
 from app.cases.attachments import safe_name
 from tests.harness.cases import PDF, SERVICE, advertising, new_key, send_pdf
-from tests.harness.people import Citizen
+from tests.harness.people import Citizen, People
+from tests.harness.photos import photo
 from tests.harness.tables import Tables, grown
 
 MAX_BYTES = 10 * 1024 * 1024
@@ -275,3 +276,19 @@ async def test_what_is_no_upload_is_refused(citizen: Citizen, tables: Tables, co
 def stored_files(environment: dict[str, str]) -> set[Path]:
     folder = Path(environment["LOKET_DATA_DIR"]) / "files"
     return {path for path in folder.rglob("*") if path.is_file()}
+
+
+async def test_a_photo_tells_its_owner_alone_where_it_was_taken(people: People) -> None:
+    owner, other = await people.make(), await people.make()
+    file_id = (await send(owner, photo(), "rumah.jpg")).json()["id"]
+    mine, theirs = [await one.get(f"/v1/attachments/{file_id}/photo") for one in (owner, other)]
+    told = mine.json()
+    assert (told["latitude"], told["longitude"]) == (-7.820139, 112.011389)
+    assert told["taken_at"] is not None
+    assert theirs.json()["code"] == "attachment_not_found"
+
+
+async def test_what_is_no_photo_tells_no_place(people: People) -> None:
+    citizen = await people.make()
+    told = (await citizen.get(f"/v1/attachments/{await send_pdf(citizen)}/photo")).json()
+    assert (told["latitude"], told["longitude"], told["taken_at"]) == (None, None, None)

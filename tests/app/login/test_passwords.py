@@ -1,15 +1,19 @@
-"""Which passwords are refused, and that hashing keeps to its two threads and its queue."""
+"""Which passwords are refused, and that hashing keeps to its own programs and its queue."""
 
 import asyncio
+import os
+import signal
 import time
 from datetime import date
+from pathlib import Path
 
 import argon2
 import pytest
 
 from app.errors import Unavailable
+from app.login.argon import HASHER, NICENESS
 from app.login.identity import Person
-from app.login.passwords import _HASHER, _NOBODYS_HASH, AT_ONCE, MOST_WAITING, PasswordHasher, password_faults
+from app.login.passwords import _NOBODYS_HASH, AT_ONCE, MOST_WAITING, PasswordHasher, password_faults
 
 SITI = Person("3571024505909001", "Siti Aminah", date(1990, 5, 5), "+6281290019001")
 
@@ -78,7 +82,7 @@ async def test_hashes_and_verifies() -> None:
 
 def test_nobodys_hash_costs_as_much_as_anybodys() -> None:
     """Else an unknown NIK would answer sooner or later than a known one."""
-    assert argon2.extract_parameters(_NOBODYS_HASH) == argon2.extract_parameters(_HASHER.hash("x"))
+    assert argon2.extract_parameters(_NOBODYS_HASH) == argon2.extract_parameters(HASHER.hash("x"))
 
 
 async def test_too_many_waiting_are_told_to_come_again_and_the_loop_goes_on() -> None:
@@ -98,3 +102,23 @@ async def test_too_many_waiting_are_told_to_come_again_and_the_loop_goes_on() ->
     assert await asyncio.gather(*waiting) == [False] * room
     assert await hasher.hash("Tujuh-Becak-Biru"), "there is room again"
     hasher.close()
+
+
+async def test_hashing_stands_back_and_survives_its_program() -> None:
+    hasher = PasswordHasher()
+    stored = await hasher.hash("Tujuh-Becak-Biru")
+    killed = _programs()
+    assert killed, "argon2 runs in programs of its own"
+    assert {os.getpriority(os.PRIO_PROCESS, program) for program in killed} == {NICENESS}
+    for program in killed:
+        os.kill(program, signal.SIGKILL)
+    assert await hasher.verify(stored, "Tujuh-Becak-Biru"), "another one answers"
+    hasher.close()
+    assert not _programs(), "none is left behind"
+
+
+def _programs() -> set[int]:
+    """Process ids of our own children that hash."""
+    children = Path("/proc/self/task").glob("*/children")
+    mine = {int(child) for each in children for child in each.read_text().split()}
+    return {child for child in mine if b"argon.py" in Path(f"/proc/{child}/cmdline").read_bytes()}

@@ -7,9 +7,10 @@ from uuid import uuid4
 import pytest
 from pypdf import PdfReader
 
+from app.papers.check import STYLE
 from app.texts import Language, load_texts, text_roots
 from services.permits.extract import draw
-from services.permits.pages import STYLE, check_page
+from services.permits.pages import check_page
 from services.permits.schemas import LicenceCheck, LicenceView
 
 load_texts(*text_roots())

@@ -54,7 +54,7 @@ async def test_language_is_the_accounts(officers: Officers, pages: Pages) -> Non
     await pages.log_in(officer.name)
     await pages.get("/dashboard")
     await pages.send("/dashboard/language", {"language": "en"})
-    assert "Officer&#39;s start page" in (await pages.get("/dashboard")).text
+    assert "Welcome, Petugas Uji" in (await pages.get("/dashboard")).text
     assert (await pages.send("/dashboard/language", {"language": "de"})).status_code == 422
 
 

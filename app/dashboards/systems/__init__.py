@@ -1,0 +1,1 @@
+"""Health of the agencies' systems, and the pages of the operator's desk."""

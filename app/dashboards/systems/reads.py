@@ -1,0 +1,30 @@
+"""One system with everything that is measured of it."""
+
+from app.backends.measured import DayUp, Measured, Span, read_calls, read_line, read_uptime
+from app.cases.tools import CaseTools
+from app.dashboards.systems.schemas import OperationView, SystemView
+from app.database import Connection, utc_now
+from app.deliveries.acting import Acting
+from app.deliveries.backends import BackendView, read_backend
+
+_NEVER = Measured(Span(), Span(), None)
+
+
+async def read_system(connection: Connection, acting: Acting, backend: str, tools: CaseTools) -> SystemView:
+    """Raises NotFound, for another agency's too."""
+    shown = await read_backend(connection, acting, backend, tools)
+    calls = (await read_calls(connection, [backend])).get(backend, {})
+    days: list[DayUp] = (await read_uptime(connection, [backend], tools.catalog.timezone.key))[backend].days
+    breakers = {each.operation: each for each in shown.breakers}
+    operations = [
+        OperationView(name, policy.safe, breakers.get(name), measured.hour, measured.day, measured.last_ok_at)
+        for name, policy in sorted(tools.systems[backend].operations.items())
+        for measured in [calls.get(name, _NEVER)]
+    ]
+    return SystemView(
+        **{name: getattr(shown, name) for name in BackendView.__struct_fields__},
+        operations=operations,
+        line=await read_line(connection, backend, utc_now()),
+        days=days,
+        services=[each.slug for each in tools.catalog.services() if backend in each.backends],
+    )

@@ -1,0 +1,100 @@
+"""Pages as HTML: every folder's templates in one environment, words from texts.toml, the policy they go out with."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import msgspec
+from jinja2 import BaseLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
+from litestar import Response
+
+from app.pages.charts import drawn
+from app.pages.formats import FILTERS
+from app.pages.routes import SCRIPT_PATH, STYLE_PATH
+from app.settings import ROOT
+from app.texts import LANGUAGES, Language, text
+
+WIDTHS = {"wide": 720, "narrow": 340}
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """What a page may do. `way_out`: the origin that a form's answer may lead to, which Chromium holds `form-action`
+    over redirects too. `scripts`: our own, which may ask this host. `referrer`: without one a browser hides the
+    Origin of our own forms."""
+
+    way_out: str = ""
+    scripts: bool = False
+    referrer: str = "no-referrer"
+
+
+STILL = Policy()
+
+
+def page(
+    name: str, language: Language, values: Mapping[str, object], *, policy: Policy = STILL, status: int = 200
+) -> Response[str]:
+    """The page `<folder>/<name>` in one language."""
+    html = render(name, language, values)
+    return Response(html, status_code=status, media_type="text/html", headers=_headers(language, policy))
+
+
+def render(name: str, language: Language, values: Mapping[str, object]) -> str:
+    folder, _, own = name.partition("/")
+
+    def told(key: str, **filled: object) -> str:
+        return text(key, language, filled or None)
+
+    def said(key: str, **filled: object) -> str:
+        return text(f"{folder}.{key}", language, filled or None)
+
+    given = {"problem": "", "done": "", "name": own, "title": said(f"{own}.title"), "theme": folder, "crumbs": []}
+    return (
+        templates()
+        .get_template(f"{name}.html")
+        .render(said=said, told=told, language=language, languages=LANGUAGES, **{**given, **values})
+    )
+
+
+@lru_cache(maxsize=1)
+def templates() -> Environment:
+    """Each folder's templates under the folder's name. Raises ValueError where two folders are called alike."""
+    found: dict[str, BaseLoader] = {}
+    for place in template_folders():
+        if place.parent.name in found:
+            raise ValueError(f"{place}: another folder of templates is called {place.parent.name!r}")
+        found[place.parent.name] = FileSystemLoader(place)
+    made = Environment(
+        loader=PrefixLoader(found),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        cache_size=-1,
+    )
+    made.filters.update(FILTERS)
+    made.globals.update(drawn=drawn, widths=WIDTHS, style_path=STYLE_PATH, script_path=SCRIPT_PATH)
+    return made
+
+
+def template_folders() -> list[Path]:
+    return sorted(place for root in ("app", "services") for place in (ROOT / root).rglob("templates") if place.is_dir())
+
+
+def _headers(language: Language, policy: Policy) -> dict[str, str]:
+    allowed = [
+        "default-src 'none'",
+        "style-src 'self'",
+        "img-src 'self'",
+        f"form-action 'self' {policy.way_out}".strip(),
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        *(["script-src 'self'", "connect-src 'self'"] if policy.scripts else []),
+    ]
+    return {
+        "Content-Security-Policy": "; ".join(allowed),
+        "Referrer-Policy": policy.referrer,
+        "Cache-Control": "no-store",
+        "Content-Language": language,
+        "Vary": "Accept-Language, Cookie",
+    }
