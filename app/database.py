@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 from uuid import UUID
@@ -194,7 +194,9 @@ async def _say_service(borrowed: Connection) -> None:
     try:
         await borrowed.fetchval(_SAY, SERVICE, False)
     except BaseException:
-        borrowed.terminate()
+        # One that is lost has left the pool by itself, and is not to be spoken of any more.
+        with suppress(asyncpg.InterfaceError):
+            borrowed.terminate()
         raise
 
 

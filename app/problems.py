@@ -216,7 +216,8 @@ def known(error: Exception) -> LoketError:
 def _is_passing(refusal: BaseException | None) -> bool:
     """Whether PostgreSQL, or the driver whose connection was closed under it, may serve the next time."""
     if isinstance(refusal, asyncpg.InterfaceError):
-        return "clos" in str(refusal)
+        # A connection that is lost goes back to its pool by itself, from under whoever has it.
+        return "clos" in str(refusal) or "released back to the pool" in str(refusal)
     if isinstance(refusal, asyncpg.InternalClientError):
         # What asyncpg says where a connection is ended in the middle of a statement.
         return True

@@ -23,6 +23,7 @@ from app.cases.giving_up import give_up
 from app.cases.handover import DeliveryJob
 from app.cases.refresh import Refresher
 from app.cases.sweep import purge_cases, sweep_deliveries
+from app.dashboards.figures.counting import count_figures
 from app.database import driver_url
 from app.inbox import jobs as inbox
 from app.jobs import LEASE_S, LOOK_EVERY_S, Queue, purge_log, run_queues
@@ -41,6 +42,7 @@ log = logging.getLogger("loket.worker")
 
 SWEEP_EVERY_S = 15.0
 LOGOUTS_EVERY_S = 5.0
+FIGURES_EVERY_S = 10.0
 # Jobs taken from a backend's queue for each place at it, over all workers: enough that nobody waits for the queue's
 # next look, few enough that an agency that hangs holds no more than these.
 TAKEN_AHEAD = 16
@@ -117,6 +119,7 @@ def _recurring(product: Product) -> dict[str, Coroutine[Any, Any, None]]:
         "audit": keep_audit(product.database, [anchor_file(product.settings)]),
         "sweep": _every(SWEEP_EVERY_S, _sweep, product),
         "logouts": _every(LOGOUTS_EVERY_S, _tell_logouts, product),
+        "figures": _every(FIGURES_EVERY_S, _count_figures, product),
         "purge": _every(PURGE_EVERY_S, _purge, product),
         **{
             f"refresh.{backend}": Refresher(backend, policy, product.cases, demo=demo).run()
@@ -160,6 +163,10 @@ async def _sweep(product: Product) -> None:
 
 async def _tell_logouts(product: Product) -> None:
     await backchannel.sweep(product.database)
+
+
+async def _count_figures(product: Product) -> None:
+    await count_figures(product.database, product.catalog)
 
 
 async def _purge(product: Product) -> None:

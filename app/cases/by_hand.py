@@ -95,4 +95,6 @@ async def _refuse(connection: Connection, row: Mapping[str, Any], reason: str) -
     if ends:
         values["next_refresh_at"] = None
         await tell(connection, case, "case_rejected", reason=reason)
-    await change_case(connection, case, Line("refused_by_officer", status, {"reason": reason}), **values)
+    await change_case(
+        connection, case, Line("refused_by_officer", status, {"reason": reason, "reason_code": "by_officer"}), **values
+    )

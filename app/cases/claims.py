@@ -1,7 +1,7 @@
 """Claiming a delivery for one try, and writing what came of it; the claim's fence makes it the only one."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -93,10 +93,25 @@ SELECT EXISTS (
     SELECT 1 FROM deliveries WHERE lane = $1 AND id <> $2 AND state = 'needs_operator' AND operation = 'submit'
 )
 """
-_LINKED = """
-SELECT agency_reference FROM cases WHERE backend = $1 AND agency_reference IS NOT NULL
-ORDER BY submitted_at DESC LIMIT 5000
-"""
+# A clock that is set back makes later look like earlier: what was given at about the same time counts as given since.
+CLOCK_STEP_S = 60
+# What an officer linked by hand says nothing of when the agency gave it.
+_GIVEN = f"""
+WITH ours AS (
+    SELECT sent_at, sent_at - interval '{CLOCK_STEP_S} seconds' AS surely_before FROM deliveries WHERE id = $1
+)
+SELECT sent_at, ARRAY(
+    SELECT reference FROM deliveries
+    WHERE backend = $2 AND operation = 'submit' AND state = 'delivered' AND reason IS NULL AND reference IS NOT NULL
+        AND finished_at < (SELECT surely_before FROM ours)
+    ORDER BY finished_at DESC LIMIT 30
+) AS before, ARRAY(
+    SELECT agency_reference FROM deliveries JOIN cases ON cases.id = case_id
+    WHERE deliveries.backend = $2 AND operation = 'submit' AND state = 'delivered' AND agency_reference IS NOT NULL
+        AND finished_at >= (SELECT surely_before FROM ours)
+) AS since
+FROM ours
+"""  # noqa: S608 - constants of ours
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -117,6 +132,14 @@ class Claim(msgspec.Struct, frozen=True):
     surprises: int
     row: Mapping[str, Any]
     said: Exchanges
+
+
+class Given(msgspec.Struct, frozen=True):
+    """References that a backend gave others: the newest `before` a sending may have reached it, and all `since`."""
+
+    sent_at: datetime
+    before: Sequence[str]
+    since: Sequence[str]
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -219,8 +242,7 @@ async def lane_is_murky(connection: Connection, held: Claim) -> bool:
     return bool(await connection.fetchval(_OTHERS_UNRESOLVED, held.lane, held.id))
 
 
-async def linked_references(connection: Connection, backend: str) -> list[str]:
-    """The newest agency references that already belong to cases. Backends list their newest registrations, so older
-    ones cannot be mistaken for a new one."""
-    rows: list[Mapping[str, Any]] = await connection.fetch(_LINKED, backend)
-    return [row["agency_reference"] for row in rows]
+async def given_to_others(connection: Connection, held: Claim) -> Given:
+    """What bounds the search for a lost registration: it is newer than `before`, and none of `since`."""
+    [row] = await connection.fetch(_GIVEN, held.id, held.backend)
+    return Given(row["sent_at"], row["before"], row["since"])

@@ -190,9 +190,12 @@ class Deliverer:
             if await claims.lane_is_murky(connection, held):
                 detail = "another of this kind is unresolved"
                 return Outcome(state="needs_operator", unknown=True, reason="cannot_tell", detail=detail)
-            taken = await claims.linked_references(connection, held.backend)
+            given = await claims.given_to_others(connection, held)
+        case = msgspec.structs.replace(
+            case_data(held.row, self._tools), sent_at=given.sent_at, given_before=given.before
+        )
         try:
-            receipt = await handler.find(case_data(held.row, self._tools), taken)
+            receipt = await handler.find(case, [*given.before, *given.since])
         except OutcomeUnknown as error:
             return Outcome(state="needs_operator", unknown=True, reason="cannot_tell", detail=error.detail)
         return delivered(receipt) if receipt else None

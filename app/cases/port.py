@@ -46,7 +46,11 @@ class File(msgspec.Struct, frozen=True):
 
 class CaseData(msgspec.Struct, frozen=True):
     """A case as its module sees it. `id` is our reference, the same on every try; `agency_reference` is "" before
-    delivery."""
+    delivery.
+
+    Where an answer was lost: `sent_at`, when the case may first have reached the agency, and `given_before`, the newest
+    references that the agency had given others by then.
+    """
 
     id: UUID
     number: str
@@ -56,6 +60,8 @@ class CaseData(msgspec.Struct, frozen=True):
     files: Sequence[File]
     submitted_at: datetime
     agency_reference: str = ""
+    sent_at: datetime | None = None
+    given_before: Sequence[str] = ()
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -80,13 +86,15 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """Where the matter stands at the agency, whole, as told now."""
+    """Where the matter stands at the agency, whole, as told now. `reason_code`: what figures count a refusal under
+    (app.cases.refusals), told by its words where the agency has no code for it."""
 
     status: Status
     steps: Sequence[Step] = ()
     question: str = ""
     reason: str = ""
     product: Mapping[str, str] = {}
+    reason_code: str = ""
 
 
 class CaseHandler(ABC):
@@ -123,8 +131,9 @@ class CaseHandler(ABC):
     async def find(self, case: CaseData, taken: Sequence[str]) -> Receipt | None:
         """After a lost answer: the receipt if the agency has this case, None if it surely has not.
 
-        `taken` are agency references already linked to other cases. Raises OutcomeUnknown where the backend cannot tell
-        (a person must look) and AgencyUnavailable where it could not be asked.
+        `taken` are agency references linked to other cases: all since this one was sent, and `given_before`. None sends
+        it again, so it is never a guess: all that it could have become since `sent_at` was looked at. Raises
+        OutcomeUnknown where the backend cannot tell (a person must look), AgencyUnavailable where it was not reached.
         """
 
     @abstractmethod

@@ -11,6 +11,7 @@ import msgspec
 from app.cases.claims import Claim, Outcome, settle
 from app.cases.delivered import FIRST_REFRESH_S, settle_delivered
 from app.cases.port import Progress, Status
+from app.cases.refusals import OTHER, reason_code
 from app.cases.states import FINAL, may_move
 from app.cases.timeline import Line, add_line
 from app.cases.writes import HELD_COLUMNS, change_case, fetch_one
@@ -94,8 +95,8 @@ async def _settle_submission(
         status = ending if may_move(row["status"], ending) else row["status"]
         if not asked:
             await tell(connection, row, f"case_{ending}")
-        line = Line("not_reached" if ending == "expired" else "delivery_rejected", status)
         reason = outcome.reason or ""
+        line = Line("not_reached" if ending == "expired" else "delivery_rejected", status, {"reason_code": reason})
         return await change_case(
             connection, row, line, status=status, delivery_state="rejected", delivery_reason=reason
         )
@@ -129,7 +130,8 @@ def sealed_words(progress: Progress, vault: Vault) -> Progress:
     steps = [msgspec.structs.replace(step, label=vault.seal(step.label)) for step in progress.steps]
     question = vault.seal(progress.question) if progress.question else ""
     reason = vault.seal(progress.reason) if progress.reason else ""
-    return msgspec.structs.replace(progress, steps=steps, question=question, reason=reason)
+    code = progress.reason_code or reason_code(progress.reason)
+    return msgspec.structs.replace(progress, steps=steps, question=question, reason=reason, reason_code=code)
 
 
 async def apply_progress(connection: Connection, case_id: UUID, progress: Progress, interval_s: float) -> bool:
@@ -184,6 +186,8 @@ def _move(row: Mapping[str, Any], progress: Progress, *, grown: bool) -> tuple[S
             log.warning("case %s: the agency says %s, which does not follow %s", row["id"], progress.status, current)
         return current, None
     data = {"reason": progress.reason} if progress.reason else {}
+    if progress.status == "rejected":
+        data["reason_code"] = progress.reason_code or OTHER
     if progress.question:
         data["question"] = progress.question
     return progress.status, Line(progress.status, progress.status, data)

@@ -134,6 +134,8 @@ def _links(status: Status, *, rated: bool) -> Iterator[str]:
         yield "answers"
     if status in FINAL and not rated:
         yield "rating"
+    if status in FINAL:
+        yield "survey"
 
 
 @lru_cache(maxsize=512)

@@ -10,7 +10,8 @@ import asyncpg
 import msgspec
 
 from app.catalog.catalog import Catalog, CatalogService
-from app.database import Connection, driver_url
+from app.dashboards.figures.counting import Counting
+from app.database import Connection, Database, driver_url
 from app.history.clock import Clock
 from app.history.moments import id_at, moment
 from app.history.people import People
@@ -53,9 +54,21 @@ async def write_history(settings: Settings, past: Past, say: Say) -> int:
         written = await _Writing(connection, settings, past, say).run()
         for table in COLUMNS_OF if written else ():
             await connection.execute(f"VACUUM ANALYZE {table}")
-        return written
     finally:
         await connection.close()
+    if written:
+        say("counting figures")
+        await _count(settings)
+    return written
+
+
+async def _count(settings: Settings) -> None:
+    """What came with times long gone is not found by looking at what came lately."""
+    database = Database(settings.database_url, pool_size=1, name="seed")
+    try:
+        await Counting(database, Catalog.load(settings.city)).run(everything=True)
+    finally:
+        await database.close()
 
 
 def places(catalog: Catalog, rng: Random) -> Sequence[tuple[Place, float]]:

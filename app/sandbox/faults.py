@@ -1,7 +1,7 @@
 """Faults on demand: what one is, which calls it hits, and how it spoils an answer on the wire.
 
 Before the backend's own work, so without an effect: hang, error_500, error_503, reset, bad_auth. After it, so with the
-effect done: lost_answer, malformed, slow_body, huge_body.
+effect done: lost_answer, malformed, slow_body, huge_body; late_effect: `latency_ms` after the connection was lost.
 """
 
 import asyncio
@@ -27,6 +27,7 @@ Mode = Literal[
     "slow_body",
     "huge_body",
     "bad_auth",
+    "late_effect",
 ]
 RETRY_AFTER_S = 1
 SLOW_PIECE_BYTES = 8
@@ -36,6 +37,9 @@ HUGE_PIECE = b"[" + b" " * 65_535
 TRACE = (
     b"<html><body><h1>A Database Error Occurred</h1><p>Error Number: 1040</p><p>Too many connections</p></body></html>"
 )
+
+
+_AT_WORK: set[asyncio.Task[None]] = set()
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,6 +82,8 @@ class Faults:
 
 async def spoil(fault: Fault, request: web.Request, handler: Handler, sandbox: Sandbox) -> web.StreamResponse:
     """Answer one call as the fault says."""
+    if fault.mode == "late_effect":
+        return await _hang_up_and_work_on(fault, request, handler)
     if fault.latency_ms:
         await asyncio.sleep(fault.latency_ms / 1000)
     match fault.mode:
@@ -112,6 +118,21 @@ async def _hang(request: web.Request) -> web.StreamResponse:
     while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110 - there is no event
         await asyncio.sleep(0.2)
     return web.Response()
+
+
+async def _hang_up_and_work_on(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
+    """As a server does that notices only at the end that nobody waits any more."""
+    await request.read()
+    answer = _cut(request)
+
+    async def work() -> None:
+        await asyncio.sleep(fault.latency_ms / 1000)
+        await handler(request)
+
+    working = asyncio.create_task(work())
+    _AT_WORK.add(working)
+    working.add_done_callback(_AT_WORK.discard)
+    return answer
 
 
 def _cut(request: web.Request) -> web.StreamResponse:

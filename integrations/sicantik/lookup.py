@@ -1,46 +1,29 @@
 """Whether a registration whose answer was lost was made: SICANTIK stores our reference and never shows it again.
 
-Its list leaves out what came in online and no officer took on yet, but numbers can be guessed (running, permit type,
-kind, month, year): all that could be ours and are nobody's yet are asked for one by one.
+Its list leaves out what came in online and no officer took on yet, but its numbers run on: every number that it can
+have given since the case was sent, and that is nobody's yet, is asked for.
 """
 
 import asyncio
 import re
-from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta, timezone
+from collections.abc import Sequence
 from typing import Literal
-
-import msgspec
 
 from app.cases.port import Receipt
 from app.errors import OutcomeUnknown
 from integrations.sicantik.client import Row, SicantikClient, is_registration, text
 from integrations.sicantik.forms import clean, local_phone
 from integrations.sicantik.lists import PermitType
+from integrations.sicantik.numbers import Series, apart, months, of_year
 from services.permits.port import PermitApplication
 
-WIB = timezone(timedelta(hours=7))
 LISTED_ROWS = 1_000
-# How far before and behind the highest running number known a registration of ours may lie.
-BEFORE = 500
+# How far behind the highest running number known a registration of ours may lie: what others made and nobody lists.
 BEHIND = 40
-# The number is max(id)+1 over there, so registrations made at one moment share one: the newest are asked for even where
-# they are another case's.
-SHARED = 30
 MOST_QUESTIONS = 800
 AT_ONCE = 8
 
 Whose = Literal["ours", "another's", "unclear"]
-
-
-class Number(msgspec.Struct, frozen=True):
-    """A registration number taken apart. `slashes`: how one city writes them."""
-
-    running: int
-    type_and_kind: str
-    month: str
-    year: str
-    slashes: bool
 
 
 class Lookup:
@@ -55,35 +38,22 @@ class Lookup:
     ) -> Receipt | None:
         """The one registration of this person, by name and telephone, that is no other case's; None: there is none.
 
-        Raises OutcomeUnknown where several are, or where one cannot be told from ours.
+        Raises OutcomeUnknown where several are, where one cannot be told from ours, or where none was found and more
+        would have to be asked for than can be.
         """
         rows = await self._client.newest(LISTED_ROWS)
-        known = {number for row in rows if is_registration(number := text(row, "pendaftaran_id"))} | set(taken)
-        listed = {text(row, "pendaftaran_id") for row in rows if _may_be(row, application, permit)} - set(taken)
-        found = {number: rows for number in sorted(listed) if (rows := await self._client.registration(number))}
-        parts = permit.id.zfill(3) + kind_id.zfill(2)
-        for month, year in _months(application.submitted_at):
-            found |= await self._guess(_Guess(parts, month, year, known))
-        return self._decide(found, application, permit, set(taken))
-
-    async def _guess(self, guess: "_Guess") -> dict[str, list[Row]]:
-        """Every unclaimed registration of this type, kind and month around the newest numbers."""
-        known_runs, highest, slashes = guess.of_the_year()
-        skipped = {n for n in known_runs if n <= highest - SHARED}
-        found: dict[str, list[Row]] = {}
-        running, asked = max(1, highest - BEFORE), 0
-        while running <= highest + BEHIND:
-            batch = [n for n in range(running, min(running + AT_ONCE, highest + BEHIND + 1)) if n not in skipped]
-            running += AT_ONCE
-            asked += len(batch)
-            if asked > MOST_QUESTIONS:
-                raise OutcomeUnknown(self._backend, "find", "too many unclaimed registrations", code="cannot_tell")
-            numbers = [guess.number(n, slashes=slashes) for n in batch]
-            answers = await asyncio.gather(*(self._client.registration(number) for number in numbers))
-            for n, number, rows in zip(batch, numbers, answers, strict=True):
-                if rows:
-                    found[number] = rows
-                    highest = max(highest, n)
+        listed = {number for row in rows if is_registration(number := text(row, "pendaftaran_id"))}
+        known, possible = listed | set(taken), list(months(application.sent_at or application.submitted_at))
+        slashes = any("/" in number for number in known)
+        alike = {same for row in rows if (same := _alike(row, application, permit, possible))} - set(taken)
+        search = _Search(self._client)
+        for month, year in possible:
+            series = Series(permit.id.zfill(3) + kind_id.zfill(2), month, year, slashes)
+            after = max(of_year(application.given_before, year), default=0)
+            await search.go(series, of_year(known, year), after, alike)
+        found = self._decide(search.found, application, permit, set(taken))
+        if found is None and search.left_out:
+            raise OutcomeUnknown(self._backend, "find", "too many unclaimed registrations", code="cannot_tell")
         return found
 
     def _decide(
@@ -105,40 +75,85 @@ class Lookup:
         return Receipt(ours[0]) if ours else None
 
 
-class _Guess(msgspec.Struct, frozen=True):
-    type_and_kind: str
-    month: str
-    year: str
-    known: set[str]
+class _Search:
+    """Asks for numbers, each once. `left_out`: there were more than may be asked for."""
 
-    def of_the_year(self) -> tuple[set[int], int, bool]:
-        """Running numbers of the year that are somebody's, the highest, and whether they are written with slashes."""
-        numbers = [number for value in self.known if (number := _apart(value)) and number.year == self.year]
-        runs = {number.running for number in numbers}
-        return runs, max(runs, default=0), any(number.slashes for number in numbers)
+    def __init__(self, client: SicantikClient) -> None:
+        self._client = client
+        self._asked: dict[str, list[Row]] = {}
+        self.left_out = False
 
-    def number(self, running: int, *, slashes: bool) -> str:
-        kind = self.type_and_kind[-2:]
-        parts = (f"{running:05d}", self.type_and_kind[:-2], kind, self.month, self.year)
-        return ("/" if slashes else "").join(parts)
+    @property
+    def found(self) -> dict[str, list[Row]]:
+        return {number: rows for number, rows in self._asked.items() if rows}
+
+    async def go(self, series: Series, known: dict[int, str], after: int, alike: set[str]) -> None:
+        """All of a series that may be ours: `known` are somebody's, except those that look `alike`; ours came `after`.
+
+        The newest first, so that where there are too many, those left out are the least likely.
+        """
+        since = {running: number for running, number in known.items() if running > after}
+        highest = max(since, default=after)
+        await self._ask([since[running] for running in sorted(since, reverse=True) if since[running] in alike])
+        await self._ask_behind(series, highest)
+        await self._ask([series.number(n) for n in range(highest, after, -1) if n not in since])
+        if since:
+            await self._ask_shared(series, since, known.get(after))
+
+    async def _ask_behind(self, series: Series, highest: int) -> None:
+        """What was made after the newest that is known; nobody told us how much that is."""
+        running = highest
+        while running < highest + BEHIND and not self.left_out:
+            batch = range(running + 1, min(running + AT_ONCE, highest + BEHIND) + 1)
+            running = batch[-1]
+            await self._ask([series.number(n) for n in batch])
+            highest = max([highest, *(n for n in batch if self._asked.get(series.number(n)))])
+
+    async def _ask_shared(self, series: Series, since: dict[int, str], before: str | None) -> None:
+        """Ours where it is hidden behind another's: a number is one more than the highest, so two registrations of one
+        moment get the same. The rows' own ids betray them: between two numbers, more rows were made than numbers."""
+        standing = sorted(since)
+        await self._ask([series.number(standing[0]), series.number(standing[-1])])
+        if before is not None:
+            standing.insert(0, parts.running if (parts := apart(before)) else 0)
+        names = {**since, standing[0]: before or since[standing[0]]}
+        spans = [(0, len(standing) - 1)]
+        while spans and not self.left_out:
+            await self._ask([names[standing[end]] for span in spans for end in span])
+            crowded = [(low, high) for low, high in spans if not self._is_full(names, standing[low], standing[high])]
+            await self._ask([series.number(standing[high]) for low, high in crowded if high - low == 1])
+            halves = [(low, (low + high) // 2, high) for low, high in crowded if high - low > 1]
+            spans = [span for low, middle, high in halves for span in ((low, middle), (middle, high))]
+
+    def _is_full(self, names: dict[int, str], low: int, high: int) -> bool:
+        """Whether as many rows as numbers were made from one number to another."""
+        first, last = (_row_id(self._asked.get(names[end], ())) for end in (low, high))
+        return first is not None and last is not None and last - first == high - low
+
+    async def _ask(self, numbers: Sequence[str]) -> None:
+        wanted = [number for number in numbers if number not in self._asked]
+        room = MOST_QUESTIONS - len(self._asked)
+        self.left_out |= len(wanted) > room
+        for start in range(0, min(len(wanted), room), AT_ONCE):
+            batch = wanted[start : min(start + AT_ONCE, room)]
+            answers = await asyncio.gather(*(self._client.registration(number) for number in batch))
+            self._asked.update(zip(batch, answers, strict=True))
 
 
-def _apart(number: str) -> Number | None:
-    """Running number first, month and year last; what lies between is type and kind."""
-    match = re.fullmatch(r"([0-9]{5})/?([0-9/]+?)/?([0-9]{2})/?([0-9]{4})", number)
-    if not match:
-        return None
-    running, between, month, year = match.groups()
-    return Number(int(running), between.replace("/", ""), month, year, "/" in number)
+def _row_id(rows: Sequence[Row]) -> int | None:
+    ids = [int(value) for row in rows if (value := text(row, "id")).isdecimal()]
+    return max(ids, default=None)
 
 
-def _may_be(row: Row, application: PermitApplication, permit: PermitType) -> bool:
-    """Whether a listed registration could be ours: by name, by type, and, as namesakes of the past are many, by a
-    number of the month of handing in or later."""
-    number = _apart(text(row, "pendaftaran_id"))
-    handed_in = application.submitted_at.astimezone(WIB)
-    recent = number is not None and (number.year, number.month) >= (f"{handed_in.year}", f"{handed_in.month:02d}")
-    return recent and _same_name(row, "n_pemohon", application) and _same(text(row, "n_perizinan"), permit.name)
+def _alike(
+    row: Row, application: PermitApplication, permit: PermitType, possible: Sequence[tuple[str, str]]
+) -> str | None:
+    """The number of a listed registration that could be ours: by name, by type, and, as namesakes of the past are many,
+    of a month since it was sent."""
+    parts = apart(number := text(row, "pendaftaran_id"))
+    recent = parts is not None and (parts.month, parts.year) in possible
+    same = _same_name(row, "n_pemohon", application) and _same(text(row, "n_perizinan"), permit.name)
+    return number if recent and same else None
 
 
 def _whose(row: Row, application: PermitApplication, permit: PermitType) -> Whose:
@@ -157,15 +172,3 @@ def _same_name(row: Row, key: str, application: PermitApplication) -> bool:
 
 def _same(one: str, other: str) -> bool:
     return clean(one).casefold() == clean(other).casefold()
-
-
-def _months(since: datetime) -> Iterator[tuple[str, str]]:
-    """Month and year of every month from handing in until now, as the agency's clock has them; three at most."""
-    today = datetime.now(UTC).astimezone(WIB).date()
-    first = since.astimezone(WIB).date().replace(day=1)
-    months: list[date] = []
-    while first <= today:
-        months.append(first)
-        first = (first + timedelta(days=32)).replace(day=1)
-    for month in months[-3:]:
-        yield f"{month.month:02d}", f"{month.year}"

@@ -80,6 +80,8 @@ class PermitCases(CaseHandler):
             "submitted_on": case.submitted_at.astimezone(WIB).date(),
             "submitted_at": case.submitted_at,
             "files": case.files,
+            "sent_at": case.sent_at,
+            "given_before": case.given_before,
             "extra": extra,
         }
         return msgspec.convert(handed, PermitApplication)

@@ -12,7 +12,8 @@ from app.cases.port import File, Progress, Receipt
 
 class PermitApplication(msgspec.Struct, frozen=True):
     """What is handed over. `reference` is our case number, the same on every try; `permit` and `kind` are our service's
-    names (`reklame`, `sip-perawat`; `new`, `renewal`), which the adapter maps to the backend's own ids."""
+    names (`reklame`, `sip-perawat`; `new`, `renewal`), which the adapter maps to the backend's own ids. `sent_at` and
+    `given_before` as in CaseData, where an answer was lost."""
 
     reference: str
     permit: str
@@ -32,6 +33,8 @@ class PermitApplication(msgspec.Struct, frozen=True):
     requirements_met: Sequence[str] = ()
     files: Sequence[File] = ()
     extra: Mapping[str, object] = {}
+    sent_at: datetime | None = None
+    given_before: Sequence[str] = ()
 
 
 class Licence(msgspec.Struct, frozen=True):
@@ -57,7 +60,8 @@ class PermitsPort(ABC):
     async def find(self, application: PermitApplication, taken: Sequence[str]) -> Receipt | None:
         """The registration made for this application, None if there surely is none.
 
-        Raises OutcomeUnknown where it cannot be told apart from another's. `taken`: references already linked."""
+        Raises OutcomeUnknown where it cannot be told apart from another's, or not all could be looked at that was
+        registered since it was sent. `taken`: references already linked."""
 
     @abstractmethod
     async def progress(self, reference: str) -> Progress:

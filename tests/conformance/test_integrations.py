@@ -31,6 +31,7 @@ FILES = {
     "callbacks.py": "what it tells us unasked",
     "sandbox.py": "a server that speaks like it",
     "sandbox.toml": "what that server knows from the start",
+    "numbers.py": "how the backend numbers what it takes in",
     "office.py": "the pretended office behind that server",
     "forms.py": "our values as its fields",
     "lists.py": "its own lists of codes",

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from app.assembly import Product, build
-from app.cases.claims import Busy, Claim, Outcome, Stale, claim, settle
+from app.cases.claims import Busy, Claim, Outcome, Stale, claim, given_to_others, settle
 from app.cases.handover import DeliveryJob
 from app.cases.settle import settle_case
 from app.cases.sweep import purge_cases, sweep_deliveries
@@ -197,3 +197,29 @@ async def test_what_nobody_needs_any_more_is_removed(
     statuses = [(await citizen.get(f"/v1/attachments/{each}")).status_code for each in (loose, gone, fresh)]
     assert statuses == [404, 404, 200]
     assert (await citizen.get(kept_case["links"]["self"])).json()["attachments"]
+
+
+async def test_a_search_begins_where_the_sending_did(product: Product, people: People, tables: Tables) -> None:
+    """What others were given well before it, and what since: all of that. What was linked by hand says not when."""
+    reference_ages = {"00010012012026": 90, "00011012012026": 61, "00012012012026": 59, "00013012012026": -5}
+    for reference, seconds in {**reference_ages, "99999012012026": 120}.items():
+        by_hand = "by_officer" if reference.startswith("9") else None
+        delivery_id = await delivery_of(tables, await hand_in(await people.make()))
+        await settled(product, await taken(product, delivery_id), Outcome(state="delivered", reference=reference))
+        await tables.run(
+            "UPDATE deliveries SET finished_at = now() - $2 * interval '1 second', reason = $3 WHERE id = $1",
+            delivery_id,
+            seconds,
+            by_hand,
+        )
+    delivery_id = await delivery_of(tables, await hand_in(await people.make()))
+    held = await taken(product, delivery_id)
+    async with product.database.connection() as connection:
+        given = await given_to_others(connection, held)
+        sent_at = await connection.fetchval("SELECT sent_at FROM deliveries WHERE id = $1", delivery_id)
+    before, since = set(given.before), set(given.since)
+    assert given.sent_at == sent_at
+    assert before & reference_ages.keys() == {"00010012012026", "00011012012026"}
+    assert since >= {"00012012012026", "00013012012026"}
+    assert "99999012012026" not in before | since
+    await settled(product, held, Outcome(state="delivered", reference="00014012012026"))

@@ -1,6 +1,7 @@
 """The adapter before a sandbox of this test's own, and applications to hand over."""
 
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from app.agency_client import AgencyClient
+from app.agency_client import AgencyClient, Shared
 from app.manifest import integration_manifests
 from app.sandbox.client import HttpWorkbench, hurried
 from app.sandbox.server import build_app
@@ -23,12 +24,13 @@ from services.permits.port import PermitApplication
 
 
 class Office(msgspec.Struct):
-    """One adapter and the office behind it. `url` is the backend's, without `/backoffice/api`."""
+    """One adapter and the office behind it. `url` is the backend's, without `/backoffice/api`; `asked` counts calls."""
 
     port: SicantikPermits
     bench: HttpWorkbench
     url: str
     http: aiohttp.ClientSession
+    asked: Counter[str]
 
     async def answer(self, address: str) -> tuple[int, str]:
         """What the wire answers to GET /backoffice/api/<address>."""
@@ -56,11 +58,15 @@ def open_office(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Off
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         url = f"http://127.0.0.1:{runner.addresses[0][1]}/sicantik"
         manifest = hurried(integration_manifests()["sicantik"], budget_s)
-        client = AgencyClient(
-            manifest, BackendSettings("sicantik", url, dict(manifest.credentials), dict(manifest.settings))
-        )
+        asked: Counter[str] = Counter()
+
+        def count(_backend: str, operation: str, _outcome: str, _seconds: float) -> None:
+            asked[operation] += 1
+
+        backend = BackendSettings("sicantik", url, dict(manifest.credentials), dict(manifest.settings))
+        client = AgencyClient(manifest, backend, Shared(observe=count))
         async with HttpWorkbench(url) as bench, aiohttp.ClientSession() as http:
-            yield Office(SicantikPermits(client), bench, url, http)
+            yield Office(SicantikPermits(client), bench, url, http, asked)
         await client.close()
         await runner.cleanup()
 

@@ -1,15 +1,17 @@
 """After a lost answer: linked, or with an officer; never doubled, never another's."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from app.errors import OutcomeUnknown
 from integrations.sicantik import lookup
-from integrations.sicantik.lookup import _months
+from integrations.sicantik.numbers import A_DAY, WIB, months
 from integrations.sicantik.sandbox import SicantikSandbox
 from services.permits.port import PermitApplication
 from tests.integrations.sicantik.conftest import Office, application
@@ -50,6 +52,63 @@ async def test_finds_ours_among_many(either: Office) -> None:
     found = await either.port.find(ours, taken)
     assert found is not None
     assert found.reference == await registered_number(either, ours)
+
+
+async def register_others(office: Office, count: int) -> list[str]:
+    """What others registered meanwhile, in the order of their numbers."""
+    room = asyncio.Semaphore(20)
+
+    async def one(n: int) -> str:
+        async with room:
+            made = await office.register_directly(nama_pemohon=f"Tamu {n}", no_telp=f"08129{n:06d}")
+        return str(made["no_pendaftaran"])
+
+    return sorted(await asyncio.gather(*(one(n) for n in range(count))))
+
+
+async def test_found_though_more_registered_since_than_the_list_shows(either: Office) -> None:
+    """The storm that found this: the worker died, and half a minute later a thousand others stood behind ours."""
+    before = await register_others(either, 10)
+    ours = application()
+    await lose(either, ours)
+    since = await register_others(either, 1_100)
+    asked = msgspec.structs.replace(ours, sent_at=ours.submitted_at, given_before=before)
+    found = await either.port.find(asked, [*before, *since])
+    assert found is not None
+    assert found.reference == await registered_number(either, ours)
+
+
+async def test_a_search_is_short_however_many_registered_since(either: Office) -> None:
+    """What is another's already is not asked for again, one by one."""
+    before = await register_others(either, 300)
+    ours = application(sent_at=datetime.now(UTC), given_before=before[-30:])
+    await lose(either, ours, "reset")
+    since = await register_others(either, 300)
+    assert await either.port.find(ours, [*before[-30:], *since]) is None
+    assert either.asked["registration"] <= lookup.BEHIND + 10
+
+
+async def test_what_nobody_is_known_to_have_is_looked_at_back_to_the_sending(open_office: Open) -> None:
+    async with open_office(Unlisting) as office:
+        before = await register_others(office, 5)
+        ours = application(sent_at=datetime.now(UTC), given_before=before)
+        await lose(office, ours)
+        await register_others(office, 600)
+        found = await office.port.find(ours, before)
+        assert found is not None
+        assert found.reference == await registered_number(office, ours)
+
+
+async def test_ours_hidden_behind_a_number_that_is_linked_is_seen_among_many(either: Office) -> None:
+    before = await register_others(either, 5)
+    ours = application(sent_at=datetime.now(UTC), given_before=before)
+    since = await register_others(either, 50)
+    await lose(either, ours)
+    number = await registered_number(either, ours)
+    await either.bench.work(number, "collide")
+    since += [number, *(await register_others(either, 100))]
+    with pytest.raises(OutcomeUnknown, match="given twice"):
+        await either.port.find(ours, [*before, *since])
 
 
 async def test_surely_none_where_nothing_was_made(either: Office) -> None:
@@ -148,12 +207,8 @@ async def test_names_are_compared_as_they_were_sent(either: Office) -> None:
     assert await either.port.find(ours, []) is not None
 
 
-def test_months_since_handing_in() -> None:
+def test_months_since_it_was_sent_as_clocks_a_day_apart_have_them() -> None:
     now = datetime.now(UTC)
-    assert list(_months(now)) in ([(f"{now:%m}", f"{now:%Y}")], [_next(now)])
-    assert len(list(_months(datetime(2020, 1, 31, tzinfo=UTC)))) == 3
-
-
-def _next(now: datetime) -> tuple[str, str]:
-    """The last hours of a month in UTC are the next month at the agency."""
-    return (f"{now.month % 12 + 1:02d}", f"{now.year + now.month // 12}")
+    around = [(now + days).astimezone(WIB) for days in (-A_DAY, A_DAY)]
+    assert list(months(now)) == sorted({(f"{day:%m}", f"{day:%Y}") for day in around}, key=lambda one: one[::-1])
+    assert len(list(months(datetime(2020, 1, 31, tzinfo=UTC)))) == 3

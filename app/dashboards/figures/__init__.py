@@ -1,0 +1,1 @@
+"""Figures of cases: counted from their events by a job, exact, by week and month; the survey's results; exports."""
