@@ -220,7 +220,9 @@ class Reads:
         if wanted.shared and max(stale_s, fresh_s) > 0:
             plain = msgspec.json.encode((kept.as_of, value))
             blob = self._vault.encrypt(plain, _CONTEXT + identity)
-            await self._tell(wanted, _WRITE, [blob, int(fresh_s * 1000), int(max(stale_s, fresh_s) * 1000), int(bool(mark))])
+            await self._tell(
+                wanted, _WRITE, [blob, int(fresh_s * 1000), int(max(stale_s, fresh_s) * 1000), int(bool(mark))]
+            )
         return kept
 
     def _opened(self, wanted: Wanted, kind: type[Any], blob: bytes | None, fresh_s: float) -> "_Kept | None":

@@ -17,7 +17,8 @@ FORM_CONTEXT = "cases.form"
 CASE_DATA_COLUMNS = """
     cases.number, cases.citizen_id, cases.module, cases.service, cases.status, cases.form_version, cases.form_enc,
     cases.submitted_at, cases.agency_reference, citizens.nik_enc, citizens.name_enc, citizens.birth_date_enc,
-    citizens.assurance_level, citizens.restricted_at, (SELECT value_enc FROM contacts WHERE contacts.citizen_id = cases.citizen_id
+    citizens.assurance_level, citizens.restricted_at,
+    (SELECT value_enc FROM contacts WHERE contacts.citizen_id = cases.citizen_id
         AND kind = 'phone' AND confirmed_at IS NOT NULL ORDER BY confirmed_at DESC LIMIT 1) AS phone_enc
 """
 # What `load_files` reads beside, from the same query: id, sealed name and media type of each attachment.

@@ -231,7 +231,10 @@ async def submit_case(
     tags=TAGS,
     response_headers=TOLD,
     response_description=AS_IT_IS,
-    responses={**problems("case_not_found", "case_already_decided", "processing_restricted", *CANCELS, 413, 415, 422), **NOT_KNOWN_YET},
+    responses={
+        **problems("case_not_found", "case_already_decided", "processing_restricted", *CANCELS, 413, 415, 422),
+        **NOT_KNOWN_YET,
+    },
 )
 async def withdraw_case(
     case_id: FromPath[UUID],

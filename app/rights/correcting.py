@@ -39,7 +39,8 @@ _SET: Mapping[str, str] = {
 }
 _CONTEXT: Mapping[str, str] = {"name": NAME, "birth_date": BIRTH_DATE}
 _PHONE_STANDS = """
-SELECT EXISTS (SELECT 1 FROM contacts WHERE citizen_id = $1 AND value_index = $2 AND confirmed_at IS NOT NULL) AS is_set,
+SELECT
+    EXISTS (SELECT 1 FROM contacts WHERE citizen_id = $1 AND value_index = $2 AND confirmed_at IS NOT NULL) AS is_set,
     EXISTS (SELECT 1 FROM phone_changes WHERE citizen_id = $1 AND (due_at IS NOT NULL OR expires_at > now())) AS is_open
 """
 _WAIT = f"""
@@ -110,7 +111,7 @@ async def correct(gate: Gate, request_id: UUID) -> None:
     """One try. Raises RetryLater while the register, or the phone, has yet to say."""
     async with gate.database.begin() as connection:
         row = await held_request(connection, request_id)
-        if row["ended_at"] is not None or row["wanted_enc"] is None or row["places"] and _is_told(row):
+        if row["ended_at"] is not None or row["wanted_enc"] is None or (row["places"] and _is_told(row)):
             return
         known = await known_person(connection, gate.vault, row["citizen_id"])
     wanted = gate.vault.decrypt(row["wanted_enc"], WANTED).decode()
@@ -147,9 +148,7 @@ async def note_corrected(
 
 async def wait_for(connection: Connection, row: Mapping[str, Any], places: Sequence[Elsewhere]) -> Mapping[str, Any]:
     """Show who is waited for."""
-    shown: Mapping[str, Any] | None = await connection.fetchrow(
-        _WAIT, row["id"], msgspec.json.encode(places).decode()
-    )
+    shown: Mapping[str, Any] | None = await connection.fetchrow(_WAIT, row["id"], msgspec.json.encode(places).decode())
     return shown or row
 
 
@@ -192,9 +191,7 @@ async def _asked_register(gate: Gate, row: Mapping[str, Any], known: Known, want
         raise RetryLater(failure.retry_after_s, str(failure)) from None
 
 
-async def _settle(
-    connection: Connection, gate: Gate, row: Mapping[str, Any], wanted: str, standing: Standing
-) -> None:
+async def _settle(connection: Connection, gate: Gate, row: Mapping[str, Any], wanted: str, standing: Standing) -> None:
     """What the register does not know is not written here by wish."""
     if standing != "matched":
         await end(connection, row, "refused", code=f"register_{standing}", places=[])

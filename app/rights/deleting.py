@@ -42,8 +42,8 @@ _EMPTIED: Mapping[str, str] = {
 _LONG_DELETED = "SELECT id FROM citizens WHERE deleted_at < now() - make_interval(years => $1)"
 _OVER = """
 SELECT DISTINCT citizen_id FROM cases JOIN citizens ON citizens.id = citizen_id
-WHERE deleted_at IS NOT NULL AND (cases.updated_at < now() - make_interval(years => $1) OR cases.created_at > deleted_at)
-LIMIT 100
+WHERE deleted_at IS NOT NULL
+    AND (cases.updated_at < now() - make_interval(years => $1) OR cases.created_at > deleted_at) LIMIT 100
 """
 _PROOF_OVER = (
     f"DELETE FROM consents WHERE citizen_id IN ({_LONG_DELETED})",  # noqa: S608 - a constant of ours
@@ -137,9 +137,7 @@ async def _clear(
     return []
 
 
-async def _remove(
-    connection: Connection, place: Place, condition: str, given: Sequence[object]
-) -> Sequence[UUID]:
+async def _remove(connection: Connection, place: Place, condition: str, given: Sequence[object]) -> Sequence[UUID]:
     """The rows; the files that they named."""
     statement = f"DELETE FROM {place.table} WHERE {condition}"  # noqa: S608 - names of our models
     if not place.personal.has_file:

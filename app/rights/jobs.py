@@ -1,6 +1,5 @@
 """What the worker does for citizens' rights: answering requests, writing tables anew, letting go what was held."""
 
-import functools
 import logging
 from collections.abc import Mapping
 from datetime import timedelta

@@ -8,6 +8,7 @@ from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from app.asking import SERVICE, asking
 from app.audit.actions import AuditEntry, record_on
 from app.cases.tools import CaseTools
 from app.cursor import decode_cursor, encode_cursor
@@ -78,22 +79,9 @@ async def refuse_deletion(
     cases: NamedDependency[CaseTools],
 ) -> OfficersRequest:
     by = request.user
-    async with cases.database.begin() as connection:
-        row = await _open(connection, request_id, "deletion")
-        proposed_by = row["refusal_proposed_by"]
-        if proposed_by == by.id:
-            raise Forbidden("four_eyes")
-        sealed = cases.vault.encrypt(data.reason.encode(), REASON)
-        if proposed_by is None:
-            await _keep(connection, by, row, "data.refusal_proposed")
-            return _seen(_known(await connection.fetchrow(_PROPOSE, row["id"], by.id, sealed)))
-        await connection.execute(_REFUSED, row["id"], by.id)
-        ended = await end(connection, row, "refused", code="refused_by_officers")
-        await _keep(connection, by, row, "data.deletion_refused")
-        await tell(connection, row, "refused")
-        if not await stands(connection, row["citizen_id"]):
-            await release(connection, row["citizen_id"])
-    return _seen(ended)
+    # What follows changes the citizen's account, which no officer may by themselves.
+    with asking(SERVICE):
+        return await _refuse(cases, request_id, by, data.reason)
 
 
 @post(
@@ -103,7 +91,9 @@ async def refuse_deletion(
     operation_id="note_data_corrected",
     summary="Note that an agency's system has the corrected data, or will not take it",
     tags=TAGS,
-    responses=problems("data_request_not_found", "data_request_ended", "data_place_not_found", "forbidden", 413, 415, 422),
+    responses=problems(
+        "data_request_not_found", "data_request_ended", "data_place_not_found", "forbidden", 413, 415, 422
+    ),
 )
 async def note_place(
     request_id: FromPath[UUID],
@@ -115,6 +105,25 @@ async def note_place(
         row = await _open(connection, request_id, "correction")
         await _keep(connection, request.user, row, "data.place_noted")
         return _seen(await note_corrected(connection, row, data.system, data.state))
+
+
+async def _refuse(cases: CaseTools, request_id: UUID, by: Officer, reason: str) -> OfficersRequest:
+    async with cases.database.begin() as connection:
+        row = await _open(connection, request_id, "deletion")
+        proposed_by = row["refusal_proposed_by"]
+        if proposed_by == by.id:
+            raise Forbidden("four_eyes")
+        sealed = cases.vault.encrypt(reason.encode(), REASON)
+        if proposed_by is None:
+            await _keep(connection, by, row, "data.refusal_proposed")
+            return _seen(_known(await connection.fetchrow(_PROPOSE, row["id"], by.id, sealed)))
+        await connection.execute(_REFUSED, row["id"], by.id)
+        ended = await end(connection, row, "refused", code="refused_by_officers")
+        await _keep(connection, by, row, "data.deletion_refused")
+        await tell(connection, row, "refused")
+        if not await stands(connection, row["citizen_id"]):
+            await release(connection, row["citizen_id"])
+    return _seen(ended)
 
 
 async def _open(connection: Connection, request_id: UUID, kind: str) -> Mapping[str, Any]:

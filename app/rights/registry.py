@@ -16,7 +16,8 @@ _PEOPLE = "citizens"
 FOREIGN: Mapping[str, Personal] = {
     "alembic_version": NOBODYS,
     "pgqueuer": Personal(
-        where="EXISTS (SELECT FROM unnest($1::uuid[]) AS own WHERE position(own::text IN encode(payload, 'escape')) > 0)"
+        where="EXISTS (SELECT FROM unnest($1::uuid[]) AS own"
+        " WHERE position(own::text IN encode(payload, 'escape')) > 0)"
         " OR dedupe_key IN (SELECT deliveries.id::text FROM deliveries JOIN cases ON cases.id = case_id"
         " WHERE citizen_id = ANY($1::uuid[]))"
     ),
@@ -53,7 +54,9 @@ def declarations() -> Mapping[str, Personal]:
 
 
 def _place(table: Table, declared: Mapping[str, Personal]) -> Place:
-    return Place(table.name, [each.name for each in table.primary_key], declared[table.name], _both(_found(table, declared)))
+    return Place(
+        table.name, [each.name for each in table.primary_key], declared[table.name], _both(_found(table, declared))
+    )
 
 
 def _found(table: Table, declared: Mapping[str, Personal]) -> str:
@@ -73,7 +76,7 @@ def _owned(table: Table, declared: Mapping[str, Personal]) -> str:
     if target is None or target.table.name in (_PEOPLE, table.name):
         return f"{column.name} = ANY($1::uuid[])"
     parent = target.table
-    return f"{column.name} IN (SELECT {target.name} FROM {parent.name} WHERE {_found(parent, declared)})"
+    return f"{column.name} IN (SELECT {target.name} FROM {parent.name} WHERE {_found(parent, declared)})"  # noqa: S608 - names of our models
 
 
 def _both(condition: str) -> str:

@@ -43,10 +43,10 @@ from app.rights.views import view, with_parts
 from app.settings import Settings
 from app.texts import Language
 
-TAGS = ["rights"]
+TAGS = ["me"]
 ZIP = "application/zip"
 _RESTRICTED = "SELECT restricted_at IS NOT NULL FROM citizens WHERE id = $1"
-_ASKING = problems("data_request_open", "step_up_needed", 413, 415, 422)
+_ASKING = problems("data_request_open", "step_up_needed", 422)
 Part = Annotated[int, PathParameter(ge=1, le=1000)]
 Prepare = Callable[[Connection, Caller], Awaitable[None]]
 
@@ -73,8 +73,9 @@ async def ask_copy(request: CitizenRequest, idempotency_key: NeededKey) -> Respo
     opt=CITIZEN,
     operation_id="ask_data_deletion",
     summary="Delete my account and my data",
-    description="From now on nothing is handed to agencies. At `run_at` everything goes but for what a law holds; until "
-    "then the request can be taken back. Within ten minutes of logging in or stepping up. Needs an Idempotency-Key.",
+    description="From now on nothing is handed to agencies. At `run_at` everything goes but for what a law holds; "
+    "until then the request can be taken back. Within ten minutes of logging in or stepping up. Needs an "
+    "Idempotency-Key.",
     tags=TAGS,
     response_headers=[LOCATION, REPLAYED],
     responses=_ASKING,
@@ -101,7 +102,7 @@ async def ask_deletion(
     "of logging in or stepping up. Needs an Idempotency-Key.",
     tags=TAGS,
     response_headers=[LOCATION, REPLAYED],
-    responses=_ASKING,
+    responses=problems("step_up_needed", 409, 413, 415, 422),
 )
 async def ask_correction(
     data: JSONBody[Correction],
@@ -131,7 +132,7 @@ async def ask_correction(
     "Idempotency-Key.",
     tags=TAGS,
     response_headers=[LOCATION, REPLAYED],
-    responses=problems("data_request_open", 413, 415, 422),
+    responses=problems("data_request_open", 422),
 )
 async def ask_restriction(request: CitizenRequest, idempotency_key: NeededKey) -> Response[DataRequestView]:
     async def prepare(connection: Connection, caller: Caller) -> None:
@@ -245,9 +246,7 @@ async def read_copy(
     return Response(content, media_type=ZIP, headers=headers)
 
 
-async def _asked(
-    request: CitizenRequest, key: str, wish: Wish, prepare: Prepare
-) -> Response[Any]:
+async def _asked(request: CitizenRequest, key: str, wish: Wish, prepare: Prepare) -> Response[Any]:
     """Take it in once, all in one transaction."""
     read_key(key, required=True)
     write = once(request)

@@ -51,9 +51,7 @@ async def subject_of(connection: Connection, vault: Vault, citizen_id: UUID) -> 
     return Subject(citizen_id, ids, frozenset(niks), frozenset(phones), frozenset(names), indexes)
 
 
-async def rows_of(
-    connection: Connection, vault: Vault, place: Place, subject: Subject
-) -> Sequence[Mapping[str, Any]]:
+async def rows_of(connection: Connection, vault: Vault, place: Place, subject: Subject) -> Sequence[Mapping[str, Any]]:
     """All that a table holds of the person."""
     statement = f"SELECT * FROM {place.table} WHERE {place.condition}"  # noqa: S608 - names of our models
     if not place.personal.matched:

@@ -56,6 +56,8 @@ async def test_every_table_there_is_is_declared(postgres_url: str) -> None:
         for place in places():
             given = 3 if "$3" in place.condition else 2
             assert len(set(re.findall(r"\$\d", place.condition))) == given
-            await connection.fetch(f"EXPLAIN SELECT * FROM {place.table} WHERE {place.condition}", [], [], *[True] * (given - 2))
+            await connection.fetch(
+                f"EXPLAIN SELECT * FROM {place.table} WHERE {place.condition}", [], [], *[True] * (given - 2)
+            )
     finally:
         await connection.close()

@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision: str = "0019"
-down_revision: str | Sequence[str] | None = "0018"
+revision: str = "0021"
+down_revision: str | Sequence[str] | None = "0020"
 
 _ASKS = "current_setting('loket.asks', true)"
 _OWN = f"{_ASKS} IN ('service', 'city', 'citizen:' || citizen_id)"
