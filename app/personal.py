@@ -19,7 +19,8 @@ class Personal(msgspec.Struct, frozen=True, kw_only=True):
     `matched`: encrypted columns that tell whose a row is; for tables whose rows live for a day, as each is opened.
     `withheld`: columns whose content a copy does not show, secrets and what is of use to us alone; it names them.
     `hold`: why rows stay when the account goes. `erased`: columns that are emptied nevertheless.
-    `has_file`: bytes lie in the file store under the row's id.
+    `has_file`: bytes lie in the file store under the row's id. `derived`: worked out of other rows, and taken away by
+    whoever works it out once those are gone.
     """
 
     owner: str = ""
@@ -29,6 +30,7 @@ class Personal(msgspec.Struct, frozen=True, kw_only=True):
     hold: Hold | None = None
     erased: Sequence[str] = ()
     has_file: bool = False
+    derived: bool = False
 
     @property
     def holds_some(self) -> bool:
@@ -43,5 +45,7 @@ class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     accountability_years: Years = 5
 
 
+# For rows of a case that do not refer to it by a foreign key.
+OF_CASES = "case_id IN (SELECT id FROM cases WHERE citizen_id = ANY($1::uuid[]))"
 # Of no citizen: measures, settings, officers' own.
 NOBODYS = Personal()

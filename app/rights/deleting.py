@@ -121,6 +121,8 @@ async def _clear(
     who: tuple[object, ...] = (subject.ids, subject.indexes)
     if place.table in _EMPTIED:
         await connection.execute(_EMPTIED[place.table], subject.ids)
+    elif place.personal.derived:
+        return []
     elif place.personal.hold == "archive":
         gone = f"{place.condition} AND ({of_held_cases(place.table)}) IS NOT TRUE AND $3::uuid[] IS NOT NULL"
         return await _remove(connection, place, gone, (*who, kept))

@@ -39,6 +39,18 @@ def test_what_is_declared_is_there() -> None:
 
 
 @pytest.mark.tree
+def test_what_leads_to_nobody_is_the_citizens_own_id() -> None:
+    """An owner without a foreign key is compared with the citizen's id, so it must be one."""
+    import_models()
+    nothing(
+        f"{name}: {personal.owner} refers to nothing; say by `where` whose a row is"
+        for name, personal in declarations().items()
+        if personal.owner not in ("", "id", "citizen_id", "subject_id")
+        and not Base.metadata.tables[name].c[personal.owner].foreign_keys
+    )
+
+
+@pytest.mark.tree
 def test_what_refers_to_a_citizen_is_somebodys() -> None:
     import_models()
     nothing(

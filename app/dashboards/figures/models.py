@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
-from app.personal import NOBODYS, Personal
+from app.personal import NOBODYS, OF_CASES, Personal
 
 
 class FigureCase(Base):
@@ -18,7 +18,7 @@ class FigureCase(Base):
     """
 
     __tablename__ = "figure_cases"
-    personal = Personal(owner="case_id")
+    personal = Personal(where=OF_CASES, derived=True)
 
     case_id: Mapped[UUID] = mapped_column(primary_key=True)
     last_event: Mapped[int]
