@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision: str = "0023"
-down_revision: str | Sequence[str] | None = "0022"
+revision: str = "0024"
+down_revision: str | Sequence[str] | None = "0023"
 
 _ASKS = "current_setting('loket.asks', true)"
 _OWN = f"{_ASKS} IN ('service', 'city', 'citizen:' || citizen_id)"
