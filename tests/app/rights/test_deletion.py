@@ -83,9 +83,10 @@ async def test_no_table_names_them(deleted: Citizen, postgres_url: str, vault: V
     """In clear, sealed or encrypted: everything there is is opened with the product's keys."""
     forms, indexes = forms_of(deleted, vault)
     sweep = await Sweep.of(postgres_url, vault)
-    assert [row.item for row in sweep.naming([*forms, *(index.hex() for index in indexes)])] == []
-    left = {row.table for row in sweep.about([str(deleted.id)]).values()}
     held = {name for name, personal in declarations().items() if personal.hold is not None}
+    found = sweep.naming([*forms, *(index.hex() for index in indexes)])
+    assert [row.item for row in found if row.table not in held] == []
+    left = {row.table for row in sweep.about([str(deleted.id)]).values()}
     # The account's id without a name, and ended sessions without a device, for a day.
     assert left <= held | {"citizens", "sessions"}
     assert {"cases", "consents", "audit_rows", "data_requests"} <= left
