@@ -19,6 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.cases.port import Status
 from app.database import Base
+from app.personal import Personal
 
 NUMBERS = Sequence("case_numbers", metadata=Base.metadata)
 DELIVERY_STATES = ("queued", "delivering", "delivered", "rejected", "needs_operator")
@@ -48,6 +49,7 @@ class Case(Base):
     `assignee_id`: the officer it is given to."""
 
     __tablename__ = "cases"
+    personal = Personal(owner="citizen_id", hold="archive")
     __table_args__ = (
         CheckConstraint(_one_of("status", get_args(Status)), name="status"),
         CheckConstraint(_one_of("delivery_state", DELIVERY_STATES), name="delivery_state"),
@@ -115,6 +117,7 @@ class CaseEvent(Base):
     """One line of a case's timeline. `seq` counts from 1 without gaps; `step_key` is the agency's step, told once."""
 
     __tablename__ = "case_events"
+    personal = Personal(owner="case_id", hold="archive")
     __table_args__ = (
         PrimaryKeyConstraint("case_id", "seq"),
         Index(
@@ -147,6 +150,7 @@ class Delivery(Base):
     """
 
     __tablename__ = "deliveries"
+    personal = Personal(owner="case_id", withheld=["lane"], hold="archive")
     __table_args__ = (
         CheckConstraint(_one_of("state", DELIVERY_STATES), name="state"),
         CheckConstraint(_one_of("operation", OPERATIONS), name="operation"),
@@ -208,6 +212,7 @@ class DeliveryAttempt(Base):
     """
 
     __tablename__ = "delivery_attempts"
+    personal = Personal(owner="delivery_id", withheld=["exchanges_enc"], hold="archive")
     __table_args__ = (
         PrimaryKeyConstraint("delivery_id", "number"),
         CheckConstraint(_one_of("outcome", ATTEMPT_OUTCOMES), name="outcome"),
@@ -233,6 +238,7 @@ class DeliveryAction(Base):
     """What an officer did about a delivery, and why. `reason` is in their own words, so it is encrypted."""
 
     __tablename__ = "delivery_actions"
+    personal = Personal(owner="delivery_id", withheld=["officer"], hold="archive")
     __table_args__ = (CheckConstraint(_one_of("action", DELIVERY_ACTIONS), name="action"), Index(None, "delivery_id"))
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -248,6 +254,7 @@ class Attachment(Base):
     """A file a citizen sent. Its bytes lie encrypted in the file store under `id`; `case_id`: which case took it."""
 
     __tablename__ = "attachments"
+    personal = Personal(owner="citizen_id", hold="archive", has_file=True)
     __table_args__ = (
         Index(None, "citizen_id", "id"),
         Index(None, "case_id"),
@@ -268,6 +275,7 @@ class IdempotencyKey(Base):
     """A key a citizen's client gave, with the first answer. Kept at least 7 days."""
 
     __tablename__ = "idempotency_keys"
+    personal = Personal(owner="citizen_id", withheld=["fingerprint"])
     __table_args__ = (PrimaryKeyConstraint("citizen_id", "key"), Index(None, "created_at"))
 
     citizen_id: Mapped[UUID]
