@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision: str = "0024"
-down_revision: str | Sequence[str] | None = "0023"
+revision: str = "0025"
+down_revision: str | Sequence[str] | None = "0024"
 
 _OPEN = "submitted_at IS NOT NULL AND status IN ('submitted', 'in_review', 'needs_citizen')"
 _BY_CASE = "current_setting('loket.asks', true) = 'service' OR EXISTS (SELECT FROM cases WHERE cases.id = case_id)"
