@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, PrimaryK
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
+from app.personal import NOBODYS, Personal
 
 DEEDS = ("note", "assigned", "released", "asked", "refresh_asked", "soon_late", "late")
 STAGES = ("soon_late", "late")
@@ -20,10 +21,11 @@ def _one_of(column: str, values: tuple[str, ...]) -> str:
 
 
 class CaseWork(Base):
-    """One thing an officer did with a case; not for its citizen. `officer` is "" where the clock did it; `target`: to
+    """One thing an officer did with a case; its citizen sees it in a copy of their data alone. `officer` is "" where the clock did it; `target`: to
     whom it was given. Their own words are encrypted."""
 
     __tablename__ = "case_work"
+    personal = Personal(owner="case_id", withheld=["officer", "target"], hold="archive")
     __table_args__ = (CheckConstraint(_one_of("kind", DEEDS), name="kind"), Index(None, "case_id", "id"))
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -39,6 +41,7 @@ class OfficerView(Base):
     """Filters an officer keeps under a name."""
 
     __tablename__ = "officer_views"
+    personal = NOBODYS
     __table_args__ = (UniqueConstraint("officer_id", "name"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -52,6 +55,7 @@ class Escalation(Base):
     """A case's clock came near its end, or past it: once each, until a supervisor has seen it."""
 
     __tablename__ = "case_escalations"
+    personal = Personal(owner="case_id", withheld=["seen_by"], hold="archive")
     __table_args__ = (
         PrimaryKeyConstraint("case_id", "stage"),
         CheckConstraint(_one_of("stage", STAGES), name="stage"),
