@@ -1,4 +1,4 @@
-"""The provider's pages: without any script, under a policy that lets forms go to us and one client."""
+"""The provider's pages: whole without any script, under a policy that lets forms go to us and one client."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,14 @@ from app.texts import Language
 
 
 def page(
-    name: str, language: Language, values: Mapping[str, object], *, status: int = 200, way_out: str = ""
+    name: str,
+    language: Language,
+    values: Mapping[str, object],
+    *,
+    status: int = 200,
+    way_out: str = "",
+    scripts: bool = False,
 ) -> Response[str]:
     """`way_out`: the origin that a form's answer may lead to."""
-    return frame.page(f"provider/{name}", language, values, policy=Policy(way_out=way_out), status=status)
+    policy = Policy(way_out=way_out, scripts=scripts)
+    return frame.page(f"provider/{name}", language, values, policy=policy, status=status)
