@@ -285,11 +285,18 @@ def audit() -> None:
 @audit.command()
 def verify() -> None:
     """Prove the record whole: every row, the chain, and the anchors outside the database. Status 1 where it is not."""
-    from app.audit.checking import check
+    from app.audit.checking import check, tell
 
-    told, whole = asyncio.run(check(_with_servers()))
-    click.echo(told)
-    sys.exit(0 if whole else 1)
+    sys.exit(asyncio.run(tell(check(_with_servers()), click.echo)))
+
+
+@audit.command("verify-export")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def verify_export(file: Path) -> None:
+    """Prove that an exported access log is what the record says, and all of it. Status 1 where it is not."""
+    from app.audit.checking import check_exported, tell
+
+    sys.exit(asyncio.run(tell(check_exported(_with_servers(), file.read_bytes()), click.echo)))
 
 
 @loket.command("check-agency")

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.access_log.wording import officer_mark
 from app.catalog.city import load_city
 from app.database import Database
 from app.errors import LoketError
@@ -40,10 +41,14 @@ async def add(settings: Settings, told: dict[str, Any], officer: str) -> str:
 
 
 async def listed(settings: Settings) -> Sequence[str]:
-    """A line for each account."""
+    """A line for each account, with the mark that citizens know it by."""
     async with _transaction(settings) as session:
-        found = await accounts.listed(session, open_vault(settings), _CITY, _MOST, "")
-    return [f"{each.name:32} {each.role:12} {each.agency or '-':14} {each.state}" for each in found]
+        vault = open_vault(settings)
+        found = await accounts.listed(session, vault, _CITY, _MOST, "")
+    return [
+        f"{each.name:32} {each.role:12} {each.agency or '-':14} {each.state:8} {officer_mark(vault, str(each.id))}"
+        for each in found
+    ]
 
 
 async def disable(settings: Settings, name: str, officer: str) -> None:

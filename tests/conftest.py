@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.audit_words import keys_without_words
 from tests.harness.figures import Figures, tell  # noqa: F401 -- a fixture
 from tests.harness.officers import Officers
 from tests.harness.people import Citizen, People
@@ -38,10 +39,12 @@ def servers(worker_id: str) -> Iterator[Servers]:
 
 @pytest.fixture(scope="module")
 def postgres_url(servers: Servers) -> Iterator[str]:
-    """A fresh migrated database for this module."""
+    """A fresh migrated database for this module. Whatever the product wrote into its audit has words for citizens."""
     url = servers.create_database()
     yield url
+    missing = keys_without_words(url)
     servers.drop_database(url)
+    assert not missing, f"these stand in the audit about a citizen, and in no texts.toml: {missing}"
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +91,8 @@ def api(environment: dict[str, str]) -> Iterator[Api]:
     """The running API, over real sockets: `api.url`, `api.client(token=..., language=...)`."""
     with running_api(environment) as running:
         yield running
+        missing = running.witness.unrecorded(running.settings.database_url)
+    assert not missing, "\n".join(missing)
 
 
 @pytest.fixture(scope="module")

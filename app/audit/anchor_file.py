@@ -47,6 +47,21 @@ class SignedFile(AnchorPort):
     async def anchored(self) -> Sequence[Head]:
         return await asyncio.to_thread(self._anchored)
 
+    async def newest_line(self) -> bytes:
+        """The last head kept, as the signed line it stands in; b"" where there is none."""
+        return await asyncio.to_thread(self._newest_line)
+
+    @property
+    def public_key(self) -> bytes:
+        """What the lines' signatures are checked with, by anybody."""
+        return self._key.public_key().public_bytes_raw()
+
+    def proven(self, line: bytes) -> Head:
+        """The head that a line signed by us names. Raises AnchorBroken."""
+        read = _read(line)
+        self._prove(read)
+        return _head(read)
+
     def _anchor(self, head: Head) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._path.open("a+b") as file:
@@ -62,11 +77,14 @@ class SignedFile(AnchorPort):
             os.fsync(file.fileno())
 
     def _newest(self) -> Head | None:
-        if not self._path.exists():
-            return None
-        with self._path.open("rb") as file:
-            last = _last_line(file)
+        last = self._newest_line()
         return _head(_read(last)) if last else None
+
+    def _newest_line(self) -> bytes:
+        if not self._path.exists():
+            return b""
+        with self._path.open("rb") as file:
+            return _last_line(file)
 
     def _anchored(self) -> list[Head]:
         if not self._path.exists():

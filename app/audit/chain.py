@@ -19,6 +19,7 @@ ROW_COLUMNS = """
     audit_rows.id, (extract(epoch FROM at) * 1000000)::bigint AS at_us, actor_kind, actor_id, action, subject_id::text,
     object_kind, object_id, purpose, legal_basis, fields::text, request_id, transaction_id
 """
+EXACT_VALUES = 13
 _LOCK = "SELECT pg_try_advisory_xact_lock(7216540119)"
 _HEAD = """
 SELECT position, digest, coalesce((SELECT transaction_id FROM audit_rows WHERE id = row_id), 0) AS reached,

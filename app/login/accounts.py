@@ -110,7 +110,7 @@ async def displace_unproven(session: AsyncSession, vault: Vault, nik: str, by: U
         subject_id=citizen_id,
         object_kind="citizen",
         object_id=str(citizen_id),
-        purpose="proof of identity",
+        purpose="identity-proof",
         legal_basis="uu-25-2009",
         fields=("nik",),
     )

@@ -42,7 +42,7 @@ def asking(citizen_id: UUID, *, job: bool = False) -> AuditEntry:
         subject_id=citizen_id,
         object_kind="citizen",
         object_id=str(citizen_id),
-        purpose="proof of identity",
+        purpose="identity-proof",
         legal_basis="permendagri-102-2019",
         fields=("nik", "name", "birth_date"),
     )

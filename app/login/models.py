@@ -34,6 +34,7 @@ class Citizen(Base):
     __table_args__ = (
         CheckConstraint("assurance_level between 1 and 3", name="assurance_level"),
         CheckConstraint("language in ('id', 'en')", name="language"),
+        Index("ix_citizens_merged_into", "merged_into", postgresql_where=text("merged_into is not null")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)

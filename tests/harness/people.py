@@ -13,6 +13,7 @@ from app.login.accounts import NewAccount, create_account
 from app.login.identity import Person
 from app.login.sessions import open_session
 from tests.harness.product import Api
+from tests.harness.witness import forget, remember
 
 PASSWORD = "Loket-Demo-2026"
 _BORN = date(1990, 5, 17)
@@ -55,6 +56,7 @@ class People:
     ) -> None:
         for citizen in self._made:
             await citizen.client.aclose()
+            forget(citizen.id)
         await self._product.gate.close()
         await self._product.close()
 
@@ -71,4 +73,5 @@ class People:
         token = self._product.gate.tokens.issue(opened.citizen_id, opened.session_id, opened.assurance_level)
         citizen = Citizen(citizen_id, person, token, self._api.client(token, language))
         self._made.append(citizen)
+        remember(citizen_id, (nik, person.name, person.phone))
         return citizen

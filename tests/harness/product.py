@@ -23,6 +23,7 @@ from app.discovery import sandbox_classes
 from app.sandbox.client import HttpWorkbench
 from app.sandbox.server import serve as serve_sandboxes
 from app.settings import ROOT, Settings, read_settings
+from tests.harness.witness import Witness
 
 _START_S = 30
 
@@ -35,11 +36,13 @@ class Server(uvicorn.Server):
 
 
 class Api:
-    """The running API. `client()` gives an HTTP client for it; `settings` are those it was built with."""
+    """The running API. `client()` gives an HTTP client for it; `settings` are those it was built with; `witness` sees
+    whose data it serves to whom."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, witness: Witness | None = None) -> None:
         self.settings = settings
         self.url = settings.issuer
+        self.witness = witness or Witness(None)
 
     def client(self, token: str | None = None, language: str = "id") -> httpx.AsyncClient:
         """An HTTP client over a real socket; close it, or use it in `async with`."""
@@ -140,13 +143,14 @@ def running_api(environment: Mapping[str, str], prepare: Callable[[Litestar], No
     application = create_app(settings)
     if prepare is not None:
         prepare(application)
+    witness = Witness(application)
     # With the protocol named asyncio switches Nagle's algorithm off; else each answer on a kept connection takes 40 ms.
     listening = socket.socket(proto=socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind((settings.host, settings.port))
     server = Server(
         uvicorn.Config(
-            application,
+            witness,
             http=CitizenConnection,
             log_config=None,
             proxy_headers=False,
@@ -159,7 +163,7 @@ def running_api(environment: Mapping[str, str], prepare: Callable[[Litestar], No
     thread.start()
     try:
         _wait_for(lambda: server.started, thread)
-        yield Api(settings)
+        yield Api(settings, witness)
     finally:
         server.should_exit = True
         thread.join(15)

@@ -180,7 +180,7 @@ async def _record(session: AsyncSession, action: str, citizen_id: UUID, provider
         subject_id=citizen_id,
         object_kind="national_identity",
         object_id=provider,
-        purpose="proof of identity",
+        purpose="identity-proof",
         legal_basis="uu-25-2009",
         fields=("nik", "name", "birth_date"),
     )

@@ -85,7 +85,7 @@ async def _record(session: AsyncSession, citizen_id: UUID, into_id: UUID) -> Non
         subject_id=citizen_id,
         object_kind="citizen",
         object_id=str(into_id),
-        purpose="proof of identity",
+        purpose="identity-proof",
         legal_basis="uu-25-2009",
     )
     await record(session, entry)

@@ -72,7 +72,7 @@ async def test_matched_is_level_two_at_once_and_on_record(journey: Journey, tabl
     rows = await tables.rows("SELECT * FROM audit_rows WHERE action = 'identity.compare' ORDER BY id DESC LIMIT 1")
     mine = await tables.value("SELECT id FROM citizens ORDER BY id DESC LIMIT 1")
     assert [(row["actor_kind"], row["subject_id"], row["purpose"]) for row in rows] == [
-        ("citizen", mine, "proof of identity")
+        ("citizen", mine, "identity-proof")
     ]
     assert EKO.nik not in str(rows)
     assert await tables.value("SELECT standing FROM identity_checks WHERE citizen_id = $1", mine) == "matched"
