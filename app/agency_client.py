@@ -243,9 +243,12 @@ class AgencyClient:
         wait_s = _retry_after_s(reply.headers)
         detail = f"HTTP {reply.status}"
         at_the_door = reply.status == 429 or (reply.status == 503 and wait_s is not None)
+        place = (self.backend.name, trial.call.operation, detail)
+        refused: AgencyUnavailable | OutcomeUnknown = OutcomeUnknown(*place)
         if trial.policy.safe or at_the_door:
-            raise AgencyUnavailable(self.backend.name, trial.call.operation, detail, retry_after_s=wait_s)
-        raise OutcomeUnknown(self.backend.name, trial.call.operation, detail)
+            refused = AgencyUnavailable(*place, retry_after_s=wait_s)
+        refused.answered = reply.body
+        raise refused
 
     def _fail(self, trial: "_Trial", detail: str) -> NoReturn:
         if trial.policy.safe or not trial.attempt.sent:

@@ -96,7 +96,12 @@ class Unavailable(LoketError):
 
 
 class AgencyError(Exception):
-    """What an agency's system made of a call. `detail` is for officers: never a citizen's text, never a credential."""
+    """What an agency's system made of a call. `detail` is for officers: never a citizen's text, never a credential.
+
+    `answered`: what a gateway said in the system's place, for the integration that can read it; shown to nobody.
+    """
+
+    answered = b""
 
     def __init__(self, backend: str, operation: str, detail: str, *, code: str = "") -> None:
         super().__init__(f"{backend}.{operation}: {detail}")

@@ -1,5 +1,6 @@
 """What every adapter of the social aid port promises: checks against a sandbox or, where they only read, the agency."""
 
+import asyncio
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -207,15 +208,17 @@ async def _refused_at_the_door(port: SocialAidPort, bench: Workbench | None) -> 
 async def _reads_say_unavailable(mode: str, port: SocialAidPort, bench: Workbench | None) -> None:
     request = _request("objection")
     receipt = await port.submit(request)
+    reads = {
+        "programmes": port.programmes(),
+        "household_aid": port.household_aid(MEMBER),
+        "matter": port.matter(receipt.reference),
+        "certificate": port.certificate("470/0000/0000"),
+        "find": port.find(request, ()),
+    }
     async with suffering(bench, mode):
-        for name, asking in (
-            ("programmes", port.programmes()),
-            ("household_aid", port.household_aid(MEMBER)),
-            ("matter", port.matter(receipt.reference)),
-            ("certificate", port.certificate("470/0000/0000")),
-            ("find", port.find(request, ())),
-        ):
-            error = await failure(asking)
+        # All at once: each may have to be waited out.
+        errors = await asyncio.gather(*(failure(asking) for asking in reads.values()))
+        for name, error in zip(reads, errors, strict=True):
             require(isinstance(error, AgencyUnavailable), f"{name} under {mode} gave {error!r}")
             require(_says_nothing_of(request, error), f"the error of {name} under {mode} names the person")
     _sound(await port.matter(receipt.reference))

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from app.login.sessions import open_session
+from tests.harness.aid import objection
 from tests.harness.callers import HERE, Callers
 from tests.harness.cases import SERVICE, hand_in, new_key, send_pdf
 from tests.harness.officers import Officers
@@ -29,6 +30,10 @@ RETURNING id::text
 """
 _NEW_PASSKEY = """
 INSERT INTO passkeys (id, citizen_id, credential_id, public_key, sign_count, backed_up)
+VALUES (gen_random_uuid(), $1, gen_random_uuid()::text::bytea, '', 0, false) RETURNING id::text
+"""
+_NEW_OFFICER_PASSKEY = """
+INSERT INTO officer_passkeys (id, officer_id, credential_id, public_key, sign_count, backed_up)
 VALUES (gen_random_uuid(), $1, gen_random_uuid()::text::bytea, '', 0, false) RETURNING id::text
 """
 _FOR_AN_OFFICER = """
@@ -63,6 +68,7 @@ class Things:
             "asked case": lambda: self._case("needs_citizen"),
             "finished case": lambda: self._case("completed"),
             "ticket case": self._ticket,
+            "aid case": self._aid,
             "attachment": self._attachment,
             "message": self._message,
             "session": self._session,
@@ -77,6 +83,8 @@ class Things:
             "recovery": self._recovery,
             "officer session": lambda: self._officer_session("token"),
             "page session": lambda: self._officer_session("page"),
+            "officer passkey": self._officer_passkey,
+            "page passkey": self._officer_passkey,
         }
 
     async def make(self, name: str) -> Thing:
@@ -107,6 +115,11 @@ class Things:
     async def _ticket(self) -> Thing:
         """One not yet taken: that is enough to tell its owner more than "not found"."""
         body = {"service": TICKET, "form": ticket_form(), "draft": True}
+        return self._shown(await self._callers.citizen_a.post("/v1/cases", body, key=new_key()))
+
+    async def _aid(self) -> Thing:
+        """One not handed in: what it asks for is kept from everybody else all the same."""
+        body = {"service": "aid-objection", "form": objection(), "draft": True}
         return self._shown(await self._callers.citizen_a.post("/v1/cases", body, key=new_key()))
 
     def _shown(self, answer: Any) -> Thing:
@@ -160,6 +173,13 @@ class Things:
         asked = await asker.post(f"/v1/officer/officers/{lost.id}/recovery", {"reason": "Ponsel hilang"})
         assert asked.status_code == 201, asked.text
         return Thing(asked.json()["id"], "officer_recoveries", "")
+
+    async def _officer_passkey(self) -> Thing:
+        officer_id = self._callers.officer_a.id
+        # One has a few at most.
+        await self._tables.run("DELETE FROM officer_passkeys WHERE officer_id = $1", officer_id)
+        made = await self._tables.value(_NEW_OFFICER_PASSKEY, officer_id)
+        return Thing(made, "officer_passkeys", f"officer {officer_id}")
 
     async def _officer_session(self, kind: str) -> Thing:
         caller = self._callers.officer(self._callers.officer_a)

@@ -1,10 +1,10 @@
 """Officers of the agencies, what they prove themselves with, and where they are logged in."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
@@ -17,6 +17,7 @@ TOTP = "officers.totp"
 
 State = Literal["invited", "active", "disabled"]
 SessionKind = Literal["page", "token"]
+ChallengePurpose = Literal["login", "passkey"]
 RecoveryState = Literal["asked", "approved", "refused"]
 
 # The city's own roles have no agency, all others have one.
@@ -79,16 +80,38 @@ class OfficerSession(Base):
 
 
 class OfficerChallenge(Base):
-    """One login waiting for its second proof. Without an officer, which the client is not told, nothing meets it."""
+    """One login waiting for its second proof, or a passkey being made. Without an officer, which the client is not
+    told, nothing meets it."""
 
     __tablename__ = "officer_challenges"
-    __table_args__ = (CheckConstraint("tries between 0 and 5", name="tries"),)
+    __table_args__ = (
+        CheckConstraint("tries between 0 and 5", name="tries"),
+        CheckConstraint("purpose in ('login', 'passkey')", name="purpose"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    purpose: Mapped[str] = mapped_column(server_default="login")
     officer_id: Mapped[UUID | None] = mapped_column(ForeignKey("officers.id", ondelete="CASCADE"), index=True)
     tries: Mapped[int] = mapped_column(server_default="0")
     expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class OfficerPasskey(Base):
+    """One passkey (WebAuthn credential) of an officer. Nothing of it is secret: the private key stays in the device."""
+
+    __tablename__ = "officer_passkeys"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    officer_id: Mapped[UUID] = mapped_column(ForeignKey("officers.id", ondelete="CASCADE"), index=True)
+    credential_id: Mapped[bytes] = mapped_column(unique=True)
+    public_key: Mapped[bytes]
+    sign_count: Mapped[int] = mapped_column(BigInteger)
+    name: Mapped[str] = mapped_column(server_default="")
+    transports: Mapped[list[Any]] = mapped_column(server_default=text("'[]'::jsonb"))
+    backed_up: Mapped[bool]
+    last_used_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 
 

@@ -1,0 +1,1 @@
+"""DTSEN: the social agency's own service over its extract of the national social and economic data, behind the bus."""
