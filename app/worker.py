@@ -23,6 +23,7 @@ from app.cases.giving_up import give_up
 from app.cases.handover import DeliveryJob
 from app.cases.refresh import Refresher
 from app.cases.sweep import purge_cases, sweep_deliveries
+from app.dashboards.auditing import checks
 from app.dashboards.figures.counting import count_figures
 from app.database import driver_url
 from app.inbox import jobs as inbox
@@ -106,6 +107,7 @@ def _queues(product: Product) -> Sequence[Queue[Any]]:
         *inbox.queues(product.database, product.vault, product.found.channels),
         *backchannel.queues(product.gate),
         recovery.queue(product.gate),
+        checks.queue(product.settings),
         *identity_checks.queues(product.gate),
     ]
 

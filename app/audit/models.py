@@ -18,6 +18,11 @@ class AuditRow(Base):
     __table_args__ = (
         Index(None, "subject_id", "id"),
         Index("ix_audit_rows_transaction_id_id", "transaction_id", "id"),
+        # What auditors search by, newest first.
+        Index(None, "at", "id"),
+        Index(None, "actor_id", "at", "id"),
+        Index(None, "action", "at", "id"),
+        Index(None, "object_id", "at", "id"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
