@@ -77,21 +77,26 @@ class Looking(msgspec.Struct, frozen=True):
         return text(key, self.language) if has_text(key) else code.replace("_", " ")
 
 
-async def provide_looking(
+def provide_asked(
+    grain: GrainChosen = "month", until: DayChosen = "", agency: AgencyChosen = "", service: ServiceChosen = ""
+) -> Asked:
+    return Asked("week" if grain == "week" else "month", until, agency, service)
+
+
+def provide_looking(
     request: OfficerRequest,
     database: NamedDependency[Database],
     catalog: NamedDependency[Catalog],
-    grain: GrainChosen = "month",
-    until: DayChosen = "",
-    agency: AgencyChosen = "",
-    service: ServiceChosen = "",
+    asked: NamedDependency[Asked],
 ) -> Looking:
-    asked = Asked("week" if grain == "week" else "month", until, agency, service)
     figures = Figures(database, catalog, request.user.language)
     return Looking(request, figures, catalog, asked, scope_of(request.user, asked))
 
 
-LOOKING = {"looking": Provide(provide_looking)}
+LOOKING = {
+    "asked": Provide(provide_asked, sync_to_thread=False),
+    "looking": Provide(provide_looking, sync_to_thread=False),
+}
 
 
 @get(OVERVIEW, opt=READS, dependencies=LOOKING, **PAGE)

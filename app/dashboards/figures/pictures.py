@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import date
+from typing import Literal
 
 from app.dashboards.figures.compared import refused_share, share
 from app.dashboards.figures.periods import Grain
@@ -25,7 +26,7 @@ class Pictures:
         def both(name: str, take: Callable[[Totals], float | None], digits: int = 0, unit: str = "") -> Chart:
             shown = [(self._words("this_year"), now), (self._words("last_year"), earlier)]
             series = [Series(label, [take(period.totals) for period in periods]) for label, periods in shown]
-            return self._chart("line", name, view, series, digits, unit)
+            return self._chart(name, view, series, (digits, unit))
 
         days = [
             Series(self._words("median_days"), [period.totals.median_days for period in now]),
@@ -33,9 +34,9 @@ class Pictures:
         ]
         return [
             both("handed_in", lambda totals: totals.handed_in),
-            self._chart("stacked", "ended", view, self._outcomes(now)),
+            self._chart("ended", view, self._outcomes(now), kind="stacked"),
             both("on_time", lambda totals: share(totals.on_time_share), 1, "%"),
-            self._chart("line", "days", view, days, 1, self._words("working_days")),
+            self._chart("days", view, days, (1, self._words("working_days"))),
             both("refused", refused_share, 1, "%"),
             both("rating", lambda totals: totals.rating, 2),
         ]
@@ -75,17 +76,17 @@ class Pictures:
 
     def _chart(
         self,
-        kind: str,
         name: str,
         view: FiguresView,
         series: Sequence[Series],
-        digits: int = 0,
-        unit: str = "",
+        shown: tuple[int, str] = (0, ""),
+        kind: Literal["line", "stacked"] = "line",
     ) -> Chart:
+        """`shown`: digits after the point, and the unit."""
+        digits, unit = shown
         labels = [self.label(period.starts_on, view.grain) for period in view.periods]
         heading = self._words(f"grain.{view.grain}")
-        title = self._words(f"chart.{name}")
-        return Chart("stacked" if kind == "stacked" else "line", title, heading, labels, series, unit, digits)
+        return Chart(kind, self._words(f"chart.{name}"), heading, labels, series, unit, digits)
 
     def _words(self, key: str) -> str:
         return text(f"figures.{key}", self._language)
