@@ -26,6 +26,7 @@ from app.login.provider.browsers import (
 )
 from app.login.provider.pages import page
 from app.login.provider.requests import AuthorizationRequest, Returned, Shown
+from app.pages.frame import Policy
 from app.telemetry import client_address, client_network
 from app.texts import LANGUAGES, Language, text
 
@@ -183,9 +184,8 @@ def _page(visit: Visit, name: str, values: Mapping[str, object], status: int) ->
         "choices": {each: _address(visit, ui_locales=each) for each in LANGUAGES},
         **values,
     }
-    shown = page(
-        name, visit.language, filled, status=status, way_out=visit.request.way.origin, scripts=name in _WITH_SCRIPTS
-    )
+    policy = Policy(way_out=visit.request.way.origin, scripts=name in _WITH_SCRIPTS)
+    shown = page(name, visit.language, filled, status=status, policy=policy)
     return _with_cookie(visit, shown)
 
 
