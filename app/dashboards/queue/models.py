@@ -21,8 +21,8 @@ def _one_of(column: str, values: tuple[str, ...]) -> str:
 
 
 class CaseWork(Base):
-    """One thing an officer did with a case; its citizen sees it in a copy of their data alone. `officer` is "" where the clock did it; `target`: to
-    whom it was given. Their own words are encrypted."""
+    """One thing an officer did with a case; its citizen sees it in a copy of their data alone. `officer` is "" where
+    the clock did it; `target`: to whom it was given. Their own words are encrypted."""
 
     __tablename__ = "case_work"
     personal = Personal(owner="case_id", withheld=["officer", "target"], hold="archive")
