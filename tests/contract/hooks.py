@@ -28,7 +28,12 @@ STAYS, LEAVES = "3571024505909001", "3571011708859002"
 # These end sessions: somebody else than who does everything else is logged in for them, anew each time.
 ENDING = {"log_out", "end_all_my_sessions", "end_my_session", "log_officer_out", "end_officer_session"}
 # Who sends what officers may: the first whose path it begins with.
-OFFICERS = {"/v1/officer/deliveries": "operator.dpmptsp", "/v1/officer/": "admin.diskominfo"}
+OFFICERS = {
+    "/v1/officer/deliveries": "operator.dpmptsp",
+    "/v1/officer/cases": "supervisor.dpmptsp",
+    "/v1/officer/escalations": "supervisor.dpmptsp",
+    "/v1/officer/": "admin.diskominfo",
+}
 # An access token is good for five minutes.
 _FRESH_S = 200.0
 _KEY = re.compile(r"^[A-Za-z0-9._:-]{8,128}$")

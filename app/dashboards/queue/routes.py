@@ -30,7 +30,7 @@ from app.dashboards.queue.schemas import (
     RefreshState,
 )
 from app.dashboards.queue.view_routes import VIEW_ROUTES
-from app.dashboards.queue.wanted import Clock, Filters, HandedStatus, on
+from app.dashboards.queue.wanted import ASSIGNEE, Clock, Filters, HandedStatus, on
 from app.login.guards import OfficerRequest, officer
 from app.parameters import Cursor, Limit
 from app.problems import problems
@@ -48,7 +48,8 @@ def _one_of(kind: Any, what: str) -> Any:
 
 
 ServiceFilter = Annotated[
-    str | None, QueryParameter(max_length=63, pattern=r"^[a-z][a-z0-9-]*$", description="Only those of this service.")
+    str | None,
+    QueryParameter(max_length=63, pattern=r"^[a-z][a-z0-9-]{1,62}$", description="Only those of this service."),
 ]
 StatusFilter = Annotated[str | None, _one_of(HandedStatus, "Only those that stand here.")]
 ClockFilter = Annotated[
@@ -59,14 +60,14 @@ AssigneeFilter = Annotated[
     str | None,
     QueryParameter(
         max_length=36,
-        pattern=r"^(me|nobody|[0-9a-f-]{36})$",
+        pattern=ASSIGNEE,
         description="Given to `me`, to `nobody`, or to them.",
     ),
 ]
 AgencyFilter = Annotated[
     str | None,
     QueryParameter(
-        max_length=41, pattern=r"^[a-z][a-z0-9_]*$", description="Only this agency's, for roles of the whole city."
+        max_length=41, pattern=r"^[a-z][a-z0-9_]{1,40}$", description="Only this agency's, for roles of the whole city."
     ),
 ]
 Sought = Annotated[
