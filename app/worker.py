@@ -37,6 +37,7 @@ from app.login.provider import backchannel
 from app.metrics import serve_metrics
 from app.processes import freeze_heap
 from app.readiness.beats import beat
+from app.rights import jobs as rights
 from app.roles import warn_of_one_role
 from app.settings import settings
 
@@ -111,6 +112,7 @@ def _queues(product: Product) -> Sequence[Queue[Any]]:
         recovery.queue(product.gate),
         checks.queue(product.settings),
         *identity_checks.queues(product.gate),
+        *rights.queues(product.gate, product.cases),
     ]
 
 
@@ -161,6 +163,7 @@ async def _sweep(product: Product) -> None:
     await sweep_deliveries(product.cases)
     await give_up(product.cases)
     await settle_phone_changes(product.gate)
+    await rights.sweep(product.cases, product.settings)
 
 
 async def _tell_logouts(product: Product) -> None:
@@ -182,4 +185,5 @@ async def _purge(product: Product) -> None:
     await login.purge(product.database)
     await identity_checks.sweep(product.database)
     await purge_log(product.database)
+    await rights.purge(product.cases)
     await purge_measured(product.database)

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.cases.port import Status
 from app.database import Base
+from app.personal import Personal
 
 NUMBERS = Sequence("case_numbers", metadata=Base.metadata)
 DELIVERY_STATES = ("queued", "delivering", "delivered", "rejected", "needs_operator")
@@ -39,6 +40,7 @@ class Case(Base):
     """One citizen's dealing with one service. `revision` is its ETag; `delivery_*` is the receipt of handing it in."""
 
     __tablename__ = "cases"
+    personal = Personal(owner="citizen_id", hold="archive")
     __table_args__ = (
         CheckConstraint(_one_of("status", get_args(Status)), name="status"),
         CheckConstraint(_one_of("delivery_state", DELIVERY_STATES), name="delivery_state"),
@@ -91,6 +93,7 @@ class CaseEvent(Base):
     """One line of a case's timeline. `seq` counts from 1 without gaps; `step_key` is the agency's step, told once."""
 
     __tablename__ = "case_events"
+    personal = Personal(owner="case_id", hold="archive")
     __table_args__ = (
         PrimaryKeyConstraint("case_id", "seq"),
         Index(
@@ -123,6 +126,7 @@ class Delivery(Base):
     """
 
     __tablename__ = "deliveries"
+    personal = Personal(owner="case_id", withheld=["lane"], hold="archive")
     __table_args__ = (
         CheckConstraint(_one_of("state", DELIVERY_STATES), name="state"),
         CheckConstraint(_one_of("operation", OPERATIONS), name="operation"),
@@ -184,6 +188,7 @@ class DeliveryAttempt(Base):
     """
 
     __tablename__ = "delivery_attempts"
+    personal = Personal(owner="delivery_id", withheld=["exchanges_enc"], hold="archive")
     __table_args__ = (
         PrimaryKeyConstraint("delivery_id", "number"),
         CheckConstraint(_one_of("outcome", ATTEMPT_OUTCOMES), name="outcome"),
@@ -209,6 +214,7 @@ class DeliveryAction(Base):
     """What an officer did about a delivery, and why. `reason` is in their own words, so it is encrypted."""
 
     __tablename__ = "delivery_actions"
+    personal = Personal(owner="delivery_id", withheld=["officer"], hold="archive")
     __table_args__ = (CheckConstraint(_one_of("action", DELIVERY_ACTIONS), name="action"), Index(None, "delivery_id"))
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -224,6 +230,7 @@ class Attachment(Base):
     """A file a citizen sent. Its bytes lie encrypted in the file store under `id`; `case_id`: which case took it."""
 
     __tablename__ = "attachments"
+    personal = Personal(owner="citizen_id", hold="archive", has_file=True)
     __table_args__ = (
         Index(None, "citizen_id", "id"),
         Index(None, "case_id"),
@@ -244,6 +251,7 @@ class IdempotencyKey(Base):
     """A key a citizen's client gave, with the first answer. Kept at least 7 days."""
 
     __tablename__ = "idempotency_keys"
+    personal = Personal(owner="citizen_id", withheld=["fingerprint"])
     __table_args__ = (PrimaryKeyConstraint("citizen_id", "key"), Index(None, "created_at"))
 
     citizen_id: Mapped[UUID]

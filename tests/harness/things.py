@@ -32,6 +32,17 @@ _NEW_PASSKEY = """
 INSERT INTO passkeys (id, citizen_id, credential_id, public_key, sign_count, backed_up)
 VALUES (gen_random_uuid(), $1, gen_random_uuid()::text::bytea, '', 0, false) RETURNING id::text
 """
+_NEW_REQUEST = """
+INSERT INTO data_requests (id, citizen_id, kind, field, state, places, due_at)
+VALUES (gen_random_uuid(), $1, 'correction', 'name', 'waiting',
+    '[{"agency": "dinkes", "system": "sicantik", "state": "pending", "since": "2026-01-01T00:00:00Z"}]',
+    now() + interval '72 hours')
+RETURNING id::text
+"""
+_NEW_DELETION = """
+INSERT INTO data_requests (id, citizen_id, kind, run_at, due_at)
+VALUES (gen_random_uuid(), $1, 'deletion', now() + interval '1 day', now() + interval '72 hours') RETURNING id::text
+"""
 _NEW_OFFICER_PASSKEY = """
 INSERT INTO officer_passkeys (id, officer_id, credential_id, public_key, sign_count, backed_up)
 VALUES (gen_random_uuid(), $1, gen_random_uuid()::text::bytea, '', 0, false) RETURNING id::text
@@ -74,6 +85,9 @@ class Things:
             "session": self._session,
             "application": self._application,
             "passkey": self._passkey,
+            "data request": self._data_request,
+            "correction": lambda: self._data_request(""),
+            "deletion": self._deletion,
             "step-up": self._step_up,
             "delivery": self._delivery,
             "backend": self._backend,
@@ -143,6 +157,14 @@ class Things:
 
     async def _passkey(self) -> Thing:
         return Thing(await self._tables.value(_NEW_PASSKEY, self._callers.citizen_a.id), "passkeys", "A")
+
+    async def _data_request(self, owner: str = "A") -> Thing:
+        return Thing(await self._tables.value(_NEW_REQUEST, self._callers.citizen_a.id), "data_requests", owner)
+
+    async def _deletion(self) -> Thing:
+        """Somebody else's each time: one has one of them only."""
+        citizen = await self._callers.people.make()
+        return Thing(await self._tables.value(_NEW_DELETION, citizen.id), "data_requests", "")
 
     async def _step_up(self) -> Thing:
         """A code on its way to citizen A."""

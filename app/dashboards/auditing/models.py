@@ -7,12 +7,14 @@ from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
+from app.personal import NOBODYS
 
 
 class AuditCheck(Base):
     """One verification. `seen_at`: when its worker last told how far it is; without an outcome it is under way."""
 
     __tablename__ = "audit_checks"
+    personal = NOBODYS
     __table_args__ = (
         CheckConstraint("outcome IN ('whole', 'broken', 'failed')", name="outcome"),
         Index(
