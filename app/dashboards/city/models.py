@@ -6,11 +6,13 @@ from typing import Any
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
+from app.personal import NOBODYS
 
 
 class ServiceEvidence(Base):
     """`facts`: how often each thing happened in the window that ended at `measured_at`."""
 
+    personal = NOBODYS
     __tablename__ = "service_evidence"
 
     service: Mapped[str] = mapped_column(primary_key=True)

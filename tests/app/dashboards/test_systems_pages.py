@@ -148,6 +148,8 @@ async def test_the_record(
     await walk.see("/dashboard/audit/checks", "checks")
     await walk.page.click("form[action='/dashboard/audit/checks'] button")
     await walk.page.wait_for_selector("[role=status], [role=alert]")
+    # One that is under way already is told with a 409, which a browser notes on its console.
+    walk.faults = [each for each in walk.faults if "409" not in each]
     await walk.whole("checking")
     await walk.see("/dashboard/city", "city")
     await context.close()
