@@ -183,7 +183,7 @@ class Matrix:
         if rule.file:
             more["files"] = {"file": ("berkas.pdf", PDF, "application/pdf")}
         elif rule.form is not None or ((rule.page or "page" in rule.who) and route.method != "GET"):
-            more["data"] = {**(rule.form or {}), **({"mark": caller.mark} if caller.mark else {})}
+            more["data"] = {**filled(rule.form or {}, name), **({"mark": caller.mark} if caller.mark else {})}
         elif rule.body is not None:
             more["json"] = filled(rule.body, name)
         if rule.streams:
