@@ -174,8 +174,8 @@ class Matrix:
                     yield f"{caller.name} read {leak}"
 
     async def _send(self, route: Route, rule: Rule, caller: Caller, thing: Thing | None) -> httpx.Response:
-        name = thing.id if thing else ""
-        path = re.sub(r"{(\w+):\w+}", lambda found: rule.path.get(found[1]) or name, route.path)
+        name, beside = (thing.id, thing.beside) if thing else ("", {})
+        path = re.sub(r"{(\w+):\w+}", lambda found: rule.path.get(found[1]) or beside.get(found[1]) or name, route.path)
         headers = {**caller.headers, **(thing.headers if thing else {})}
         if route.method != "GET":
             headers["Idempotency-Key"] = new_key()
