@@ -1,5 +1,5 @@
-"""`python -m bench.aid_reads`: how long a citizen waits for what the household receives, where the agency told it lately
-and where it is down. Two members of each household have accounts, so that each look leaves its row in the audit."""
+"""`python -m bench.aid_reads`: how long one waits for what a household receives, where the agency told it lately and
+where it is down. Two members of each household have accounts, so that each look leaves its row in the audit."""
 
 import asyncio
 import random
