@@ -1,4 +1,4 @@
-"""Personal data that goes to agencies is declared: each port has its flow, and none sends what its flow does not say."""
+"""Personal data that goes to agencies is declared: each port has its flow, and none sends what no flow says."""
 
 import ast
 from collections.abc import Iterator, Mapping

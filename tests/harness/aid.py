@@ -1,8 +1,10 @@
 """Social aid for tests: the demo's households, forms that fit, and handing one in over the API."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.cases.port import Receipt
+from services.social_aid.port import AidRequest, Certificate, HouseholdAid, Matter, Programme, SocialAidPort
 from tests.harness.cases import new_key
 from tests.harness.people import Citizen, People
 from tests.harness.photos import photo
@@ -64,3 +66,31 @@ async def hand_in(citizen: Citizen, service: str, form: Mapping[str, Any]) -> di
     assert answer.status_code == 202, answer.text
     shown: dict[str, Any] = answer.json()
     return shown
+
+
+class AgencyDouble(SocialAidPort):
+    """An agency that a test must not ask, but for what the test itself answers."""
+
+    async def programmes(self) -> Sequence[Programme]:
+        raise NotImplementedError
+
+    async def household_aid(self, nik: str) -> HouseholdAid | None:
+        raise NotImplementedError
+
+    async def submit(self, request: AidRequest) -> Receipt:
+        raise NotImplementedError
+
+    async def find(self, request: AidRequest, taken: Sequence[str]) -> Receipt | None:
+        raise NotImplementedError
+
+    async def matter(self, reference: str) -> Matter:
+        raise NotImplementedError
+
+    async def answer(self, reference: str, question: str, answer: str) -> Receipt:
+        raise NotImplementedError
+
+    async def withdraw(self, reference: str, reason: str) -> Receipt:
+        raise NotImplementedError
+
+    async def certificate(self, number: str) -> Certificate | None:
+        raise NotImplementedError

@@ -1,29 +1,23 @@
 """What a household receives: to its members alone, on record with whom it shows, marked where it is old."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from uuid import UUID
 
 import pytest
 
 from app.assembly import Product, build
-from app.cases.port import Receipt
 from app.errors import NotFound
 from app.settings import read_settings
 from services.social_aid import entitlements
 from services.social_aid.entitlements import read_household
 from services.social_aid.port import (
-    AidRequest,
-    Certificate,
     Entitlement,
     HouseholdAid,
-    Matter,
     Member,
-    Programme,
-    SocialAidPort,
 )
-from tests.harness.aid import BUDI, CHILDREN, HENDRA, RAHMAT, SITI, siti
+from tests.harness.aid import BUDI, CHILDREN, HENDRA, RAHMAT, SITI, AgencyDouble, siti
 from tests.harness.people import Citizen, People
 from tests.harness.product import Sandboxes
 from tests.harness.tables import Tables
@@ -158,7 +152,7 @@ async def test_programmes_are_told_to_all(member: Citizen, people: People) -> No
 _OTHERS = iter((*CHILDREN, "3571015203889034", "3571016510559035"))
 
 
-class ToldAgency(SocialAidPort):
+class ToldAgency(AgencyDouble):
     """Tells of a household what the test puts into it."""
 
     def __init__(self) -> None:
@@ -166,27 +160,6 @@ class ToldAgency(SocialAidPort):
 
     async def household_aid(self, nik: str) -> HouseholdAid | None:
         return self.told
-
-    async def programmes(self) -> Sequence[Programme]:
-        raise NotImplementedError
-
-    async def submit(self, request: AidRequest) -> Receipt:
-        raise NotImplementedError
-
-    async def find(self, request: AidRequest, taken: Sequence[str]) -> Receipt | None:
-        raise NotImplementedError
-
-    async def matter(self, reference: str) -> Matter:
-        raise NotImplementedError
-
-    async def answer(self, reference: str, question: str, answer: str) -> Receipt:
-        raise NotImplementedError
-
-    async def withdraw(self, reference: str, reason: str) -> Receipt:
-        raise NotImplementedError
-
-    async def certificate(self, number: str) -> Certificate | None:
-        raise NotImplementedError
 
 
 @pytest.fixture(scope="module")
