@@ -3,7 +3,6 @@
 import asyncio
 import statistics
 import sys
-import time
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ import msgspec
 import pytest
 
 from tests.harness.figures import Tell
+from tests.harness.latencies import latencies_s, p99
 from tests.harness.people import Citizen
 from tests.harness.product import Api, Running, free_port
 from tests.harness.slow_senders import BODY
@@ -21,7 +21,7 @@ SLOW = 800
 CLOSED_S = 10.0
 # A machine that is shared may be late, but never by the minute that a server without a bound would take.
 PATIENCE_S = 45.0
-EVERY_S, SECONDS = 0.02, 10.0
+SECONDS = 10.0
 
 
 @pytest.fixture(scope="module")
@@ -34,17 +34,6 @@ def server(api: Api, port: int, start_process: Callable[..., Running]) -> Runnin
     started = start_process("serve", LOKET_PORT=str(port), LOKET_PUBLIC_URL=api.url)
     started.wait_for("Uvicorn running")
     return started
-
-
-async def latencies_s(client: httpx.AsyncClient, seconds: float) -> list[float]:
-    """Of one who asks again and again, at a pace that leaves the machine to others."""
-    taken, until = [], time.monotonic() + seconds
-    while (begun := time.monotonic()) < until:
-        answer = await client.get("/v1/cases")
-        assert answer.status_code == 200, answer.text
-        taken.append(time.monotonic() - begun)
-        await asyncio.sleep(max(0.0, EVERY_S - taken[-1]))
-    return taken
 
 
 @asynccontextmanager
@@ -67,14 +56,14 @@ async def test_slow_senders_are_cut_off_and_others_notice_nothing(
 ) -> None:
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
         client.headers["Authorization"] = f"Bearer {citizen.token}"
-        await latencies_s(client, 0.5)
-        before = await latencies_s(client, SECONDS)
+        await latencies_s(client, "/v1/cases", 0.5)
+        before = await latencies_s(client, "/v1/cases", SECONDS)
         async with slow_senders(port, citizen.token) as senders, asyncio.timeout(PATIENCE_S + CLOSED_S):
-            others = await latencies_s(client, SECONDS)
+            others = await latencies_s(client, "/v1/cases", SECONDS)
             told, _ = await senders.communicate()
     closed_s = msgspec.json.decode(told, type=list[float])
     assert len(closed_s) == SLOW
-    ratio = statistics.quantiles(others, n=100)[98] / statistics.quantiles(before, n=100)[98]
+    ratio = p99(others) / p99(before)
     tell(f"F35: {SLOW} slow connections closed after {max(closed_s):.1f} s at most; others' p99 ratio {ratio:.2f}")
     assert max(closed_s) < PATIENCE_S
     # That they were cut off is nobody's failure, and not told as one: a traceback each cost as much as they did.
