@@ -84,6 +84,7 @@ async def test_a_migration_that_locks_a_table_delays_only_what_needs_it(
     assert (await citizen.get("/v1/cases")).status_code == 200
     before: list[float] = []
     during: list[float] = []
+    refused_s: list[float] = []
     for _ in range(ROUNDS):
         before += await latencies_s(citizen.client, "/v1/services", SECONDS)
         async with tables.connection.transaction():
@@ -92,11 +93,11 @@ async def test_a_migration_that_locks_a_table_delays_only_what_needs_it(
             waiting = asyncio.create_task(citizen.get("/v1/cases"))
             during += await latencies_s(citizen.client, "/v1/services", SECONDS)
             answer = await waiting
-            waited_s = time.monotonic() - begun
+            refused_s.append(time.monotonic() - begun)
         assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
-        assert waited_s < LOCK_TIMEOUT_MS / 1000 + SLACK_S
+    assert max(refused_s) < LOCK_TIMEOUT_MS / 1000 + SLACK_S
     ratio = p99(during) / p99(before)
     tell(
-        f"F19: a table locked by a migration: refused after {waited_s:.1f} s, others' p99 {ratio:.2f} times; asked 1.2"
+        f"F19: a table locked by a migration: refused after {max(refused_s):.1f} s, others' p99 {ratio:.2f} times; asked 1.2"
     )
     assert (await citizen.get("/v1/cases")).status_code == 200
