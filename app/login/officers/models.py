@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
 from app.ids import uuid7
+from app.personal import NOBODYS
 
 # Vault contexts: what is encrypted is bound to its column.
 FULL_NAME = "officers.full_name"
@@ -28,6 +29,7 @@ class OfficerAccount(Base):
     """One officer. `totp_step` is the last step whose code was used: none is used twice."""
 
     __tablename__ = "officers"
+    personal = NOBODYS
     __table_args__ = (
         CheckConstraint("role in ('operator', 'supervisor', 'agency_head', 'city_admin', 'auditor')", name="role"),
         CheckConstraint("state in ('invited', 'active', 'disabled')", name="state"),
@@ -60,6 +62,7 @@ class OfficerSession(Base):
     """One place an officer is logged in: pages by a cookie, whose hash stands here, or the API by tokens."""
 
     __tablename__ = "officer_sessions"
+    personal = NOBODYS
     __table_args__ = (
         CheckConstraint("kind in ('page', 'token')", name="kind"),
         CheckConstraint("(kind = 'page') = (cookie_hash is not null)", name="cookie"),
@@ -84,6 +87,7 @@ class OfficerChallenge(Base):
     told, nothing meets it."""
 
     __tablename__ = "officer_challenges"
+    personal = NOBODYS
     __table_args__ = (
         CheckConstraint("tries between 0 and 5", name="tries"),
         CheckConstraint("purpose in ('login', 'passkey')", name="purpose"),
@@ -102,6 +106,7 @@ class OfficerPasskey(Base):
     """One passkey (WebAuthn credential) of an officer. Nothing of it is secret: the private key stays in the device."""
 
     __tablename__ = "officer_passkeys"
+    personal = NOBODYS
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     officer_id: Mapped[UUID] = mapped_column(ForeignKey("officers.id", ondelete="CASCADE"), index=True)
@@ -119,6 +124,7 @@ class OfficerRecovery(Base):
     """An officer who lost what they log in with: one city admin asks, another decides, and neither for themselves."""
 
     __tablename__ = "officer_recoveries"
+    personal = NOBODYS
     __table_args__ = (
         CheckConstraint("state in ('asked', 'approved', 'refused')", name="state"),
         CheckConstraint("asked_by <> officer_id", name="not_ones_own"),
