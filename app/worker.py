@@ -25,6 +25,7 @@ from app.cases.refresh import Refresher
 from app.cases.sweep import purge_cases, sweep_deliveries
 from app.dashboards.figures.counting import count_figures
 from app.database import driver_url
+from app.delegations import jobs as delegations
 from app.inbox import jobs as inbox
 from app.jobs import LEASE_S, LOOK_EVERY_S, Queue, purge_log, run_queues
 from app.login import identity_checks, recovery
@@ -106,6 +107,7 @@ def _queues(product: Product) -> Sequence[Queue[Any]]:
         *inbox.queues(product.database, product.vault, product.found.channels),
         *backchannel.queues(product.gate),
         recovery.queue(product.gate),
+        delegations.queue(product.database),
         *identity_checks.queues(product.gate),
     ]
 

@@ -31,6 +31,16 @@ _NEW_PASSKEY = """
 INSERT INTO passkeys (id, citizen_id, credential_id, public_key, sign_count, backed_up)
 VALUES (gen_random_uuid(), $1, gen_random_uuid()::text::bytea, '', 0, false) RETURNING id::text
 """
+_NEW_DELEGATION = """
+WITH asker AS (
+    INSERT INTO citizens (id, nik_enc, nik_index, name_enc, birth_date_enc)
+    SELECT gen_random_uuid(), nik_enc, uuid_send(gen_random_uuid()), name_enc, birth_date_enc FROM citizens
+    WHERE id = $1 RETURNING id
+)
+INSERT INTO delegations (id, relation, delegate_id, subject_index, services, days, asked_until)
+SELECT gen_random_uuid(), 'other', asker.id, nik_index, '{outdoor-advertising}', 30, now() + interval '7 days'
+FROM asker, citizens WHERE citizens.id = $1 RETURNING id::text
+"""
 _FOR_AN_OFFICER = """
 UPDATE deliveries SET state = 'needs_operator', reason = 'no_answer' WHERE case_id = $1 RETURNING id::text
 """
@@ -68,6 +78,7 @@ class Things:
             "session": self._session,
             "application": self._application,
             "passkey": self._passkey,
+            "asked delegation": self._asked_delegation,
             "step-up": self._step_up,
             "delivery": self._delivery,
             "backend": self._backend,
@@ -130,6 +141,10 @@ class Things:
 
     async def _passkey(self) -> Thing:
         return Thing(await self._tables.value(_NEW_PASSKEY, self._callers.citizen_a.id), "passkeys", "A")
+
+    async def _asked_delegation(self) -> Thing:
+        """Asked of citizen A, by somebody who is no caller."""
+        return Thing(await self._tables.value(_NEW_DELEGATION, self._callers.citizen_a.id), "delegations", "A")
 
     async def _step_up(self) -> Thing:
         """A code on its way to citizen A."""
