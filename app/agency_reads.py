@@ -31,6 +31,8 @@ MOST_KEPT = 2_000
 # A value whose own time says that it is older than Valkey would keep it was put back by somebody.
 CLOCKS_APART_S = 120.0
 _CONTEXT = "agency_reads."
+CHANNEL = "loket.reads.forgotten"
+_LIST = "reads-of:"
 
 # What is known, for how long it is fresh (ms), and whose turn it is: 1 ours, 2 another's, 3 nobody's for a while.
 _READ = """
@@ -40,14 +42,26 @@ if redis.call('EXISTS', KEYS[4]) == 1 then return {redis.call('GET', KEYS[1]), 0
 local ours = redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[1])
 return {redis.call('GET', KEYS[1]), 0, ours and 1 or 2}
 """
+# KEYS[5] lists what is known of the subject, so that all of it can be forgotten at once.
 _WRITE = """
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
 if tonumber(ARGV[2]) > 0 then redis.call('SET', KEYS[2], '1', 'PX', ARGV[2]) end
+if ARGV[4] == '1' then
+    redis.call('SADD', KEYS[5], KEYS[1])
+    if redis.call('PTTL', KEYS[5]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[5], ARGV[3]) end
+end
 return redis.call('DEL', KEYS[3], KEYS[4])
 """
 _FAILED = """
 redis.call('SET', KEYS[4], '1', 'PX', ARGV[1])
 return redis.call('DEL', KEYS[3])
+"""
+# Also what is being asked: its answer is of before, and is not kept.
+_FORGET = """
+for _, key in ipairs(redis.call('SMEMBERS', KEYS[1])) do
+    redis.call('DEL', key, key .. '.fresh', key .. '.asking', key .. '.failed')
+end
+return redis.call('DEL', KEYS[1])
 """
 _GIVE_BACK = "return redis.call('DEL', KEYS[3])"
 
@@ -97,6 +111,19 @@ class Reads:
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._rests: OrderedDict[str, float] = OrderedDict()
         self._asking: dict[str, asyncio.Task[_Kept]] = {}
+        self._forgotten: OrderedDict[bytes, float] = OrderedDict()
+        valkey.listen(CHANNEL, self._heard)
+
+    async def forget(self, subject: str) -> None:
+        """Drop every answer about somebody, here, in Valkey and in all processes: nothing that was asked before this is
+        shown after it. Call it after the commit that ended the right to it."""
+        mark = self._mark(subject)
+        self._heard(mark)
+        try:
+            await self._valkey.run_script(_FORGET, [_LIST + mark.hex()], [])
+        except ValkeyDown:
+            log.warning("valkey is away: what it shares of a citizen ends by itself")
+        await self._valkey.publish(CHANNEL, mark)
 
     def recent(self, wanted: Wanted) -> Any:
         """The answer as Seen where this process has it fresh, else None. Never waits."""
@@ -130,6 +157,18 @@ class Reads:
                 return kept.seen()
             raise
 
+    def _mark(self, subject: str) -> bytes:
+        """Nobody can read from it whom it is about."""
+        return self._vault.index("agency_reads.subject", subject)
+
+    def _heard(self, mark: bytes) -> None:
+        self._forgotten[mark] = time.monotonic()
+        self._forgotten.move_to_end(mark)
+        if len(self._forgotten) > MOST_KEPT:
+            self._forgotten.popitem(last=False)
+        for identity in [each for each, kept in self._kept.items() if kept.mark == mark]:
+            del self._kept[identity]
+
     def _over(self, identity: str, task: "asyncio.Task[_Kept]") -> None:
         self._asking.pop(identity, None)
         if not task.cancelled():
@@ -159,7 +198,7 @@ class Reads:
         raise _in_vain(wanted)
 
     async def _ask(self, wanted: Wanted, ask: Callable[[], Awaitable[Any]]) -> "_Kept":
-        identity = wanted.identity
+        identity, begun = wanted.identity, time.monotonic()
         if time.monotonic() < self._rests.get(identity, 0.0):
             await self._tell(wanted, _GIVE_BACK, [])
             raise _in_vain(wanted)
@@ -176,12 +215,18 @@ class Reads:
             raise
         fresh_s, stale_s = allowed.narrowed(wanted)
         now = time.monotonic()
-        kept = _Kept(value, datetime.now(UTC), now + fresh_s, now + max(stale_s, fresh_s))
+        mark = self._mark(wanted.subject) if wanted.subject else b""
+        kept = _Kept(value, datetime.now(UTC), now + fresh_s, now + max(stale_s, fresh_s), mark)
+        if self._forgotten.get(mark, 0.0) > begun:
+            await self._tell(wanted, _GIVE_BACK, [])
+            return kept
         self._keep(wanted, kept)
         if wanted.shared and max(stale_s, fresh_s) > 0:
             plain = msgspec.json.encode((kept.as_of, value))
             blob = self._vault.encrypt(plain, _CONTEXT + identity)
-            await self._tell(wanted, _WRITE, [blob, int(fresh_s * 1000), int(max(stale_s, fresh_s) * 1000)])
+            await self._tell(
+                wanted, _WRITE, [blob, int(fresh_s * 1000), int(max(stale_s, fresh_s) * 1000), int(bool(mark))]
+            )
         return kept
 
     def _opened(self, wanted: Wanted, kind: type[Any], blob: bytes | None, fresh_s: float) -> "_Kept | None":
@@ -199,7 +244,9 @@ class Reads:
         if age_s > max(wanted.stale_s, wanted.fresh_s) + CLOCKS_APART_S:
             return None
         now = time.monotonic()
-        return _Kept(value, as_of, now + min(fresh_s, wanted.fresh_s), now + max(wanted.stale_s - age_s, fresh_s))
+        mark = self._mark(wanted.subject) if wanted.subject else b""
+        fresh_until = now + min(fresh_s, wanted.fresh_s)
+        return _Kept(value, as_of, fresh_until, now + max(wanted.stale_s - age_s, fresh_s), mark)
 
     def _keep(self, wanted: Wanted, kept: "_Kept") -> None:
         known = self._kept.get(wanted.identity)
@@ -227,16 +274,18 @@ class Reads:
     def _keys(self, wanted: Wanted) -> list[str]:
         """Nobody can read from a key whom it is about."""
         key = "read:" + self._vault.index("agency_reads", wanted.identity).hex()
-        return [key, f"{key}.fresh", f"{key}.asking", f"{key}.failed"]
+        about = _LIST + (self._mark(wanted.subject).hex() if wanted.subject else "nobody")
+        return [key, f"{key}.fresh", f"{key}.asking", f"{key}.failed", about]
 
 
 class _Kept(msgspec.Struct, frozen=True):
-    """An answer in this process; both limits by the monotonic clock."""
+    """An answer in this process; both limits by the monotonic clock. `mark`: whom it is about, b"" for nobody."""
 
     value: Any
     as_of: datetime
     fresh_until: float
     stale_until: float
+    mark: bytes
 
     def seen(self) -> Seen[Any]:
         return Seen(self.value, self.as_of, time.monotonic() >= self.fresh_until)

@@ -15,6 +15,8 @@ GROWING = {
     "request_id",
     "audit_links": "position, row_id, digest",
 }
+# PostgreSQL lets others than the owner maintain a table from here on.
+_MAINTAIN_SINCE = (17,)
 
 
 def serving_role(serving_url: str, owner_url: str) -> str | None:
@@ -30,6 +32,9 @@ def grant(connection: Connection, role: str) -> None:
     connection.execute(text(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {quoted}"))
     connection.execute(text(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {quoted}"))
     connection.execute(text(f"REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {quoted}"))
+    if (connection.dialect.server_version_info or (0,)) >= _MAINTAIN_SINCE:
+        # To write tables anew without the bytes of those who were deleted.
+        connection.execute(text(f"GRANT MAINTAIN ON ALL TABLES IN SCHEMA public TO {quoted}"))
     for table, columns in GROWING.items():
         connection.execute(text(f"REVOKE ALL ON {table} FROM {quoted}"))
         connection.execute(text(f"GRANT SELECT, INSERT ({columns}) ON {table} TO {quoted}"))

@@ -46,6 +46,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     metrics_port: int = 0
     metrics_host: str = "127.0.0.1"
     memory_mb: int = 1024
+    deletion_wait_h: float = 24.0
+    scrub_hours: str = "1-4"
 
     @property
     def is_demo(self) -> bool:

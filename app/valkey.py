@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
+from typing import cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
@@ -58,6 +59,28 @@ class Valkey:
     async def ping(self) -> None:
         """Raises ValkeyDown."""
         await self._within_budget(self._redis.ping())
+
+    async def find(self, parts: Collection[str]) -> dict[str, str]:
+        """Every key whose name has one of `parts` in it, with what it holds where that is a text. It goes through all
+        keys, a thousand a call: for a job, not for a request. Raises ValkeyDown."""
+        found: dict[str, str] = {}
+        cursor = 0
+        while True:
+            answer = await self._within_budget(self._redis.scan(cursor, count=1000))
+            cursor, keys = cast("tuple[int, list[bytes]]", answer)
+            for key in keys:
+                name = key.decode("utf-8", "replace")
+                if any(part in name for part in parts):
+                    is_text = await self._within_budget(self._redis.type(key)) == b"string"
+                    held = await self._within_budget(self._redis.get(key)) if is_text else None
+                    found[name] = held.decode("utf-8", "replace") if isinstance(held, bytes) else ""
+            if cursor == 0:
+                return found
+
+    async def forget(self, names: Collection[str]) -> None:
+        """Remove keys. Raises ValkeyDown."""
+        if names:
+            await self._within_budget(self._redis.delete(*names))
 
     def listen(self, channel: str, callback: Listener) -> None:
         """Call back with every message of `channel`, from now on or from `start`. Callbacks must be quick."""

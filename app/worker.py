@@ -23,7 +23,9 @@ from app.cases.giving_up import give_up
 from app.cases.handover import DeliveryJob
 from app.cases.refresh import Refresher
 from app.cases.sweep import purge_cases, sweep_deliveries
+from app.dashboards.auditing import checks
 from app.dashboards.figures.counting import count_figures
+from app.dashboards.queue.escalation import escalate
 from app.database import driver_url
 from app.delegations import jobs as delegations
 from app.inbox import jobs as inbox
@@ -35,6 +37,7 @@ from app.login.provider import backchannel
 from app.metrics import serve_metrics
 from app.processes import freeze_heap
 from app.readiness.beats import beat
+from app.rights import jobs as rights
 from app.roles import warn_of_one_role
 from app.settings import settings
 
@@ -48,6 +51,8 @@ FIGURES_EVERY_S = 10.0
 TAKEN_AHEAD = 16
 BATCH = 64
 PURGE_EVERY_S = 3600.0
+# Clocks run in days: nobody notices a quarter of an hour.
+ESCALATE_EVERY_S = 900.0
 # What the job engine notes of its jobs may be lost when PostgreSQL itself crashes: then a job runs once more, and finds
 # in its own row that there is nothing to do. So nobody waits for the disk here.
 _QUEUE_SETTINGS = {"application_name": "loket-worker-jobs", "synchronous_commit": "off"}
@@ -108,7 +113,9 @@ def _queues(product: Product) -> Sequence[Queue[Any]]:
         *backchannel.queues(product.gate),
         recovery.queue(product.gate),
         delegations.queue(product.database),
+        checks.queue(product.settings),
         *identity_checks.queues(product.gate),
+        *rights.queues(product.gate, product.cases),
     ]
 
 
@@ -121,6 +128,7 @@ def _recurring(product: Product) -> dict[str, Coroutine[Any, Any, None]]:
         "logouts": _every(LOGOUTS_EVERY_S, _tell_logouts, product),
         "figures": _every(FIGURES_EVERY_S, _count_figures, product),
         "purge": _every(PURGE_EVERY_S, _purge, product),
+        "escalate": _every(ESCALATE_EVERY_S, _escalate, product),
         **{
             f"refresh.{backend}": Refresher(backend, policy, product.cases, demo=demo).run()
             for backend in _backends(product)
@@ -158,10 +166,15 @@ async def _sweep(product: Product) -> None:
     await sweep_deliveries(product.cases)
     await give_up(product.cases)
     await settle_phone_changes(product.gate)
+    await rights.sweep(product.cases, product.settings)
 
 
 async def _tell_logouts(product: Product) -> None:
     await backchannel.sweep(product.database)
+
+
+async def _escalate(product: Product) -> None:
+    await escalate(product.cases)
 
 
 async def _count_figures(product: Product) -> None:
@@ -175,4 +188,5 @@ async def _purge(product: Product) -> None:
     await login.purge(product.database)
     await identity_checks.sweep(product.database)
     await purge_log(product.database)
+    await rights.purge(product.cases)
     await purge_measured(product.database)

@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
+from app.personal import NOBODYS, Personal
 
 
 class AuditRow(Base):
@@ -15,9 +16,15 @@ class AuditRow(Base):
     that began before it has ended."""
 
     __tablename__ = "audit_rows"
+    personal = Personal(owner="subject_id", hold="audit")
     __table_args__ = (
         Index(None, "subject_id", "id"),
         Index("ix_audit_rows_transaction_id_id", "transaction_id", "id"),
+        # What auditors search by, newest first.
+        Index(None, "at", "id"),
+        Index(None, "actor_id", "at", "id"),
+        Index(None, "action", "at", "id"),
+        Index(None, "object_id", "at", "id"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
@@ -41,6 +48,7 @@ class AuditLink(Base):
     """One link of the hash chain, in a table of its own: so nobody needs to change a row of the record to chain it."""
 
     __tablename__ = "audit_links"
+    personal = NOBODYS
 
     position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     row_id: Mapped[int] = mapped_column(BigInteger, unique=True)

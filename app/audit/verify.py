@@ -1,6 +1,6 @@
 """Proving that the audit is whole: every row, every link, and every anchor that stands outside the database."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -12,6 +12,8 @@ from app.database import Connection
 PAGE = 20_000
 # A row waits this long for its link at most, while a worker runs.
 PATIENCE = "10 minutes"
+# Told how far it is.
+Tell = Callable[[int], Awaitable[None]]
 FaultKind = Literal["link_missing", "row_missing", "changed", "unlinked", "rewritten", "truncated"]
 # Read by one cursor: a statement for each page would be planned to scan every row again and again.
 _CHAIN = f"""
@@ -58,22 +60,22 @@ _WORDS: Mapping[FaultKind, str] = {
 }
 
 
-async def verify(connection: Connection, anchors: Sequence[Head]) -> Report:
-    """Go through the whole chain as it stands at this moment; stops at the first fault."""
+async def verify(connection: Connection, anchors: Sequence[Head], tell: Tell | None = None) -> Report:
+    """Go through the whole chain as it stands at this moment; stops at the first fault. `tell` hears of each page."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        return await examine(connection, anchors)
+        return await examine(connection, anchors, tell)
 
 
-async def examine(connection: Connection, anchors: Sequence[Head]) -> Report:
+async def examine(connection: Connection, anchors: Sequence[Head], tell: Tell | None = None) -> Report:
     """The same as the transaction that `connection` is in sees it."""
     async with connection.transaction():
-        report = await _examine_links(connection, anchors)
+        report = await _examine_links(connection, anchors, tell)
     if report.fault is None and (row_id := await connection.fetchval(_UNLINKED)) is not None:
         return msgspec.structs.replace(report, fault=Fault("unlinked", row_id))
     return report
 
 
-async def _examine_links(connection: Connection, anchors: Sequence[Head]) -> Report:
+async def _examine_links(connection: Connection, anchors: Sequence[Head], tell: Tell | None) -> Report:
     anchored = {head.position: head.digest for head in anchors}
     contradicted = _contradicted(anchors)
     head, confirmed = GENESIS, 0
@@ -95,6 +97,8 @@ async def _examine_links(connection: Connection, anchors: Sequence[Head]) -> Rep
                 return Report(head, confirmed, Fault(fault, expected))
             head = Head(position, digest)
             confirmed += position in anchored
+        if tell is not None:
+            await tell(head.position)
     beyond = [position for position in anchored if position > head.position]
     fault_beyond = Fault("truncated", min(beyond)) if beyond else None
     return Report(head, confirmed, fault_beyond)

@@ -7,12 +7,14 @@ from sqlalchemy import CheckConstraint, Index, PrimaryKeyConstraint, SmallIntege
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
+from app.personal import NOBODYS
 
 
 class BreakerOverride(Base):
     """A breaker held open or closed by hand; without a row it decides by itself. `operation` "" means all of them."""
 
     __tablename__ = "breaker_overrides"
+    personal = NOBODYS
     __table_args__ = (
         PrimaryKeyConstraint("backend", "operation"),
         CheckConstraint("state IN ('open', 'closed')", name="state"),
@@ -31,6 +33,7 @@ class MaintenanceWindow(Base):
     `service` "" every service of the backend; `ends_at` null: until somebody ends it, which is what a pause is."""
 
     __tablename__ = "maintenance_windows"
+    personal = NOBODYS
     __table_args__ = (
         CheckConstraint("backend <> '' OR service <> ''", name="names_something"),
         CheckConstraint("ends_at >= starts_at", name="order"),
@@ -55,6 +58,7 @@ class BackendCalls(Base):
     app.backends.buckets has it. A busy operation has a handful of rows for each slot."""
 
     __tablename__ = "backend_calls"
+    personal = NOBODYS
     __table_args__ = (PrimaryKeyConstraint("backend", "operation", "slot", "outcome", "bucket"), Index(None, "slot"))
 
     backend: Mapped[str]
@@ -70,6 +74,7 @@ class BackendSlot(Base):
     """Whether a backend answered in five minutes, over all its operations: narrow, and kept long, for its uptime."""
 
     __tablename__ = "backend_slots"
+    personal = NOBODYS
     __table_args__ = (PrimaryKeyConstraint("backend", "slot"),)
 
     backend: Mapped[str]

@@ -6,7 +6,9 @@ from sqlalchemy import CheckConstraint, Index, LargeBinary, PrimaryKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
+from app.personal import Personal
 
+_OF_CASES = "reference IN (SELECT agency_reference FROM cases WHERE citizen_id = ANY($1::uuid[]))"
 OUTCOMES = ("asked", "unknown")
 
 
@@ -14,6 +16,7 @@ class CallbackReceipt(Base):
     """`digest` is of what was told, `times` how often. `unknown`: nothing of ours; kept for whoever looks into it."""
 
     __tablename__ = "callback_receipts"
+    personal = Personal(where=_OF_CASES)
     __table_args__ = (
         PrimaryKeyConstraint("backend", "digest"),
         CheckConstraint("outcome IN ('asked', 'unknown')", name="outcome"),

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from app.cases.applicants import load_applicant, load_numbered
-from app.cases.casedata import FORM_CONTEXT, applicant
+from app.cases.casedata import FORM_CONTEXT, applicant, require_unrestricted
 from app.cases.filled import (
     Filled,
     attachments_of,
@@ -96,6 +96,7 @@ async def submission_of(
 
     Raises Unprocessable for what the module's rules refuse, Conflict where the lane takes one case only.
     """
+    require_unrestricted(facts)
     asking = applicant(facts, tools)
     check_rules(filled, asking, tools)
     case = new_row(caller, filled, facts["running"], "submitted", tools)

@@ -9,6 +9,7 @@ import msgspec
 from app.cases import attachments
 from app.cases.port import Applicant, CaseData, File
 from app.cases.tools import CaseTools
+from app.errors import Forbidden
 from app.login.models import BIRTH_DATE, CONTACT, NAME, NIK
 
 FORM_CONTEXT = "cases.form"
@@ -16,7 +17,8 @@ FORM_CONTEXT = "cases.form"
 CASE_DATA_COLUMNS = """
     cases.number, cases.citizen_id, cases.module, cases.service, cases.status, cases.form_version, cases.form_enc,
     cases.submitted_at, cases.agency_reference, citizens.nik_enc, citizens.name_enc, citizens.birth_date_enc,
-    citizens.assurance_level, (SELECT value_enc FROM contacts WHERE contacts.citizen_id = cases.citizen_id
+    citizens.assurance_level, citizens.restricted_at,
+    (SELECT value_enc FROM contacts WHERE contacts.citizen_id = cases.citizen_id
         AND kind = 'phone' AND confirmed_at IS NOT NULL ORDER BY confirmed_at DESC LIMIT 1) AS phone_enc
 """
 # What `load_files` reads beside, from the same query: id, sealed name and media type of each attachment.
@@ -25,6 +27,15 @@ FILES_COLUMN = """
         SELECT ROW(id, name_enc, media_type) FROM attachments WHERE attachments.case_id = cases.id ORDER BY id
     ) AS files
 """
+
+
+def require_unrestricted(row: Mapping[str, Any]) -> None:
+    """Before anything of the person is told to an agency or asked there, for a row with `restricted_at`.
+
+    Raises Forbidden while the citizen has it restricted (law 27/2022).
+    """
+    if row["restricted_at"] is not None:
+        raise Forbidden("processing_restricted")
 
 
 def applicant(row: Mapping[str, Any], tools: CaseTools) -> Applicant:

@@ -19,13 +19,17 @@ from app.exchanges import Exchanges
 LEASE_S = 30
 # A worker stops sending so long before its lease ends: its clock and PostgreSQL's need not run alike.
 MARGIN_S = 1.0
+# A citizen's restriction: whoever lifts it wakes what waits.
+RESTRICTED_S = 60.0
 
 # One statement, so one round trip and one commit: the delivery is taken, the case says so, the try is on record, the
 # audit record has who is about to be told to whom, and the worker gets all it needs. The case is locked before the
 # delivery, as everywhere. `surprises`: earlier tries, since anybody looked into it, that ended in no foreseen way.
 _CLAIM = f"""
 WITH standing AS (
-    SELECT cases.id AS standing_id FROM cases JOIN deliveries ON deliveries.case_id = cases.id WHERE deliveries.id = $1
+    SELECT cases.id AS standing_id,
+        EXISTS (SELECT FROM citizens WHERE citizens.id = citizen_id AND restricted_at IS NOT NULL) AS is_restricted
+    FROM cases JOIN deliveries ON deliveries.case_id = cases.id WHERE deliveries.id = $1
     FOR UPDATE OF cases
 ), taken AS (
     UPDATE deliveries SET state = 'delivering', fence = fence + 1, attempts = attempts + 1,
@@ -34,7 +38,7 @@ WITH standing AS (
         unknown = unknown OR state = 'delivering', next_try_at = NULL
     FROM standing
     WHERE case_id = standing_id AND id = $1 AND state IN ('queued', 'delivering')
-        AND (lease_until IS NULL OR lease_until < now())
+        AND (lease_until IS NULL OR lease_until < now()) AND NOT is_restricted
     RETURNING id, case_id, backend, operation, lane, payload_enc, unknown, attempts, fence, first_tried_at,
         extract(epoch FROM now() - sent_at)::float AS sent_s_ago
 ), told AS (
@@ -56,7 +60,10 @@ SELECT taken.*, (
 ) AS surprises, {CASE_DATA_COLUMNS}, {FILES_COLUMN}
 FROM taken JOIN cases ON cases.id = taken.case_id JOIN citizens ON citizens.id = cases.citizen_id
 """  # noqa: S608 - constants of ours
-_STATE = "SELECT state, extract(epoch FROM lease_until - now())::float AS lease_s FROM deliveries WHERE id = $1"
+_STATE = """
+SELECT state, extract(epoch FROM lease_until - now())::float AS lease_s, restricted_at IS NOT NULL AS is_restricted
+FROM deliveries JOIN cases ON cases.id = case_id JOIN citizens ON citizens.id = citizen_id WHERE deliveries.id = $1
+"""
 
 
 def noted_part(outcome: str, first: int) -> str:
@@ -194,6 +201,8 @@ async def claim(connection: Connection, delivery_id: UUID, lease_s: float = LEAS
     standing = await connection.fetchrow(_STATE, delivery_id)
     if standing is None or standing["state"] not in ("queued", "delivering"):
         return None
+    if standing["is_restricted"]:
+        raise Busy(RESTRICTED_S)
     raise Busy(max(0.5, min(standing["lease_s"] or 0.5, float(LEASE_S))))
 
 

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.asking import DELEGATION_ASKING
 from app.cases.port import Status
 from app.database import Base
+from app.personal import Personal
 
 NUMBERS = Sequence("case_numbers", metadata=Base.metadata)
 DELIVERY_STATES = ("queued", "delivering", "delivered", "rejected", "needs_operator")
@@ -32,14 +33,24 @@ ATTEMPT_OUTCOMES = ("delivered", "rejected", "needs_operator", "unavailable", "u
 DELIVERY_ACTIONS = ("retry", "send_again", "delivered", "rejected")
 
 
+_HANDED = "submitted_at IS NOT NULL"
+_OPEN = f"{_HANDED} AND status IN ('submitted', 'in_review', 'needs_citizen')"
+
+
 def _one_of(column: str, values: tuple[str, ...]) -> str:
     return f"{column} IN ({', '.join(repr(value) for value in values)})"
 
 
+def _listed(name: str, *columns: Any, where: str = _HANDED) -> Index:
+    return Index(name, *columns, postgresql_where=text(where))
+
+
 class Case(Base):
-    """One citizen's dealing with one service. `revision` is its ETag; `delivery_*` is the receipt of handing it in."""
+    """One citizen's dealing with one service. `revision` is its ETag; `delivery_*` is the receipt of handing it in;
+    `assignee_id`: the officer it is given to."""
 
     __tablename__ = "cases"
+    personal = Personal(owner="citizen_id", hold="archive")
     __table_args__ = (
         CheckConstraint(_one_of("status", get_args(Status)), name="status"),
         CheckConstraint(_one_of("delivery_state", DELIVERY_STATES), name="delivery_state"),
@@ -59,6 +70,20 @@ class Case(Base):
             "backend",
             "next_refresh_at",
             postgresql_where=text("next_refresh_at IS NOT NULL"),
+        ),
+        # Officers' lists: each page is read from one of these, in order.
+        _listed("ix_cases_handed", "agency", text("id DESC")),
+        _listed("ix_cases_handed_status", "agency", "status", text("id DESC")),
+        _listed("ix_cases_handed_service", "service", text("id DESC")),
+        _listed("ix_cases_open_due", "agency", "due_on", "id", where=_OPEN),
+        _listed("ix_cases_open_unassigned", "agency", text("id DESC"), where=f"assignee_id IS NULL AND {_OPEN}"),
+        _listed("ix_cases_assignee_id_id", "assignee_id", text("id DESC"), where="assignee_id IS NOT NULL"),
+        _listed(
+            "ix_cases_undelivered",
+            "agency",
+            "delivery_state",
+            text("id DESC"),
+            where=f"{_HANDED} AND delivery_state <> 'delivered'",
         ),
     )
 
@@ -86,12 +111,14 @@ class Case(Base):
     submitted_at: Mapped[datetime | None]
     next_refresh_at: Mapped[datetime | None]
     refreshed_at: Mapped[datetime | None]
+    assignee_id: Mapped[UUID | None] = mapped_column(ForeignKey("officers.id", ondelete="SET NULL"))
 
 
 class CaseEvent(Base):
     """One line of a case's timeline. `seq` counts from 1 without gaps; `step_key` is the agency's step, told once."""
 
     __tablename__ = "case_events"
+    personal = Personal(owner="case_id", hold="archive")
     __table_args__ = (
         PrimaryKeyConstraint("case_id", "seq"),
         Index(
@@ -124,6 +151,7 @@ class Delivery(Base):
     """
 
     __tablename__ = "deliveries"
+    personal = Personal(owner="case_id", withheld=["lane"], hold="archive")
     __table_args__ = (
         CheckConstraint(_one_of("state", DELIVERY_STATES), name="state"),
         CheckConstraint(_one_of("operation", OPERATIONS), name="operation"),
@@ -185,6 +213,7 @@ class DeliveryAttempt(Base):
     """
 
     __tablename__ = "delivery_attempts"
+    personal = Personal(owner="delivery_id", withheld=["exchanges_enc"], hold="archive")
     __table_args__ = (
         PrimaryKeyConstraint("delivery_id", "number"),
         CheckConstraint(_one_of("outcome", ATTEMPT_OUTCOMES), name="outcome"),
@@ -210,6 +239,7 @@ class DeliveryAction(Base):
     """What an officer did about a delivery, and why. `reason` is in their own words, so it is encrypted."""
 
     __tablename__ = "delivery_actions"
+    personal = Personal(owner="delivery_id", withheld=["officer"], hold="archive")
     __table_args__ = (CheckConstraint(_one_of("action", DELIVERY_ACTIONS), name="action"), Index(None, "delivery_id"))
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -226,6 +256,7 @@ class Attachment(Base):
     `delegation_id`: sent by who acts for the citizen, as the asker of the statement says."""
 
     __tablename__ = "attachments"
+    personal = Personal(owner="citizen_id", hold="archive", has_file=True)
     __table_args__ = (
         Index(None, "citizen_id", "id"),
         Index(None, "case_id"),
@@ -247,6 +278,7 @@ class IdempotencyKey(Base):
     """A key a citizen's client gave, with the first answer. Kept at least 7 days."""
 
     __tablename__ = "idempotency_keys"
+    personal = Personal(owner="citizen_id", withheld=["fingerprint"])
     __table_args__ = (PrimaryKeyConstraint("citizen_id", "key"), Index(None, "created_at"))
 
     citizen_id: Mapped[UUID]

@@ -24,7 +24,8 @@ BATCH = 50
 IDLE_S = 0.5
 TAKEOVER_S = 5.0
 
-# Due cases, put off by one interval at once: an asker that dies on the way loses nothing but that interval.
+# Due cases, put off by one interval at once: an asker that dies on the way loses nothing but that interval. Nobody is
+# asked about a citizen who restricted it, or who withdrew the consent that the case rests on.
 _DUE = f"""
 WITH due AS (
     SELECT id FROM cases WHERE backend = $1 AND next_refresh_at <= now()
@@ -34,6 +35,8 @@ WITH due AS (
 )
 SELECT cases.id AS case_id, {CASE_DATA_COLUMNS}
 FROM due JOIN cases ON cases.id = due.id JOIN citizens ON citizens.id = cases.citizen_id
+WHERE restricted_at IS NULL
+    AND NOT EXISTS (SELECT FROM consents WHERE consents.case_id = cases.id AND withdrawn_at IS NOT NULL)
 """  # noqa: S608 - constants of ours
 
 

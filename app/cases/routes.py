@@ -75,6 +75,7 @@ AT_ONCE = (
     "agency_refused",
     "case_exists",
     "case_exists_elsewhere",
+    "processing_restricted",
     "case_in_progress",
     "agency_unavailable",
     "service_in_maintenance",
@@ -236,7 +237,10 @@ async def submit_case(
     tags=TAGS,
     response_headers=TOLD,
     response_description=AS_IT_IS,
-    responses={**problems("case_not_found", "case_already_decided", *CANCELS, 413, 415, 422), **NOT_KNOWN_YET},
+    responses={
+        **problems("case_not_found", "case_already_decided", "processing_restricted", *CANCELS, 413, 415, 422),
+        **NOT_KNOWN_YET,
+    },
 )
 async def withdraw_case(
     case_id: FromPath[UUID],
@@ -264,7 +268,7 @@ async def withdraw_case(
     tags=TAGS,
     response_headers=TOLD,
     response_description="Taken; it is on its way to the agency",
-    responses=problems("case_not_found", "case_asks_nothing", 413, 415, 422),
+    responses=problems("case_not_found", "case_asks_nothing", "processing_restricted", 413, 415, 422),
 )
 async def answer_case(
     case_id: FromPath[UUID],

@@ -9,6 +9,7 @@ import msgspec
 
 from app.catalog.facilities import Facility
 from app.manifest import FolderName, Service, Slug
+from app.personal import Retention
 from app.settings import SettingsError
 from app.texts import Text
 
@@ -58,6 +59,7 @@ class City(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     agency: Sequence[Agency]
     link: Sequence[Link] = ()
     facility: Sequence[Facility] = ()
+    retention: Retention = Retention()
 
     @property
     def zone(self) -> ZoneInfo:

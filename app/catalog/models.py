@@ -7,12 +7,14 @@ from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
+from app.personal import NOBODYS
 
 
 class CatalogEntry(Base):
     """One service as search sees it, written from the manifests by app.catalog.search; its texts stay in them."""
 
     __tablename__ = "catalog_entries"
+    personal = NOBODYS
     # Written at deployments only: without the pending list every search reads the index as it is meant to be.
     __table_args__ = (
         Index("ix_catalog_entries_words", "words", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
@@ -33,6 +35,7 @@ class CatalogWord(Base):
     """A word of titles and synonyms with its stems, so that a word nobody wrote that way can be set right."""
 
     __tablename__ = "catalog_words"
+    personal = NOBODYS
     __table_args__ = (
         Index(
             "ix_catalog_words_word_trgm",
@@ -55,6 +58,7 @@ class BackendHealth(Base):
     """What calls to one backend came to lately. The three sums fade with time: half their weight every two minutes."""
 
     __tablename__ = "backend_health"
+    personal = NOBODYS
     __table_args__ = (
         CheckConstraint("consecutive_failures >= 0", name="consecutive_failures"),
         CheckConstraint(

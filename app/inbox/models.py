@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
 from app.ids import uuid7
+from app.personal import Personal
 
 # Vault contexts.
 NOTE_PHONE = "outgoing_messages.phone"
@@ -21,6 +22,7 @@ class Message(Base):
     """One message in a citizen's inbox: a text's key and what fills it, so that it is read in the reader's language."""
 
     __tablename__ = "messages"
+    personal = Personal(owner="citizen_id")
     __table_args__ = (
         Index("ix_messages_citizen_id_id", "citizen_id", "id"),
         Index("ix_messages_unread", "citizen_id", postgresql_where=text("read_at is null")),
@@ -43,6 +45,7 @@ class OutgoingMessage(Base):
     """
 
     __tablename__ = "outgoing_messages"
+    personal = Personal(owner="message_id")
     __table_args__ = (
         CheckConstraint("state in ('queued', 'sending', 'sent', 'failed', 'unknown', 'discarded')", name="state"),
         CheckConstraint("message_id is null or (phone_enc is null and text_enc is null)", name="message_or_note"),

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
 from app.ids import uuid7
+from app.personal import NOBODYS, Personal
 
 # Vault contexts: what is encrypted is bound to its column.
 NIK = "citizens.nik"
@@ -20,6 +21,12 @@ SUCCESSOR = "refresh_tokens.successor"
 PRIVATE_KEY = "signing_keys.private_key"
 NEW_PHONE = "phone_changes.phone"
 
+_TRIED = (
+    "account = ANY($2::bytea[]) OR account IN "
+    "(SELECT account FROM challenges WHERE citizen_id = ANY($1::uuid[]) AND account <> '')"
+)
+_OF_INDEXES = "nik_index = ANY($2::bytea[]) OR account = ANY($2::bytea[])"
+
 KeyState = Literal["next", "active", "retired"]
 Purpose = Literal["registration", "login", "recovery", "step_up", "passkey", "new_phone", "old_phone"]
 
@@ -28,9 +35,11 @@ class Citizen(Base):
     """One person. Only the NIK identifies; `nik_index` finds it without reading it.
 
     `displaced_at`: somebody else has proven to be whom this NIK belongs to. The index then finds this row no more.
+    `restricted_at`: at their wish nothing is done with their data. `deleted_at`: nothing is left but the id.
     """
 
     __tablename__ = "citizens"
+    personal = Personal(owner="id", withheld=["nik_index"])
     __table_args__ = (
         CheckConstraint("assurance_level between 1 and 3", name="assurance_level"),
         CheckConstraint("language in ('id', 'en')", name="language"),
@@ -46,6 +55,8 @@ class Citizen(Base):
     language: Mapped[str] = mapped_column(server_default="id")
     displaced_at: Mapped[datetime | None]
     merged_into: Mapped[UUID | None] = mapped_column(ForeignKey("citizens.id"))
+    restricted_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 
 
@@ -53,6 +64,7 @@ class IdentityCheck(Base):
     """What the population register said of a citizen; `pending` while it has yet to be asked (again)."""
 
     __tablename__ = "identity_checks"
+    personal = Personal(owner="citizen_id")
     __table_args__ = (
         CheckConstraint(
             "standing in ('pending', 'matched', 'differs', 'unknown', 'deceased', 'double', 'inactive')",
@@ -71,6 +83,7 @@ class RegisterDay(Base):
     """How many questions the population register was asked on one of its days: its quota is counted by them."""
 
     __tablename__ = "register_days"
+    personal = NOBODYS
 
     day: Mapped[date] = mapped_column(primary_key=True)
     asked: Mapped[int]
@@ -81,6 +94,7 @@ class CodeTries(Base):
     account that does not exist is counted like any other: the same work, and nothing told."""
 
     __tablename__ = "code_tries"
+    personal = Personal(where=_TRIED, withheld=["account"])
 
     account: Mapped[bytes] = mapped_column(primary_key=True)
     purpose: Mapped[str] = mapped_column(primary_key=True)
@@ -92,6 +106,7 @@ class Credential(Base):
     """One way a citizen proves who they are. `secret` of a password is its argon2id hash."""
 
     __tablename__ = "credentials"
+    personal = Personal(owner="citizen_id", withheld=["secret"])
     __table_args__ = (
         CheckConstraint("kind in ('password')", name="kind"),
         Index("uq_credentials_password", "citizen_id", unique=True, postgresql_where=text("kind = 'password'")),
@@ -111,6 +126,7 @@ class Contact(Base):
     """
 
     __tablename__ = "contacts"
+    personal = Personal(owner="citizen_id", withheld=["value_index"])
     __table_args__ = (
         CheckConstraint("kind in ('phone')", name="kind"),
         Index(
@@ -140,6 +156,7 @@ class Challenge(Base):
     """
 
     __tablename__ = "challenges"
+    personal = Personal(owner="citizen_id", where=_OF_INDEXES, withheld=["code_mac", "account", "nik_index"])
     __table_args__ = (
         CheckConstraint(
             "purpose in ('registration', 'login', 'recovery', 'step_up', 'passkey', 'new_phone', 'old_phone')",
@@ -166,6 +183,7 @@ class Registration(Base):
     """Somebody who asks for an account and has yet to type the code. `person_enc` is the whole of what was given."""
 
     __tablename__ = "registrations"
+    personal = Personal(matched=["person_enc"], withheld=["person_enc"])
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     challenge_id: Mapped[UUID] = mapped_column(ForeignKey("challenges.id", ondelete="CASCADE"), unique=True)
@@ -179,6 +197,7 @@ class PhoneChange(Base):
     """A new phone a citizen asked for. `due_at`: it was confirmed, the old one was not, and may object until then."""
 
     __tablename__ = "phone_changes"
+    personal = Personal(owner="citizen_id")
     __table_args__ = (Index("ix_phone_changes_due_at", "due_at", postgresql_where=text("due_at is not null")),)
 
     citizen_id: Mapped[UUID] = mapped_column(ForeignKey("citizens.id", ondelete="CASCADE"), primary_key=True)
@@ -194,6 +213,7 @@ class Passkey(Base):
     """One passkey (WebAuthn credential). Nothing of it is secret: the private key never leaves the device."""
 
     __tablename__ = "passkeys"
+    personal = Personal(owner="citizen_id")
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     citizen_id: Mapped[UUID] = mapped_column(ForeignKey("citizens.id", ondelete="CASCADE"), index=True)
@@ -215,6 +235,7 @@ class Session(Base):
     """
 
     __tablename__ = "sessions"
+    personal = Personal(owner="citizen_id")
     __table_args__ = (
         CheckConstraint("assurance_level between 1 and 3", name="assurance_level"),
         Index("ix_sessions_revoked_at", "revoked_at", postgresql_where=text("revoked_at is not null")),
@@ -239,6 +260,7 @@ class RefreshToken(Base):
     """One refresh token, hashed. A used one keeps its successor, encrypted, for one honest retry."""
 
     __tablename__ = "refresh_tokens"
+    personal = Personal(owner="session_id", withheld=["token_hash", "successor_enc"])
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     session_id: Mapped[UUID] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"), index=True)
@@ -255,6 +277,7 @@ class SigningKey(Base):
     """A key that signs access tokens. The next is published before it signs, the retired until its tokens ended."""
 
     __tablename__ = "signing_keys"
+    personal = NOBODYS
     __table_args__ = (
         CheckConstraint("state in ('next', 'active', 'retired')", name="state"),
         Index("uq_signing_keys_active", "state", unique=True, postgresql_where=text("state = 'active'")),

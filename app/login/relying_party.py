@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
@@ -24,7 +24,6 @@ from webauthn.helpers.structs import (
 )
 from webauthn.registration.verify_registration_response import VerifiedRegistration
 
-from app.login.models import Passkey
 from app.login.passkey_schemas import CreationOptions, NewCredential, RequestOptions, UsedCredential
 from app.settings import Settings
 
@@ -36,6 +35,16 @@ class PasskeyRefused(Exception):
     """The answer proves nothing: wrong origin, domain, challenge, signature, or its owner was not checked."""
 
 
+class Made(Protocol):
+    """A passkey that was made for us, whoever's it is."""
+
+    @property
+    def credential_id(self) -> bytes: ...
+
+    @property
+    def transports(self) -> list[Any]: ...
+
+
 class RelyingParty(msgspec.Struct, frozen=True):
     """Whom passkeys are bound to (`domain`), and from which pages and apps they may be used."""
 
@@ -43,7 +52,7 @@ class RelyingParty(msgspec.Struct, frozen=True):
     origins: Sequence[str]
     name: str = "Satu Loket"
 
-    def creation_options(self, user: "PasskeyOwner", challenge: bytes, known: Sequence[Passkey]) -> CreationOptions:
+    def creation_options(self, user: "PasskeyOwner", challenge: bytes, known: Sequence[Made]) -> CreationOptions:
         options = generate_registration_options(
             rp_id=self.domain,
             rp_name=self.name,
@@ -61,7 +70,7 @@ class RelyingParty(msgspec.Struct, frozen=True):
         )
         return msgspec.convert(_with_transports(options_to_json_dict(options), "excludeCredentials"), CreationOptions)
 
-    def request_options(self, challenge: bytes, allowed: Sequence[Passkey] = ()) -> RequestOptions:
+    def request_options(self, challenge: bytes, allowed: Sequence[Made] = ()) -> RequestOptions:
         options = generate_authentication_options(
             rp_id=self.domain,
             challenge=challenge,
@@ -150,7 +159,7 @@ def _refuse_embedded(client_data: str) -> None:
         raise PasskeyRefused(type(error).__name__) from None
 
 
-def _descriptors(passkeys: Sequence[Passkey]) -> list[PublicKeyCredentialDescriptor]:
+def _descriptors(passkeys: Sequence[Made]) -> list[PublicKeyCredentialDescriptor]:
     return [
         PublicKeyCredentialDescriptor(
             id=passkey.credential_id,

@@ -35,6 +35,7 @@ EndReason = Literal[
     "identity_proven",
     "password_changed",
     "password_recovered",
+    "data_deleted",
 ]
 Proof = Literal["otp", "passkey"]
 RefreshRefusal = Literal["token_invalid", "token_expired", "session_revoked"]

@@ -10,7 +10,7 @@ from litestar import Response
 
 from app.pages.charts import drawn
 from app.pages.formats import FILTERS
-from app.pages.routes import SCRIPT_PATH, STYLE_PATH
+from app.pages.routes import ICON_PATH, PASSKEY_SCRIPT_PATH, SCRIPT_PATH, STYLE_PATH
 from app.settings import ROOT
 from app.texts import LANGUAGES, Language, text
 
@@ -73,7 +73,14 @@ def templates() -> Environment:
         cache_size=-1,
     )
     made.filters.update(FILTERS)
-    made.globals.update(drawn=drawn, widths=WIDTHS, style_path=STYLE_PATH, script_path=SCRIPT_PATH)
+    made.globals.update(
+        drawn=drawn,
+        widths=WIDTHS,
+        icon_path=ICON_PATH,
+        style_path=STYLE_PATH,
+        script_path=SCRIPT_PATH,
+        passkey_path=PASSKEY_SCRIPT_PATH,
+    )
     return made
 
 

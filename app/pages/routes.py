@@ -1,4 +1,4 @@
-"""HTTP of what all pages share: one stylesheet and one script. Their addresses change with what is in them."""
+"""HTTP of what all pages share: one stylesheet, our scripts, the icon. Their addresses change with what is in them."""
 
 import hashlib
 from pathlib import Path
@@ -8,6 +8,8 @@ from litestar import Response, get
 _HERE = Path(__file__).parent
 STYLE = (_HERE / "style.css").read_text("utf-8")
 SCRIPT = (_HERE / "script.js").read_text("utf-8")
+ICON = (_HERE / "icon.svg").read_text("utf-8")
+PASSKEY_SCRIPT = (_HERE / "passkey.js").read_text("utf-8")
 _KEPT = {"Cache-Control": "public, max-age=31536000, immutable"}
 # As app.login.guards has it, which stands on this room.
 _PUBLIC = {"permission": "public"}
@@ -19,6 +21,8 @@ def _addressed(path: str, content: str) -> str:
 
 STYLE_PATH = _addressed("/pages/style.css", STYLE)
 SCRIPT_PATH = _addressed("/pages/script.js", SCRIPT)
+ICON_PATH = _addressed("/pages/icon.svg", ICON)
+PASSKEY_SCRIPT_PATH = _addressed("/pages/passkey.js", PASSKEY_SCRIPT)
 
 
 @get("/pages/style.css", opt=_PUBLIC, include_in_schema=False)
@@ -31,4 +35,14 @@ async def get_script() -> Response[str]:
     return Response(SCRIPT, media_type="text/javascript", headers=_KEPT)
 
 
-ROUTES = [get_style, get_script]
+@get("/pages/passkey.js", opt=_PUBLIC, include_in_schema=False)
+async def get_passkey_script() -> Response[str]:
+    return Response(PASSKEY_SCRIPT, media_type="text/javascript", headers=_KEPT)
+
+
+@get("/pages/icon.svg", opt=_PUBLIC, include_in_schema=False)
+async def get_icon() -> Response[str]:
+    return Response(ICON, media_type="image/svg+xml", headers=_KEPT)
+
+
+ROUTES = [get_style, get_script, get_passkey_script, get_icon]

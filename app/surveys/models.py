@@ -7,6 +7,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
+from app.personal import Personal
 from app.surveys.elements import BEST, COLUMNS
 
 
@@ -14,6 +15,7 @@ class Survey(Base):
     """What one citizen answered about one case. Officers see sums of them alone, never whose they are."""
 
     __tablename__ = "surveys"
+    personal = Personal(owner="case_id")
     __table_args__ = tuple(CheckConstraint(f"{column} BETWEEN 1 AND {BEST}", name=column) for column in COLUMNS)
 
     case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id", ondelete="CASCADE"), primary_key=True)

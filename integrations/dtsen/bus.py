@@ -3,7 +3,7 @@
 import base64
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -22,13 +22,14 @@ _PART = re.compile(r"[A-Za-z0-9_.-]{1,60}(/[A-Za-z0-9_.-]{1,60}){0,3}")
 _CLIMBS = re.compile(r"(^|/)\.\.?(/|$)")
 # A bus that throttles and says not for how long: its counters run by the minute.
 THROTTLED_S = 60.0
-_LOOK_AT = {
-    "tenant_unknown": "TENANT, API and VERSION",
-    "resource_unknown": "API and VERSION",
-    "credentials_missing": "ACCESS",
-    "token_kind_refused": "ACCESS",
-    "credentials_refused": "CONSUMER_KEY and CONSUMER_SECRET",
-    "key_refused": "API_KEY",
+# Our settings that a refusal may come from; a subscription is another's to mend.
+_LOOK_AT: Mapping[str, Sequence[str]] = {
+    "tenant_unknown": ("TENANT", "API", "VERSION"),
+    "resource_unknown": ("API", "VERSION"),
+    "credentials_missing": ("ACCESS",),
+    "token_kind_refused": ("ACCESS",),
+    "credentials_refused": ("CONSUMER_KEY", "CONSUMER_SECRET"),
+    "key_refused": ("API_KEY",),
 }
 
 
@@ -108,8 +109,8 @@ class BusClient:
 
     def _mis_set(self, operation: str, code: str, detail: str) -> AgencyUnavailable:
         """Nothing that waiting mends: an operator is told, once until it works again, and with each delivery."""
-        where = _LOOK_AT.get(code, "the subscription in the bus's portal")
-        told = f"{detail}; an operator must look at {where} (LOKET_{self._name.upper()}_...)"
+        ours = [f"LOKET_{self._name.upper()}_{name}" for name in _LOOK_AT.get(code, ())]
+        told = f"{detail}; look at {', '.join(ours) or 'our subscription in the portal of the bus'}"
         if self._complained != code:
             self._complained = code
             log.error("%s is not reached as it is set: %s (%s)", self._name, told, code)

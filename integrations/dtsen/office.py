@@ -184,7 +184,7 @@ def _payment(programme: Programme, household: Household, period: tuple[date, dat
     """`age`: how many periods ago. The present one is under way; of those before, one in eight failed once."""
     begins, ends = period
     for_whom = beneficiaries(programme, household.members) if programme.for_each else ()
-    failed = age == 2 and int(household.family_card[-3:]) % 8 == 0 and programme.amount_idr is not None
+    failed = age == 2 and int(household.members[0].nik[-3:]) % 8 == 0 and programme.amount_idr is not None
     state = "GAGAL" if failed else "PROSES" if age == 0 and programme.amount_idr is not None else "SALUR"
     amount = None if programme.amount_idr is None else programme.amount_idr * max(len(for_whom), 1)
     return {

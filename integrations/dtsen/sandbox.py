@@ -172,7 +172,13 @@ class DtsenSandbox(Sandbox):
         kind, nik = str(sent.get("jenis", "")), str(sent.get("nik_pemohon", ""))
         if not _plausible(nik):
             raise Refused(422, "NIK_TIDAK_VALID", "NIK pemohon tidak sesuai format")
-        wanted = ("referensi", "nama_pemohon", "telepon", "alamat", "kode_kelurahan")
+        # A certificate is of the household as the register has it.
+        wanted = (
+            "referensi",
+            "nama_pemohon",
+            "telepon",
+            *(() if kind == "KETERANGAN" else ("alamat", "kode_kelurahan")),
+        )
         if kind not in TRACKS or not all(sent.get(field) for field in wanted):
             raise Refused(422, "DATA_TIDAK_LENGKAP", "Data pengajuan belum lengkap")
         if kind != "USUL" and self._office.household(nik=nik) is None:

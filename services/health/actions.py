@@ -12,7 +12,7 @@ import msgspec
 from app.agency_reads import Seen, Wanted
 from app.audit.actions import AuditEntry, record_on
 from app.cases.applicants import load_applicant
-from app.cases.casedata import CASE_DATA_COLUMNS, FORM_CONTEXT, case_data
+from app.cases.casedata import CASE_DATA_COLUMNS, FORM_CONTEXT, case_data, require_unrestricted
 from app.cases.port import CaseData
 from app.cases.timeline import CHANNEL, Line
 from app.cases.tools import CaseTools
@@ -88,6 +88,7 @@ class Tickets:
             row = await connection.fetchrow(_MINE_WHOLE, case_id, citizen_id, MODULE)
         if row is None:
             raise NotFound("case_not_found")
+        require_unrestricted(row)
         case = case_data(row, self._cases)
         branch = self._branches[str(case.form["facility"])]
         if row["status"] != "in_review" or not case.agency_reference:

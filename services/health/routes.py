@@ -125,6 +125,7 @@ async def watch_ticket(
     tags=TAGS,
     responses=problems(
         "case_not_found",
+        "processing_restricted",
         "ticket_not_there",
         "check_in_not_today",
         "check_in_not_offered",
@@ -145,7 +146,9 @@ async def check_in(request: CitizenRequest, case_id: FromPath[UUID], language: N
     summary="My membership of the national health insurance, as the insurer tells it now",
     description="Needs the consent `health-membership` (POST /v1/me/consents). Kept for a minute at most, encrypted.",
     tags=TAGS,
-    responses=problems("consent_missing", "membership_not_found", "membership_refused", "agency_unavailable"),
+    responses=problems(
+        "consent_missing", "processing_restricted", "membership_not_found", "membership_refused", "agency_unavailable"
+    ),
 )
 async def get_membership(
     request: CitizenRequest,

@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy.dialects.postgresql import insert
 
 from app.agency_reads import Reads, Seen, Wanted
+from app.cases.casedata import require_unrestricted
 from app.database import Database, utc_now
 from app.errors import AgencyError, Conflict, NotFound, Unavailable
 from app.privacy import Vault, mask_name
@@ -30,8 +31,8 @@ _CHECK_STALE_S = 600.0
 _WITHOUT_LICENCE = ("draft", "rejected", "withdrawn", "expired")
 _MINE = """
 SELECT cases.number AS case_number, service, status, agency_reference, product->>'licence_number' AS told_number,
-       kept.number, permit, holder_enc, issued_on, valid_until, proven_at
-FROM cases LEFT JOIN permit_licences AS kept ON kept.case_id = cases.id
+       kept.number, permit, holder_enc, issued_on, valid_until, proven_at, restricted_at
+FROM cases JOIN citizens ON citizens.id = citizen_id LEFT JOIN permit_licences AS kept ON kept.case_id = cases.id
 WHERE cases.id = $1 AND citizen_id = $2 AND module = $3
 """
 
@@ -64,6 +65,7 @@ class Licences:
             row = await connection.fetchrow(_MINE, case_id, citizen_id, MODULE)
         if row is None:
             raise NotFound
+        require_unrestricted(row)
         kept = self._kept(row)
         asked = Wanted(
             what="permits.licence",

@@ -7,6 +7,7 @@ from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
+from app.personal import Personal
 
 # Vault context: what is encrypted is bound to its column.
 HOLDER = "permit_licences.holder"
@@ -16,6 +17,7 @@ class PermitLicence(Base):
     """A case's licence as the agency's system proved it at `proven_at`."""
 
     __tablename__ = "permit_licences"
+    personal = Personal(owner="case_id", hold="archive")
 
     case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id", ondelete="CASCADE"), primary_key=True)
     number: Mapped[str]

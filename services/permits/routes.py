@@ -56,7 +56,9 @@ def provide_licences(
     "/v1/permits/{case_id:uuid}/licence",
     opt=citizen(acting="case"),
     dependencies={"licences": Provide(provide_licences, sync_to_thread=False)},
-    responses=problems("case_not_found", "licence_not_issued", "licence_not_known", "agency_unavailable"),
+    responses=problems(
+        "case_not_found", "licence_not_issued", "licence_not_known", "processing_restricted", "agency_unavailable"
+    ),
     operation_id="get_licence",
     operation_class=representations(PDF, form=OpenAPIFormat.BINARY),
     response_headers=[CONTENT_LANGUAGE, CONTENT_DISPOSITION],

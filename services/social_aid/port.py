@@ -105,6 +105,7 @@ class AidRequest(msgspec.Struct, frozen=True, kw_only=True):
     for a `purpose` (`school_admission`, `scholarship`, `health_care`, `legal_aid`, `other`).
 
     `about`: what is objected to (`decile`, `programme`, `members`, `address`, `payment`), `programme` its code or "".
+    A certificate has no address: it is of the household as the agency has it.
     """
 
     reference: str

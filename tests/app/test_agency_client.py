@@ -259,10 +259,12 @@ async def test_endless_chunks_are_stopped() -> None:
 async def test_refusals_of_gateways(
     status: str, headers: str, read: type[AgencyError], write: type[AgencyError], wait_s: float | None
 ) -> None:
-    async with calling(answering(status, headers=headers)) as (client, _server):
+    page = b'{"code": "900800"}'
+    async with calling(answering(status, page, headers)) as (client, _server):
         for call, expected in ((READ, read), (WRITE, write)):
             with pytest.raises(expected) as raised:
                 await client.call(call)
+            assert (raised.value.answered, str(raised.value).count("900800")) == (page, 0)
             if isinstance(raised.value, AgencyUnavailable):
                 assert raised.value.retry_after_s == wait_s
 

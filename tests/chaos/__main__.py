@@ -1,6 +1,7 @@
 """`make soak` and `make kill-storm`: a long run from a seed, its table, and a status that says whether all held."""
 
 import sys
+from datetime import UTC, datetime
 
 import click
 
@@ -25,6 +26,7 @@ def main(cases: int, minutes: float, seed: int, wild: bool, at_once: int) -> Non
         wild=wild,
         longest_pause_s=12.0,
         shape=Shape(proxied=wild),
+        tell=lambda told: click.echo(f"{datetime.now(UTC):%H:%M:%S} {told}", err=True),
     )
     report = run(plan)
     print(table(report))

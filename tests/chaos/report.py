@@ -21,6 +21,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"  deliveries: {_told(report.deliveries)}"
     drained = "NEVER" if report.drained_s is None else f"{report.drained_s:.1f} s after the healing"
     yield f"  I17  holds   Nothing is open {drained}" if report.drained_s is not None else f"  I17  BROKEN  {drained}"
+    yield from (f"             {left}" for left in report.left)
     for verdict in report.verdicts:
         holds = "BROKEN" if verdict.broken else "holds "
         yield f"  {verdict.name:<4} {holds}  {verdict.looked_at:>7}  {verdict.says}"

@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from uuid import UUID
 
@@ -30,17 +30,24 @@ QUIESCE_S = 300.0
 MOST_OPEN = 400
 LOOK_EVERY_S, LOOK_BUDGET_S = 0.5, 5.0
 OTHERWISE = 100
+TELL_EVERY_S = 15.0
 _OPEN = "SELECT count(*) FROM deliveries WHERE state IN ('queued', 'delivering')"
 _UNLINKED = "SELECT count(*) FROM audit_rows WHERE NOT EXISTS (SELECT FROM audit_links WHERE row_id = audit_rows.id)"
 _STATES = """
 SELECT operation || ' ' || state || coalesce(': ' || reason, '') AS standing, count(*) FROM deliveries GROUP BY 1
+"""
+_LEFT = """
+SELECT number, concat_ws(' ', operation, deliveries.state, 'tries', attempts, detail, 'next at', next_try_at::text,
+    'leased until', lease_until::text, 'job', (SELECT status::text FROM pgqueuer WHERE dedupe_key = deliveries.id::text
+        LIMIT 1)) AS standing
+FROM deliveries JOIN cases ON cases.id = case_id WHERE deliveries.state IN ('queued', 'delivering') LIMIT 20
 """
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """`cases` are handed in by `at_once` citizens at a time, or for `seconds` where that is over sooner. `wild`:
     pauses, bad networks and a failing agency beside the kills. `replayed`: at most so many keys are asked again;
-    `kills`: whom, where not everybody."""
+    `kills`: whom, where not everybody; `tell`: where it is told how far the run is."""
 
     cases: int
     seed: int
@@ -52,10 +59,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     kills: Sequence[str] = ()
     kill_every_s: tuple[float, float] = (1.0, 5.0)
     shape: Shape = Shape()
+    tell: Callable[[str], None] = lambda _: None
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened. `drained_s`: from the healing until nothing was open; None where that never came."""
+    """What happened. `drained_s`: from the healing until nothing was open; None where that never came, and `left` is
+    what was still open then."""
 
     plan: Plan
     verdicts: Sequence[Verdict]
@@ -67,6 +76,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     deliveries: dict[str, int]
     misfortunes: dict[str, int]
     back_s: dict[str, float]
+    left: Sequence[str] = ()
 
     @property
     def holds(self) -> bool:
@@ -109,18 +119,22 @@ class _Run:
             await bench.fault("lost_answer", ["register"], rate=LOST_ANSWERS)
             begun = time.monotonic()
             with _ill_treated(ground, plan):
-                watching = asyncio.create_task(self._hold_back(load))
+                watching = [asyncio.create_task(self._hold_back(load)), asyncio.create_task(self._tell_progress())]
                 await load.hand_in(files, plan.at_once, begun + plan.seconds)
-                watching.cancel()
+                for each in watching:
+                    each.cancel()
             storm_s = time.monotonic() - begun
             await bench.heal()
             # What nobody knows yet, asked again and once more: the same answer both times.
             unknown = list(self.history.unknown())
+            plan.tell(f"healed after {storm_s:.0f} s; {len(unknown)} unanswered are asked again")
             await load.ask_again(unknown, plan.at_once)
             drained_s = await until_drained(ground.settings.database_url)
+            plan.tell("the queue is empty" if drained_s is not None else f"the queue is not empty after {QUIESCE_S} s")
             await load.ask_again(unknown + self._some_known(), plan.at_once)
             otherwise = [await load.ask_otherwise(asked) for asked in self._some_known()[:OTHERWISE]]
             await until_linked(ground.settings.database_url)
+            plan.tell("all was asked again; the invariants are asked")
             return await self._report(storm_s, drained_s, otherwise)
 
     async def _hold_back(self, load: Load) -> None:
@@ -134,6 +148,12 @@ class _Run:
                         load.room.set()
             await asyncio.sleep(LOOK_EVERY_S)
 
+    async def _tell_progress(self) -> None:
+        while True:
+            await asyncio.sleep(TELL_EVERY_S)
+            accepted, misfortunes = len(self.history.accepted()), len(self.ground.done)
+            self.plan.tell(f"{accepted} of {self.plan.cases} accepted, {misfortunes} misfortunes")
+
     def _some_known(self) -> list[Asked]:
         accepted = list(self.history.accepted())
         step = max(1, len(accepted) // self.plan.replayed)
@@ -144,6 +164,7 @@ class _Run:
         ledger = ground.ledgers / f"{BACKEND}.jsonl"
         async with Tables(ground.settings.database_url) as tables:
             states = await tables.rows(_STATES)
+            left = await tables.rows(_LEFT)
         return Report(
             plan=self.plan,
             verdicts=await check(ground.settings, ledger, history, otherwise),
@@ -155,6 +176,7 @@ class _Run:
             deliveries={row["standing"]: row["count"] for row in states},
             misfortunes=dict(Counter(_name_of(action) for _, action in ground.done)),
             back_s=_back_s(ground, history),
+            left=[f"{row['number']}: {row['standing']}" for row in left],
         )
 
 

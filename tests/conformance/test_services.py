@@ -33,6 +33,8 @@ FILES = {
     "queues.py": "live queues, shared by all who watch",
     "cases.py": "handing a case over, and asking after it",
     "actions.py": "what it does, without HTTP",
+    "entitlements.py": "what agencies give, as those may see it whom it concerns",
+    "views.py": "what was told, as its reader sees it",
     "routes.py": "its own addresses",
     "schemas.py": "bodies in and out",
     "models.py": "its tables",

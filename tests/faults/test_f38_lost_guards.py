@@ -39,11 +39,18 @@ def rule(route: Route) -> Rule:
 
 OF_CITIZENS = [route for route in CLOSED if "citizen" in rule(route).who and rule(route).thing]
 LISTS = [route for route in CLOSED if str(route) in ("GET /v1/cases", "GET /v1/inbox", "GET /v1/me/sessions")]
-OF_OFFICERS = [route for route in CLOSED if rule(route).thing in ("officer session", "page session")]
+OF_OFFICERS = [
+    route
+    for route in CLOSED
+    if rule(route).thing in ("officer session", "page session", "officer passkey", "page passkey", "officer view")
+]
 OF_AGENCIES = [
     route
     for route in OFFICERS
-    if rule(route).thing in ("delivery", "backend", "officer", "invited officer") and rule(route).who != ["city_admin"]
+    if (
+        rule(route).thing in ("delivery", "backend", "officer", "invited officer") and rule(route).who != ["city_admin"]
+    )
+    or (rule(route).thing == "agency case" and route.method == "GET")
 ]
 
 

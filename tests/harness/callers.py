@@ -42,15 +42,15 @@ class Callers:
     """Makes them. `citizen_a` and `officer_a` own what is tried; everybody else must not see it."""
 
     def __init__(self, product: Product, people: People, officers: Officers, url: str) -> None:
-        self.product, self._people, self._officers, self._url = product, people, officers, url
+        self.product, self.people, self._officers, self._url = product, people, officers, url
 
     async def every_kind(self) -> Sequence[Caller]:
-        self.citizen_a = await self._people.make(name="Pemilik Rahasia")
+        self.citizen_a = await self.people.make(name="Pemilik Rahasia")
         self.officer_a = await self._officers.make("operator", HERE)
         citizens = [
             self.citizen("citizen A", self.citizen_a, 2),
-            self.citizen("citizen B", await self._people.make(), 2),
-            self.citizen("citizen at level 1", await self._people.make(assurance_level=1), 1),
+            self.citizen("citizen B", await self.people.make(), 2),
+            self.citizen("citizen at level 1", await self.people.make(assurance_level=1), 1),
         ]
         made = [await self._officers.make(role, place) for place in (HERE, ELSEWHERE) for role in AGENCY_ROLES[1:]]
         made += [self.officer_a, await self._officers.make("operator", ELSEWHERE)]
@@ -105,7 +105,7 @@ class Callers:
     async def anew(self, caller: Caller) -> Caller:
         """Somebody of that kind whose sessions may be ended: another citizen, the same officer once more."""
         if caller.kind == "citizen":
-            return self.citizen(caller.name, await self._people.make(assurance_level=caller.level), caller.level)
+            return self.citizen(caller.name, await self.people.make(assurance_level=caller.level), caller.level)
         if caller.id is None:
             return caller
         kind: Literal["page", "token"] = "page" if caller.kind == "page" else "token"
@@ -118,7 +118,7 @@ class Callers:
 
     async def _broken(self) -> Sequence[Caller]:
         """Tokens that were good: too old, or of a session that was ended."""
-        citizen, officer = await self._people.make(), await self._officers.make("operator", HERE)
+        citizen, officer = await self.people.make(), await self._officers.make("operator", HERE)
         async with citizen.client as client:
             assert (await client.post("/v1/login/logout")).status_code == 204
         async with officer.client as client:

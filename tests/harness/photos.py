@@ -6,7 +6,7 @@ from typing import Any
 from PIL import ExifTags, Image, PngImagePlugin
 
 SECRET = "Kamera Siti, nomor seri 4711"
-KEDIRI = {
+KEDIRI: dict[int, Any] = {
     ExifTags.GPS.GPSLatitudeRef: "S",
     ExifTags.GPS.GPSLatitude: (7.0, 49.0, 12.5),
     ExifTags.GPS.GPSLongitudeRef: "E",
@@ -21,7 +21,10 @@ def photo(kind: str = "JPEG", *, place: dict[int, Any] | None = None, orientatio
     exif = Image.Exif()
     exif[ExifTags.Base.Model] = SECRET
     exif[ExifTags.Base.Orientation] = orientation
-    shot = {ExifTags.Base.DateTimeOriginal: given.get("taken", "2026:11:20 09:30:00"), ExifTags.Base.MakerNote: SECRET}
+    shot: dict[int, Any] = {
+        ExifTags.Base.DateTimeOriginal: given.get("taken", "2026:11:20 09:30:00"),
+        ExifTags.Base.MakerNote: SECRET,
+    }
     if "offset" in given:
         shot[ExifTags.Base.OffsetTimeOriginal] = given["offset"]
     exif.get_ifd(ExifTags.IFD.Exif).update(shot)

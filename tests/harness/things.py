@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from app.login.sessions import open_session
+from tests.harness.aid import objection
 from tests.harness.callers import HERE, Callers
 from tests.harness.cases import SERVICE, hand_in, new_key, send_pdf
 from tests.harness.officers import Officers
@@ -41,6 +42,24 @@ INSERT INTO delegations (id, relation, delegate_id, subject_index, services, day
 SELECT gen_random_uuid(), 'other', asker.id, nik_index, '{outdoor-advertising}', 30, now() + interval '7 days'
 FROM asker, citizens WHERE citizens.id = $1 RETURNING id::text
 """
+_NEW_VIEW = """
+INSERT INTO officer_views (id, officer_id, name, filters) VALUES (gen_random_uuid(), $1, $2, '{}') RETURNING id::text
+"""
+_NEW_REQUEST = """
+INSERT INTO data_requests (id, citizen_id, kind, field, state, places, due_at)
+VALUES (gen_random_uuid(), $1, 'correction', 'name', 'waiting',
+    '[{"agency": "dinkes", "system": "sicantik", "state": "pending", "since": "2026-01-01T00:00:00Z"}]',
+    now() + interval '72 hours')
+RETURNING id::text
+"""
+_NEW_DELETION = """
+INSERT INTO data_requests (id, citizen_id, kind, run_at, due_at)
+VALUES (gen_random_uuid(), $1, 'deletion', now() + interval '1 day', now() + interval '72 hours') RETURNING id::text
+"""
+_NEW_OFFICER_PASSKEY = """
+INSERT INTO officer_passkeys (id, officer_id, credential_id, public_key, sign_count, backed_up)
+VALUES (gen_random_uuid(), $1, gen_random_uuid()::text::bytea, '', 0, false) RETURNING id::text
+"""
 _FOR_AN_OFFICER = """
 UPDATE deliveries SET state = 'needs_operator', reason = 'no_answer' WHERE case_id = $1 RETURNING id::text
 """
@@ -53,12 +72,14 @@ RETURNING id::text
 
 
 class Thing(msgspec.Struct, frozen=True):
-    """One of them: its id, the row that must not change, the headers its owner needs; `owner`: see `Things.owns`."""
+    """One of them: its id, the row that must not change, the headers its owner needs; `beside`: what else
+    its path names; `owner`: see `Things.owns`."""
 
     id: str
     table: str
     owner: str
     headers: Mapping[str, str] = {}
+    beside: Mapping[str, str] = {}
 
 
 class Things:
@@ -73,14 +94,21 @@ class Things:
             "asked case": lambda: self._case("needs_citizen"),
             "finished case": lambda: self._case("completed"),
             "ticket case": self._ticket,
+            "aid case": self._aid,
             "attachment": self._attachment,
             "message": self._message,
             "session": self._session,
             "application": self._application,
             "passkey": self._passkey,
             "asked delegation": self._asked_delegation,
+            "data request": self._data_request,
+            "correction": lambda: self._data_request(""),
+            "deletion": self._deletion,
             "step-up": self._step_up,
             "delivery": self._delivery,
+            "agency case": self._agency_case,
+            "case file": self._case_file,
+            "officer view": self._officer_view,
             "backend": self._backend,
             "maintenance": self._maintenance,
             "officer": self._officer,
@@ -88,6 +116,8 @@ class Things:
             "recovery": self._recovery,
             "officer session": lambda: self._officer_session("token"),
             "page session": lambda: self._officer_session("page"),
+            "officer passkey": self._officer_passkey,
+            "page passkey": self._officer_passkey,
         }
 
     async def make(self, name: str) -> Thing:
@@ -120,6 +150,11 @@ class Things:
         body = {"service": TICKET, "form": ticket_form(), "draft": True}
         return self._shown(await self._callers.citizen_a.post("/v1/cases", body, key=new_key()))
 
+    async def _aid(self) -> Thing:
+        """One not handed in: what it asks for is kept from everybody else all the same."""
+        body = {"service": "aid-objection", "form": objection(), "draft": True}
+        return self._shown(await self._callers.citizen_a.post("/v1/cases", body, key=new_key()))
+
     def _shown(self, answer: Any) -> Thing:
         assert answer.status_code == 201, answer.text
         self.secrets.add(answer.json()["number"])
@@ -146,6 +181,14 @@ class Things:
         """Asked of citizen A, by somebody who is no caller."""
         return Thing(await self._tables.value(_NEW_DELEGATION, self._callers.citizen_a.id), "delegations", "A")
 
+    async def _data_request(self, owner: str = "A") -> Thing:
+        return Thing(await self._tables.value(_NEW_REQUEST, self._callers.citizen_a.id), "data_requests", owner)
+
+    async def _deletion(self) -> Thing:
+        """Somebody else's each time: one has one of them only."""
+        citizen = await self._callers.people.make()
+        return Thing(await self._tables.value(_NEW_DELETION, citizen.id), "data_requests", "")
+
     async def _step_up(self) -> Thing:
         """A code on its way to citizen A."""
         started = await self._callers.citizen_a.post("/v1/me/step-up/options", {"method": "otp"})
@@ -156,6 +199,21 @@ class Things:
         case = await self._case()
         found = await self._tables.value(_FOR_AN_OFFICER.replace("$1", "$1::text::uuid"), case.id)
         return Thing(found, "deliveries", HERE)
+
+    async def _agency_case(self) -> Thing:
+        """Citizen A's case, as the agency's that handles it."""
+        return Thing((await self._case()).id, "cases", HERE)
+
+    async def _case_file(self) -> Thing:
+        case = await self._case()
+        found = await self._tables.value("SELECT id::text FROM attachments WHERE case_id::text = $1", case.id)
+        return Thing(found, "attachments", HERE, beside={"case_id": case.id})
+
+    async def _officer_view(self) -> Thing:
+        name = f"view-{new_key()}"
+        found = await self._tables.value(_NEW_VIEW, self._callers.officer_a.id, name)
+        self.secrets.add(name)
+        return Thing(found, "officer_views", f"officer {self._callers.officer_a.id}")
 
     async def _backend(self) -> Thing:
         return Thing("sicantik", "", HERE)
@@ -175,6 +233,13 @@ class Things:
         asked = await asker.post(f"/v1/officer/officers/{lost.id}/recovery", {"reason": "Ponsel hilang"})
         assert asked.status_code == 201, asked.text
         return Thing(asked.json()["id"], "officer_recoveries", "")
+
+    async def _officer_passkey(self) -> Thing:
+        officer_id = self._callers.officer_a.id
+        # One has a few at most.
+        await self._tables.run("DELETE FROM officer_passkeys WHERE officer_id = $1", officer_id)
+        made = await self._tables.value(_NEW_OFFICER_PASSKEY, officer_id)
+        return Thing(made, "officer_passkeys", f"officer {officer_id}")
 
     async def _officer_session(self, kind: str) -> Thing:
         caller = self._callers.officer(self._callers.officer_a)

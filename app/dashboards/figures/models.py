@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
+from app.personal import NOBODYS, OF_CASES, Personal
 
 
 class FigureCase(Base):
@@ -17,6 +18,7 @@ class FigureCase(Base):
     """
 
     __tablename__ = "figure_cases"
+    personal = Personal(where=OF_CASES, derived=True)
 
     case_id: Mapped[UUID] = mapped_column(primary_key=True)
     last_event: Mapped[int]
@@ -38,6 +40,7 @@ class FigureCell(Base):
     that begins on `starts_on`."""
 
     __tablename__ = "figure_cells"
+    personal = NOBODYS
     __table_args__ = (
         PrimaryKeyConstraint("grain", "starts_on", "agency", "service", "measure", "value"),
         CheckConstraint("grain IN ('day', 'week', 'month')", name="grain"),
@@ -58,6 +61,7 @@ class FigureState(Base):
     with its events; `version` and `zone`: by which rules, in whose days."""
 
     __tablename__ = "figure_state"
+    personal = NOBODYS
     __table_args__ = (CheckConstraint("id = 1", name="one"),)
 
     id: Mapped[int] = mapped_column(primary_key=True, server_default=text("1"))

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
 from app.ids import uuid7
+from app.personal import Personal
 
 # Vault contexts.
 SECRETS = "national_logins.secrets"
@@ -21,6 +22,7 @@ class NationalLogin(Base):
     """
 
     __tablename__ = "national_logins"
+    personal = Personal(matched=["proven_enc"], withheld=["state_hash", "browser_hash", "secrets_enc", "exchange_hash"])
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     provider: Mapped[str]
@@ -43,6 +45,7 @@ class NationalLink(Base):
     """A citizen who has proven their NIK by a provider. `subject_index`: the provider's name for them, keyed."""
 
     __tablename__ = "national_links"
+    personal = Personal(owner="citizen_id", withheld=["subject_index"])
     __table_args__ = (Index("uq_national_links_subject", "provider", "subject_index", unique=True),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)

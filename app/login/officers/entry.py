@@ -1,4 +1,4 @@
-"""Officers log in: password, then a time-based code. A wrong password and an unknown name look like the right one."""
+"""Officers log in: password, then a code or a passkey. A wrong password and an unknown name look like the right one."""
 
 import time
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from typing import Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import func, select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import utc_now
@@ -14,14 +14,16 @@ from app.errors import TooManyRequests
 from app.ids import uuid7
 from app.login.codes import Refusal, refusal_error
 from app.login.gate import Gate
+from app.login.officers.challenges import CHALLENGE_S, counted, used
 from app.login.officers.limits import count_address, count_passwords
 from app.login.officers.models import OfficerAccount, OfficerChallenge, SessionKind
+from app.login.officers.passkeys import is_proven
 from app.login.officers.sessions import Opened, Place, open_officer_session
 from app.login.officers.totp import step_of
 from app.login.officers.trail import note
+from app.login.passkey_schemas import UsedCredential
+from app.login.passkeys import passkey_refusal
 
-CHALLENGE_S = 300
-TRIES = 5
 # Whoever gives wrong codes knows the password. Each further wrong one after the first so many keeps the account shut.
 MOST_FAILED_CODES = 10
 LOCK_S = 900
@@ -43,12 +45,13 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The code for a challenge, and what kind of session is to come of it."""
+    """The code or the passkey's answer for a challenge, and what kind of session is to come of it."""
 
     challenge_id: UUID
-    code: str
     kind: SessionKind
     place: Place
+    code: str = ""
+    credential: UsedCredential | None = None
 
 
 async def check_password(gate: Gate, attempt: Attempt) -> Asked:
@@ -71,8 +74,8 @@ async def check_password(gate: Gate, attempt: Attempt) -> Asked:
     return asked
 
 
-async def check_code(gate: Gate, answer: Answer) -> Opened:
-    """Open a session where the code is right. Raises NotFound, Unprocessable, TooManyRequests."""
+async def check_answer(gate: Gate, answer: Answer) -> Opened:
+    """Open a session where the code or the passkey is right. Raises NotFound, Unprocessable, TooManyRequests."""
     await count_address(gate, "codes", answer.place.address)
     async with gate.database.transaction() as session:
         outcome = await _tried(session, gate, answer)
@@ -80,34 +83,41 @@ async def check_code(gate: Gate, answer: Answer) -> Opened:
         return outcome
     if outcome == "locked":
         raise TooManyRequests("officer_locked", retry_after_s=LOCK_S)
-    raise refusal_error(outcome)
+    raise passkey_refusal(outcome) if answer.credential else refusal_error(outcome)
 
 
 async def _tried(session: AsyncSession, gate: Gate, answer: Answer) -> Opened | Refusal | Literal["locked"]:
     """Count one try and check it. The transaction commits whatever comes of it: a try is spent by trying."""
-    counted = (
-        await session.execute(
-            update(OfficerChallenge)
-            .where(
-                OfficerChallenge.id == answer.challenge_id,
-                OfficerChallenge.tries < TRIES,
-                OfficerChallenge.used_at.is_(None),
-                OfficerChallenge.expires_at > func.now(),
-            )
-            .values(tries=OfficerChallenge.tries + 1)
-            .returning(OfficerChallenge.officer_id)
-            .execution_options(synchronize_session=False)
-        )
-    ).one_or_none()
-    if counted is None:
-        return await _why_not(session, answer.challenge_id)
+    officer_id = await counted(session, answer.challenge_id, "login")
+    if isinstance(officer_id, str):
+        return officer_id
     # Held until the end: of two who bring the same code one finds its step used.
     account = await session.scalar(
         select(OfficerAccount)
-        .where(OfficerAccount.id == counted.officer_id, OfficerAccount.state == "active")
+        .where(OfficerAccount.id == officer_id, OfficerAccount.state == "active")
         .with_for_update()
     )
-    if account is None or account.totp_enc is None:
+    if account is None:
+        return "wrong"
+    refusal = await _refused(session, gate, account, answer)
+    if refusal:
+        return refusal
+    await used(session, answer.challenge_id)
+    await note(session, account.id, "logged_in", account.id)
+    return open_officer_session(session, gate.vault, account.id, answer.kind, answer.place)
+
+
+async def _refused(
+    session: AsyncSession, gate: Gate, account: OfficerAccount, answer: Answer
+) -> Refusal | Literal["locked"] | None:
+    """Why the answer proves nothing; None: it does."""
+    if answer.credential:
+        # Not shut out by wrong codes: a passkey cannot be guessed.
+        if await is_proven(session, gate, account.id, answer.challenge_id, answer.credential):
+            return None
+        await note(session, account.id, "passkey_refused", account.id)
+        return "wrong"
+    if account.totp_enc is None:
         return "wrong"
     if account.locked_until and account.locked_until > utc_now():
         return "locked"
@@ -115,11 +125,7 @@ async def _tried(session: AsyncSession, gate: Gate, answer: Answer) -> Opened | 
     if step is None or step <= account.totp_step:
         return await _failed(session, account)
     account.totp_step, account.failed_codes, account.locked_until = step, 0, None
-    await session.execute(
-        update(OfficerChallenge).where(OfficerChallenge.id == answer.challenge_id).values(used_at=func.now())
-    )
-    await note(session, account.id, "logged_in", account.id)
-    return open_officer_session(session, gate.vault, account.id, answer.kind, answer.place)
+    return None
 
 
 async def _failed(session: AsyncSession, account: OfficerAccount) -> Refusal | Literal["locked"]:
@@ -130,12 +136,3 @@ async def _failed(session: AsyncSession, account: OfficerAccount) -> Refusal | L
     account.locked_until = utc_now() + timedelta(seconds=LOCK_S)
     await note(session, account.id, "locked", account.id)
     return "locked"
-
-
-async def _why_not(session: AsyncSession, challenge_id: UUID) -> Refusal:
-    found = await session.get(OfficerChallenge, challenge_id)
-    if found is None:
-        return "unknown"
-    if found.used_at:
-        return "used"
-    return "exhausted" if found.tries >= TRIES else "expired"

@@ -1,14 +1,15 @@
 """Officers of the agencies, what they prove themselves with, and where they are logged in."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
 from app.ids import uuid7
+from app.personal import NOBODYS
 
 # Vault contexts: what is encrypted is bound to its column.
 FULL_NAME = "officers.full_name"
@@ -17,6 +18,7 @@ TOTP = "officers.totp"
 
 State = Literal["invited", "active", "disabled"]
 SessionKind = Literal["page", "token"]
+ChallengePurpose = Literal["login", "passkey"]
 RecoveryState = Literal["asked", "approved", "refused"]
 
 # The city's own roles have no agency, all others have one.
@@ -27,6 +29,7 @@ class OfficerAccount(Base):
     """One officer. `totp_step` is the last step whose code was used: none is used twice."""
 
     __tablename__ = "officers"
+    personal = NOBODYS
     __table_args__ = (
         CheckConstraint("role in ('operator', 'supervisor', 'agency_head', 'city_admin', 'auditor')", name="role"),
         CheckConstraint("state in ('invited', 'active', 'disabled')", name="state"),
@@ -59,6 +62,7 @@ class OfficerSession(Base):
     """One place an officer is logged in: pages by a cookie, whose hash stands here, or the API by tokens."""
 
     __tablename__ = "officer_sessions"
+    personal = NOBODYS
     __table_args__ = (
         CheckConstraint("kind in ('page', 'token')", name="kind"),
         CheckConstraint("(kind = 'page') = (cookie_hash is not null)", name="cookie"),
@@ -79,12 +83,18 @@ class OfficerSession(Base):
 
 
 class OfficerChallenge(Base):
-    """One login waiting for its second proof. Without an officer, which the client is not told, nothing meets it."""
+    """One login waiting for its second proof, or a passkey being made. Without an officer, which the client is not
+    told, nothing meets it."""
 
     __tablename__ = "officer_challenges"
-    __table_args__ = (CheckConstraint("tries between 0 and 5", name="tries"),)
+    personal = NOBODYS
+    __table_args__ = (
+        CheckConstraint("tries between 0 and 5", name="tries"),
+        CheckConstraint("purpose in ('login', 'passkey')", name="purpose"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    purpose: Mapped[str] = mapped_column(server_default="login")
     officer_id: Mapped[UUID | None] = mapped_column(ForeignKey("officers.id", ondelete="CASCADE"), index=True)
     tries: Mapped[int] = mapped_column(server_default="0")
     expires_at: Mapped[datetime] = mapped_column(index=True)
@@ -92,10 +102,29 @@ class OfficerChallenge(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 
 
+class OfficerPasskey(Base):
+    """One passkey (WebAuthn credential) of an officer. Nothing of it is secret: the private key stays in the device."""
+
+    __tablename__ = "officer_passkeys"
+    personal = NOBODYS
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    officer_id: Mapped[UUID] = mapped_column(ForeignKey("officers.id", ondelete="CASCADE"), index=True)
+    credential_id: Mapped[bytes] = mapped_column(unique=True)
+    public_key: Mapped[bytes]
+    sign_count: Mapped[int] = mapped_column(BigInteger)
+    name: Mapped[str] = mapped_column(server_default="")
+    transports: Mapped[list[Any]] = mapped_column(server_default=text("'[]'::jsonb"))
+    backed_up: Mapped[bool]
+    last_used_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
 class OfficerRecovery(Base):
     """An officer who lost what they log in with: one city admin asks, another decides, and neither for themselves."""
 
     __tablename__ = "officer_recoveries"
+    personal = NOBODYS
     __table_args__ = (
         CheckConstraint("state in ('asked', 'approved', 'refused')", name="state"),
         CheckConstraint("asked_by <> officer_id", name="not_ones_own"),

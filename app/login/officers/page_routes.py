@@ -24,14 +24,19 @@ from app.login.officers.pages import (
     START,
     agency_of,
     form_of,
+    in_json,
     in_words,
+    is_ours,
     qr_code,
     sent_to,
     shown,
     spoken,
     visitors,
 )
+from app.login.officers.passkey_pages import PASSKEY_PAGES
+from app.login.officers.passkeys import request_options
 from app.login.officers.sessions import Place
+from app.login.passkey_schemas import UsedCredential
 from app.pages.navigation import Entry
 from app.telemetry import client_address
 from app.texts import Language, text
@@ -40,6 +45,8 @@ EVERYBODY = ("operator", "supervisor", "agency_head", "city_admin", "auditor")
 ANY = officer_page("operator", "supervisor", "agency_head", "city_admin", "auditor")
 
 Short = Annotated[str, Meta(max_length=60)]
+# More than any passkey needs: a form has no parts that could be told apart by size.
+Json = Annotated[str, Meta(max_length=80_000)]
 Code = Annotated[str, Meta(pattern="^[0-9 ]{6,7}$")]
 
 
@@ -51,6 +58,13 @@ class LoginForm(msgspec.Struct, forbid_unknown_fields=True):
 class CodeForm(msgspec.Struct, forbid_unknown_fields=True):
     challenge: UUID
     code: Code
+
+
+class CredentialForm(msgspec.Struct, forbid_unknown_fields=True):
+    """`credential`: what the browser gave, as JSON."""
+
+    challenge: UUID
+    credential: Json
 
 
 class InvitationForm(msgspec.Struct, forbid_unknown_fields=True):
@@ -87,20 +101,21 @@ async def log_in(request: Request[Any, Any, Any], gate: NamedDependency[Gate]) -
         asked = await entry.check_password(gate, entry.Attempt(form.name, form.password, _place(request)))
     except LoketError as refusal:
         return _visited(request, gate, "login", values, refusal)
-    return _visited(request, gate, "code", {"challenge": asked.challenge_id})
+    return _second_step(request, gate, asked.challenge_id)
 
 
 @post(f"{LOGIN}/code", opt=VISITOR_PAGE, status_code=303, **PAGE)
 async def give_code(request: Request[Any, Any, Any], gate: NamedDependency[Gate]) -> Response[Any]:
     form = await form_of(request, CodeForm)
-    given = entry.Answer(form.challenge, form.code.replace(" ", ""), "page", _place(request))
-    try:
-        opened = await entry.check_code(gate, given)
-    except LoketError as refusal:
-        return _visited(request, gate, "code", {"challenge": form.challenge}, refusal)
-    await end_page_session(gate, request.cookies.get(SESSION, ""))
-    # Always a new cookie: one that came along may have been planted by another.
-    return sent_to(START, cookie(SESSION, opened.cookie), gone(VISITOR))
+    given = entry.Answer(form.challenge, "page", _place(request), code=form.code.replace(" ", ""))
+    return await _let_in(request, gate, given)
+
+
+@post(f"{LOGIN}/passkey", opt=VISITOR_PAGE, status_code=303, **PAGE)
+async def give_passkey(request: Request[Any, Any, Any], gate: NamedDependency[Gate]) -> Response[Any]:
+    form = await form_of(request, CredentialForm)
+    credential = in_json(form.credential, UsedCredential)
+    return await _let_in(request, gate, entry.Answer(form.challenge, "page", _place(request), credential=credential))
 
 
 @get("/dashboard/enrolment", opt=VISITOR_PAGE, **PAGE)
@@ -149,7 +164,7 @@ async def choose_language(request: OfficerRequest, gate: NamedDependency[Gate]) 
     async with gate.database.transaction() as session:
         mine = OfficerAccount.id == request.user.id
         await session.execute(update(OfficerAccount).where(mine).values(language=form.language))
-    return sent_to(form.back if _is_ours(form.back) else START)
+    return sent_to(form.back if is_ours(form.back) else START)
 
 
 @post("/dashboard/sessions/{session_id:uuid}/end", opt=ANY, status_code=303, **PAGE)
@@ -166,6 +181,23 @@ async def log_out_by_page(request: OfficerRequest, gate: NamedDependency[Gate]) 
     async with gate.database.transaction() as session:
         await end_own_session(session, request.user, request.user.session_id, "logout")
     return sent_to(f"{LOGIN}?left=1", gone(SESSION))
+
+
+async def _let_in(request: Request[Any, Any, Any], gate: Gate, given: entry.Answer) -> Response[Any]:
+    try:
+        opened = await entry.check_answer(gate, given)
+    except LoketError as refusal:
+        return _second_step(request, gate, given.challenge_id, refusal)
+    await end_page_session(gate, request.cookies.get(SESSION, ""))
+    # Always a new cookie: one that came along may have been planted by another.
+    return sent_to(START, cookie(SESSION, opened.cookie), gone(VISITOR))
+
+
+def _second_step(
+    request: Request[Any, Any, Any], gate: Gate, challenge_id: UUID, refusal: LoketError | None = None
+) -> Response[Any]:
+    options = msgspec.json.encode(request_options(gate, challenge_id)).decode()
+    return _visited(request, gate, "code", {"challenge": challenge_id, "options": options}, refusal)
 
 
 async def _enrolment_page(
@@ -194,12 +226,6 @@ def _visited(
     return answer
 
 
-def _is_ours(path: str) -> bool:
-    """Whether a path leads to an officers' page here, and nowhere else."""
-    own, _, _ = path.partition("?")
-    return (own == START or own.startswith(f"{START}/")) and path.isascii() and path.isprintable() and "\\" not in path
-
-
 def _place(request: Request[Any, Any, Any]) -> Place:
     return Place(described(request.headers.get("user-agent", "")), client_address(request))
 
@@ -208,6 +234,7 @@ PAGE_ROUTES = [
     login_page,
     log_in,
     give_code,
+    give_passkey,
     invitation_page,
     use_invitation,
     complete_enrolment,
@@ -215,5 +242,6 @@ PAGE_ROUTES = [
     choose_language,
     end_session_by_page,
     log_out_by_page,
+    *PASSKEY_PAGES,
 ]
 NAVIGATION = [Entry(START, "pages.start", EVERYBODY, 0, "home")]

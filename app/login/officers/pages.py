@@ -21,7 +21,6 @@ from app.texts import Language, has_text, language_of, text
 LOGIN, START = "/dashboard/login", "/dashboard"
 # Not no-referrer: with that a browser hides the Origin of our own forms, by which we know them.
 _POLICY = Policy(referrer="same-origin", scripts=True)
-_VISITED = Policy(referrer="same-origin")
 _LONGEST_DONE = 40
 
 F = TypeVar("F")
@@ -53,7 +52,7 @@ def visitors(
     request: Request[Any, Any, Any], name: str, values: Mapping[str, object], *, status: int = 200
 ) -> Response[Any]:
     """A page before login, in the browser's language."""
-    return page(f"officers/{name}", spoken(request), {"mark": "", **values}, policy=_VISITED, status=status)
+    return page(f"officers/{name}", spoken(request), {"mark": "", **values}, policy=_POLICY, status=status)
 
 
 def on_page_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -92,12 +91,26 @@ async def form_of(request: Request[Any, Any, Any], kind: type[F], *, lists: tupl
         raise Unprocessable(errors=[field_error(str(error))]) from None
 
 
+def in_json(given: str, kind: type[F]) -> F:
+    """A field of a form that holds JSON. Raises Unprocessable."""
+    try:
+        return msgspec.json.decode(given, type=kind)
+    except msgspec.DecodeError as error:
+        raise Unprocessable(errors=[field_error(str(error))]) from None
+
+
 def sent_to(path: str, *cookies: Cookie | None) -> Response[Any]:
     answer = Redirect(path, status_code=303, headers={"Cache-Control": "no-store"})
     for each in cookies:
         if each is not None:
             answer.set_cookie(each)
     return answer
+
+
+def is_ours(path: str) -> bool:
+    """Whether a path leads to an officers' page here, and nowhere else."""
+    own, _, _ = path.partition("?")
+    return (own == START or own.startswith(f"{START}/")) and path.isascii() and path.isprintable() and "\\" not in path
 
 
 def agency_of(request: OfficerRequest, language: Language) -> str:

@@ -13,14 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.database import utc_now
 from app.errors import Conflict, Forbidden, NotFound
 from app.ids import uuid7
-from app.login.courier import Note
 from app.login.gate import Gate
 from app.login.guards import Officer
 from app.login.officers.accounts import held
-from app.login.officers.invitations import INVITATION_S, Invitation, invite
-from app.login.officers.models import PHONE, OfficerAccount, OfficerRecovery, OfficerSession
+from app.login.officers.invitations import Invitation, invite
+from app.login.officers.models import OfficerAccount, OfficerRecovery, OfficerSession
+from app.login.officers.passkeys import remove_all
 from app.login.officers.sessions import end_officer_sessions
-from app.login.officers.trail import note
+from app.login.officers.trail import note, tell
 
 RECOVERY_S = 86_400
 
@@ -60,7 +60,7 @@ async def ask(gate: Gate, officer_id: UUID, by: Officer, reason: str) -> Recover
         except IntegrityError:
             raise Conflict("recovery_waiting") from None
         await note(session, by.id, "recovery_asked", officer_id)
-        await _tell(gate, session, account, "officers.recovery_asked")
+        await tell(gate, session, account, "officers.recovery_asked")
     return _seen(asked, account.name)
 
 
@@ -83,9 +83,10 @@ async def approve(gate: Gate, recovery_id: UUID, by: Officer) -> Invitation:
         if account.state == "disabled":
             raise Conflict("officer_not_active")
         await end_officer_sessions(session, OfficerSession.officer_id == account.id, "recovery")
+        await remove_all(session, account.id)
         invitation = invite(account)
         await note(session, by.id, "recovery_approved", account.id)
-        await _tell(gate, session, account, "officers.recovery_approved")
+        await tell(gate, session, account, "officers.recovery_approved")
     return invitation
 
 
@@ -95,7 +96,7 @@ async def refuse(gate: Gate, recovery_id: UUID, by: Officer) -> None:
         recovery = await _decide(session, recovery_id, by, "refused")
         account = await held(session, recovery.officer_id, by)
         await note(session, by.id, "recovery_refused", account.id)
-        await _tell(gate, session, account, "officers.recovery_refused")
+        await tell(gate, session, account, "officers.recovery_refused")
 
 
 async def _decide(
@@ -130,21 +131,6 @@ async def _clear_expired(session: AsyncSession, officer_id: UUID) -> None:
         )
         .execution_options(synchronize_session=False)
     )
-
-
-async def _tell(gate: Gate, session: AsyncSession, account: OfficerAccount, key: str) -> None:
-    """The officer hears of it on their phone, where we have its number."""
-    if account.phone_enc is None:
-        return
-    phone = gate.vault.decrypt(account.phone_enc, PHONE).decode()
-    told = Note(
-        phone=phone,
-        key=key,
-        params={"name": account.name},
-        language="en" if account.language == "en" else "id",
-        expires_at=utc_now() + timedelta(seconds=INVITATION_S),
-    )
-    await gate.courier.send(session, told)
 
 
 def _seen(row: OfficerRecovery, name: str) -> Recovery:

@@ -12,9 +12,12 @@ from app.login.guards import PUBLIC, OfficerRequest, officer
 from app.login.officers import entry
 from app.login.officers.account_routes import ACCOUNT_ROUTES
 from app.login.officers.devices import end_own_session, own_sessions
+from app.login.officers.passkey_routes import PASSKEY_ROUTES
+from app.login.officers.passkeys import request_options
 from app.login.officers.schemas import (
     OfficerChallengeAnswer,
-    OfficerChallengeRequest,
+    OfficerCode,
+    OfficerCredential,
     OfficerDevices,
     OfficerLogin,
     OfficerProfile,
@@ -43,15 +46,16 @@ async def start_officer_login(
 ) -> OfficerChallengeAnswer:
     place = Place(data.device_name, client_address(request))
     asked = await entry.check_password(gate, entry.Attempt(data.name, data.password, place))
-    return OfficerChallengeAnswer(asked.challenge_id, ["totp"], asked.expires_at)
+    options = request_options(gate, asked.challenge_id)
+    return OfficerChallengeAnswer(asked.challenge_id, ["totp", "passkey"], asked.expires_at, options)
 
 
 @post(
     "/v1/officer/login/{challenge_id:uuid}",
     opt=PUBLIC,
     operation_id="answer_officer_challenge",
-    summary="Log in as an officer, second step: the code of the authenticator",
-    description="A code works once. After ten wrong ones the account is shut for a quarter of an hour.",
+    summary="Log in as an officer, second step: the code of the authenticator, or a passkey",
+    description="A code works once. After ten wrong ones the account takes no code for a quarter of an hour.",
     tags=["officers"],
     response_description="A token of a new session",
     responses=problems(
@@ -63,18 +67,23 @@ async def start_officer_login(
         "code_expired",
         "code_used",
         "code_exhausted",
+        "passkey_wrong",
+        "passkey_expired",
+        "passkey_used",
+        "passkey_exhausted",
         "officer_locked",
         public=True,
     ),
 )
 async def answer_officer_challenge(
     challenge_id: FromPath[UUID],
-    data: JSONBody[OfficerChallengeRequest],
+    data: JSONBody[OfficerCode | OfficerCredential],
     request: Request[Any, Any, Any],
     gate: NamedDependency[Gate],
 ) -> OfficerToken:
     place = Place(data.device_name, client_address(request))
-    opened = await entry.check_code(gate, entry.Answer(challenge_id, data.code, "token", place))
+    given = {"code": data.code} if isinstance(data, OfficerCode) else {"credential": data.credential}
+    opened = await entry.check_answer(gate, entry.Answer(challenge_id, "token", place, **given))
     return _token(gate, opened.officer_id, opened.session_id)
 
 
@@ -158,5 +167,6 @@ ROUTES = [
     get_officer,
     list_officer_sessions,
     end_officer_session,
+    *PASSKEY_ROUTES,
     *ACCOUNT_ROUTES,
 ]

@@ -13,6 +13,7 @@ from app.login.officers.accounts import Listed
 from app.login.officers.devices import OfficerDevice
 from app.login.officers.models import State
 from app.login.officers.recoveries import Recovery
+from app.login.passkey_schemas import RequestOptions, UsedCredential
 from app.login.schemas import Code, DeviceName
 from app.texts import Language
 
@@ -40,15 +41,22 @@ class OfficerChallengeAnswer(msgspec.Struct):
     """What to bring to `/v1/officer/login/{id}`. The same for a wrong password and an unknown name."""
 
     challenge_id: UUID
-    methods: Sequence[Literal["totp"]]
+    methods: Sequence[Literal["totp", "passkey"]]
     expires_at: datetime
+    passkey: RequestOptions
 
 
-class OfficerChallengeRequest(msgspec.Struct, forbid_unknown_fields=True):
+class OfficerCode(msgspec.Struct, tag_field="method", tag="totp", forbid_unknown_fields=True):
     """The authenticator's code."""
 
-    method: Annotated[Literal["totp"], Meta(examples=["totp"])]
     code: Code
+    device_name: DeviceName = ""
+
+
+class OfficerCredential(msgspec.Struct, tag_field="method", tag="passkey", forbid_unknown_fields=True):
+    """What the browser gave for the options of the challenge."""
+
+    credential: UsedCredential
     device_name: DeviceName = ""
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
 from app.ids import uuid7
+from app.personal import NOBODYS, Personal
 
 AuthMethod = Literal["client_secret_basic", "private_key_jwt"]
 
@@ -20,6 +21,7 @@ class Client(Base):
     """
 
     __tablename__ = "clients"
+    personal = NOBODYS
     __table_args__ = (
         CheckConstraint("auth_method in ('client_secret_basic', 'private_key_jwt')", name="auth_method"),
         CheckConstraint("not scopes @> '[\"nik\"]'::jsonb or legal_basis <> ''", name="nik_needs_basis"),
@@ -47,6 +49,7 @@ class ClientAssertion(Base):
     """A signed proof of a client's, seen once: the same never again while it would still count."""
 
     __tablename__ = "client_assertions"
+    personal = NOBODYS
 
     jti_hash: Mapped[bytes] = mapped_column(primary_key=True)
     expires_at: Mapped[datetime] = mapped_column(index=True)
@@ -56,6 +59,7 @@ class Grant(Base):
     """A citizen's yes to one application, remembered until it is withdrawn."""
 
     __tablename__ = "client_grants"
+    personal = Personal(owner="citizen_id", hold="consent_proof")
     __table_args__ = (
         Index(
             "uq_client_grants_standing",
@@ -78,6 +82,7 @@ class BrowserLogin(Base):
     """A browser that is logged in at our own pages: the cookie's hash, and the session it stands for."""
 
     __tablename__ = "browser_logins"
+    personal = Personal(owner="session_id", withheld=["token_hash"])
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     token_hash: Mapped[bytes] = mapped_column(unique=True)
@@ -90,6 +95,7 @@ class Authorization(Base):
     """One code, and with it the family of tokens it was exchanged for. It lives no longer than session and grant."""
 
     __tablename__ = "client_authorizations"
+    personal = Personal(owner="citizen_id", withheld=["code_hash", "code_challenge", "nonce"])
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"), index=True)
@@ -113,6 +119,7 @@ class ClientToken(Base):
     """One token of an authorization, hashed. A refresh token works once."""
 
     __tablename__ = "client_tokens"
+    personal = Personal(owner="authorization_id", withheld=["token_hash"])
     __table_args__ = (CheckConstraint("kind in ('access', 'refresh')", name="kind"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -132,6 +139,7 @@ class LogoutNotice(Base):
     """A client that is to be told that a session has ended. `told_at` with `outcome`: told, refused, given up."""
 
     __tablename__ = "logout_notices"
+    personal = Personal(owner="citizen_id")
     __table_args__ = (
         CheckConstraint("outcome in ('', 'told', 'refused', 'given_up')", name="outcome"),
         Index("uq_logout_notices_session", "session_id", "client_id", unique=True),

@@ -75,7 +75,8 @@ async def test_no_question_breaks_the_query(database: Database, question: str) -
 
 async def test_some_of_the_words_are_enough_where_no_service_has_all(database: Database) -> None:
     answer = await found(database, "kia bansos")
-    assert set(answer) == {"child-identity-card", "social-aid-status", "puskesmas-queue-ticket"}
+    aid = {"social-aid-status", "aid-household-proposal", "aid-objection"}
+    assert set(answer) == {"child-identity-card", "puskesmas-queue-ticket", *aid}
 
 
 async def test_narrowed_by_agency_and_life_event(database: Database) -> None:

@@ -1,0 +1,223 @@
+"""HTTP of the auditor's view: the record searched, read by whom, handed out, and verified."""
+
+from datetime import date
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import get, post
+from litestar.di import NamedDependency, Provide
+from litestar.openapi.spec.enums import OpenAPIFormat
+from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.response import Stream
+
+from app.answers import CONTENT_DISPOSITION, representations
+from app.cases.tools import CaseTools
+from app.dashboards.auditing import checks
+from app.dashboards.auditing.schemas import CheckList, CheckView, Readings, RowPage, SubjectAsked, SubjectFound
+from app.dashboards.auditing.search import Page, Wanted, as_csv, find_subject, note_search, readings, search
+from app.errors import BadRequest
+from app.login.guards import OfficerRequest, officer
+from app.parameters import Cursor, Limit
+from app.problems import problems
+from app.texts import Language
+
+TAGS = ["officers"]
+AUDITS = officer("auditor")
+BODY = (413, 415, 422)
+CSV = "text/csv"
+
+Since = Annotated[date | None, QueryParameter(name="since", description="First day, on the city's own calendar.")]
+Until = Annotated[date | None, QueryParameter(name="until", description="Last day, which is included.")]
+Actor = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=100, pattern=r"^[!-~]+$", description="Who: an id as the record has it, or an officer's name."
+    ),
+]
+Subject = Annotated[UUID | None, QueryParameter(description="Whose data: a citizen's id, see `find_audit_subject`.")]
+CaseNumber = Annotated[
+    str | None,
+    QueryParameter(max_length=24, pattern=r"^[0-9A-Z-]+$", description="A case by its number, and its deliveries."),
+]
+Action = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=60, pattern=r"^[a-z_]+(\.[a-z_]+)*$", description="What was done, as the record names it."
+    ),
+]
+ObjectId = Annotated[
+    str | None,
+    QueryParameter(name="object", max_length=100, pattern=r"^[!-~]+$", description="What it was done to, by its id."),
+]
+
+
+def provide_when(since: Since = None, until: Until = None) -> Wanted:
+    return Wanted(since=since, until=until)
+
+
+def provide_what(case: CaseNumber = None, action: Action = None, about: ObjectId = None) -> Wanted:
+    return Wanted(case=case, action=action, object=about)
+
+
+def provide_wanted(
+    when: NamedDependency[Wanted],
+    what: NamedDependency[Wanted],
+    actor: Actor = None,
+    subject: Subject = None,
+) -> Wanted:
+    return Wanted(
+        since=when.since,
+        until=when.until,
+        actor=actor,
+        subject=subject,
+        case=what.case,
+        action=what.action,
+        object=what.object,
+    )
+
+
+WANTED = {
+    name: Provide(provide, sync_to_thread=False)
+    for name, provide in (("when", provide_when), ("what", provide_what), ("wanted", provide_wanted))
+}
+
+
+@get(
+    "/v1/officer/audit/rows",
+    opt=AUDITS,
+    operation_id="search_audit",
+    summary="Search the record of who did what with whose data, newest first",
+    description="Every page that is read this way is itself a row of the record, with what was searched.",
+    dependencies=WANTED,
+    tags=TAGS,
+    responses=problems("cursor_invalid", "forbidden"),
+)
+async def search_audit(
+    request: OfficerRequest,
+    cases: NamedDependency[CaseTools],
+    wanted: NamedDependency[Wanted],
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> RowPage:
+    async with cases.database.begin() as connection:
+        found = await search(connection, wanted, Page(limit, cursor), cases.catalog.timezone)
+        await note_search(connection, request.user, "audit.searched", wanted)
+    return found
+
+
+@post(
+    "/v1/officer/audit/subjects",
+    status_code=200,
+    opt=AUDITS,
+    operation_id="find_audit_subject",
+    summary="A citizen's id by their NIK, to search the record for",
+    tags=TAGS,
+    responses=problems("subject_unknown", "forbidden", *BODY),
+)
+async def find_audit_subject(
+    data: JSONBody[SubjectAsked], request: OfficerRequest, cases: NamedDependency[CaseTools]
+) -> SubjectFound:
+    async with cases.database.begin() as connection:
+        subject = await find_subject(connection, cases.vault, data.nik)
+        await note_search(connection, request.user, "audit.subject_sought", Wanted(subject=subject))
+    return SubjectFound(subject)
+
+
+@get(
+    "/v1/officer/audit/readings",
+    opt=AUDITS,
+    operation_id="list_audit_readings",
+    summary="Who did what with a citizen's data; or with whose data somebody did what",
+    description="By `subject` or by `actor`; within `since` and `until`, else within 90 days.",
+    dependencies=WANTED,
+    tags=TAGS,
+    responses=problems("readings_of_nobody", "forbidden"),
+)
+async def list_audit_readings(
+    request: OfficerRequest, cases: NamedDependency[CaseTools], wanted: NamedDependency[Wanted]
+) -> Readings:
+    if wanted.subject is None and wanted.actor is None:
+        raise BadRequest("readings_of_nobody")
+    async with cases.database.begin() as connection:
+        found = await readings(connection, wanted, cases.catalog.timezone)
+        await note_search(connection, request.user, "audit.searched", wanted)
+    return found
+
+
+@get(
+    "/v1/officer/audit/export",
+    opt=AUDITS,
+    operation_id="export_audit",
+    summary="What a search finds as CSV, newest first, at most 100,000 rows",
+    dependencies=WANTED,
+    media_type=CSV,
+    operation_class=representations(CSV, form=OpenAPIFormat.BINARY, also=False),
+    response_headers=[CONTENT_DISPOSITION],
+    tags=TAGS,
+    responses=problems("forbidden"),
+)
+async def export_audit(
+    request: OfficerRequest, cases: NamedDependency[CaseTools], wanted: NamedDependency[Wanted]
+) -> Stream:
+    async with cases.database.begin() as connection:
+        await note_search(connection, request.user, "audit.exported", wanted)
+    rows = as_csv(cases.database, wanted, cases.catalog.timezone)
+    return Stream(rows, media_type=CSV, headers={"Content-Disposition": 'attachment; filename="audit.csv"'})
+
+
+@post(
+    "/v1/officer/audit/checks",
+    status_code=202,
+    opt=AUDITS,
+    operation_id="start_audit_check",
+    summary="Have the whole record verified: every row, every link, every anchor",
+    description="A worker does it beside its other work; `read_audit_check` tells how far it is and what was found.",
+    tags=TAGS,
+    responses=problems("check_under_way", "forbidden"),
+)
+async def start_audit_check(
+    request: OfficerRequest, cases: NamedDependency[CaseTools], language: NamedDependency[Language]
+) -> CheckView:
+    async with cases.database.begin() as connection:
+        check_id = await checks.ask_check(connection, request.user.id)
+        await note_search(connection, request.user, "audit.verified", Wanted())
+        return await checks.read_check(connection, check_id, language)
+
+
+@get(
+    "/v1/officer/audit/checks",
+    opt=AUDITS,
+    operation_id="list_audit_checks",
+    summary="Verifications that were asked for, and what they found",
+    tags=TAGS,
+    responses=problems("forbidden"),
+)
+async def list_audit_checks(cases: NamedDependency[CaseTools], language: NamedDependency[Language]) -> CheckList:
+    async with cases.database.connection() as connection:
+        return await checks.list_checks(connection, language)
+
+
+@get(
+    "/v1/officer/audit/checks/{check_id:uuid}",
+    opt=AUDITS,
+    operation_id="read_audit_check",
+    summary="One verification: how far it is, and what was found",
+    tags=TAGS,
+    responses=problems("check_unknown", "forbidden"),
+)
+async def read_audit_check(
+    check_id: FromPath[UUID], cases: NamedDependency[CaseTools], language: NamedDependency[Language]
+) -> CheckView:
+    async with cases.database.connection() as connection:
+        return await checks.read_check(connection, check_id, language)
+
+
+ROUTES: list[Any] = [
+    search_audit,
+    find_audit_subject,
+    list_audit_readings,
+    export_audit,
+    start_audit_check,
+    list_audit_checks,
+    read_audit_check,
+]

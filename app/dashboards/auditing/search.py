@@ -1,0 +1,221 @@
+"""Searching the record: by time, who, whose, what; newest first, by keyset. Each search is itself a row of it."""
+
+import csv
+import io
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from app.audit.actions import AuditEntry, record_on
+from app.cursor import decode_cursor, encode_cursor
+from app.dashboards.auditing.schemas import Reading, Readings, RowPage, RowView
+from app.database import Connection, Database, fetch_anybodys
+from app.errors import NotFound
+from app.login.guards import Officer
+from app.privacy import Vault
+
+MOST_READINGS = 200
+MOST_EXPORTED = 100_000
+EXPORTED_AT_ONCE = 1_000
+READINGS_DAYS = 90
+Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_At = Annotated[datetime, msgspec.Meta(tz=True)]
+_COLUMNS = (
+    "id, at, actor_kind, actor_id, action, subject_id, object_kind, object_id, purpose, legal_basis, fields, request_id"
+)
+_POSITION = "(SELECT position FROM audit_links WHERE row_id = found.id) AS position"
+_OBJECTS = """
+SELECT cases.id::text AS name FROM cases WHERE number = $1
+UNION ALL SELECT $1
+UNION ALL SELECT deliveries.id::text FROM deliveries JOIN cases ON cases.id = case_id WHERE number = $1
+"""
+_ACTORS = "SELECT id::text AS id, name FROM officers WHERE id = ANY($1::uuid[])"
+_NAMED = "SELECT id::text FROM officers WHERE name = $1"
+_CITIZEN = "SELECT id FROM citizens WHERE nik_index = $1"
+_READINGS = f"""
+SELECT actor_kind, actor_id, subject_id, action, count(*)::int AS times, min(at) AS first_at, max(at) AS last_at
+FROM audit_rows WHERE subject_id IS NOT NULL AND {{who}} AND at >= $2 AND at < $3
+GROUP BY actor_kind, actor_id, subject_id, action ORDER BY last_at DESC, actor_id LIMIT {MOST_READINGS}
+"""  # noqa: S608 - constants of ours
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows. `actor`: an id, or an officer's name; `case`: its number; days are the city's, both included."""
+
+    since: date | None = None
+    until: date | None = None
+    actor: str | None = None
+    subject: UUID | None = None
+    case: str | None = None
+    action: str | None = None
+    object: str | None = None
+
+    @property
+    def told(self) -> list[str]:
+        """What was searched, for the record: of a person only the id."""
+        given = msgspec.structs.asdict(self)
+        return [f"{name}={value}" for name, value in given.items() if value is not None]
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Which part of what was found."""
+
+    limit: int
+    cursor: str | None = None
+
+
+async def search(connection: Connection, wanted: Wanted, page: Page, zone: ZoneInfo) -> RowPage:
+    """One page, newest first."""
+    rows = await _rows(connection, wanted, page, zone)
+    shown = rows[: page.limit]
+    names = await _names(connection, shown)
+    items = [_view(row, names) for row in shown]
+    more = len(rows) > page.limit
+    return RowPage(items, encode_cursor((items[-1].at, items[-1].id)) if more else None)
+
+
+async def find_subject(connection: Connection, vault: Vault, nik: str) -> UUID:
+    """Raises NotFound."""
+    row = await fetch_anybodys(connection, _CITIZEN, vault.index("nik", nik))
+    if row is None:
+        raise NotFound("subject_unknown")
+    return UUID(str(row["id"]))
+
+
+async def readings(connection: Connection, wanted: Wanted, zone: ZoneInfo) -> Readings:
+    """Who did what with this citizen's data; or with whose data this actor did what."""
+    since, until = _span(wanted, zone)
+    if wanted.subject is not None:
+        who: tuple[str, object] = ("subject_id = $1", wanted.subject)
+    else:
+        who = ("actor_id = ANY($1::text[])", await _actor_ids(connection, wanted.actor or ""))
+    rows = await connection.fetch(_READINGS.format(who=who[0]), who[1], since, until)
+    names = await _names(connection, rows)
+    return Readings([Reading(**row, actor=names.get(row["actor_id"])) for row in rows])
+
+
+async def note_search(connection: Connection, auditor: Officer, action: str, wanted: Wanted) -> None:
+    """The search itself, in the record, in the caller's transaction."""
+    await record_on(
+        connection,
+        AuditEntry(
+            actor_kind="officer",
+            actor_id=str(auditor.id),
+            action=action,
+            subject_id=wanted.subject,
+            object_kind="audit",
+            object_id=" ".join(wanted.told),
+            purpose="audit",
+            legal_basis="uu-27-2022",
+        ),
+    )
+
+
+async def as_csv(database: Database, wanted: Wanted, zone: ZoneInfo) -> AsyncIterator[bytes]:
+    """What was found, newest first, at most MOST_EXPORTED rows; a page of them in memory at a time."""
+    yield _lines([RowView.__struct_fields__])
+    cursor: str | None = None
+    for _ in range(MOST_EXPORTED // EXPORTED_AT_ONCE):
+        async with database.connection() as connection:
+            found = await search(connection, wanted, Page(EXPORTED_AT_ONCE, cursor), zone)
+        yield _lines([_cells(row) for row in found.items])
+        cursor = found.next_cursor
+        if cursor is None:
+            return
+
+
+async def _rows(connection: Connection, wanted: Wanted, page: Page, zone: ZoneInfo) -> Sequence[Mapping[str, Any]]:
+    found = _Conditions()
+    if wanted.since or wanted.until:
+        found.add("at >= {} AND at < {}", *_span(wanted, zone))
+    if wanted.subject:
+        found.add("subject_id = {}", wanted.subject)
+    if wanted.case:
+        objects = [row["name"] for row in await connection.fetch(_OBJECTS, wanted.case)]
+        found.add("object_id = ANY({}::text[])", objects)
+    if wanted.action:
+        found.add("action = {}", wanted.action)
+    if wanted.object:
+        found.add("object_id = {}", wanted.object)
+    if page.cursor is not None:
+        found.add("(at, id) < ({}, {})", *decode_cursor(page.cursor, tuple[_At, Id]))
+    actors = await _actor_ids(connection, wanted.actor) if wanted.actor else []
+    rows: Sequence[Mapping[str, Any]] = await connection.fetch(*found.statement(actors, page.limit + 1))
+    return rows
+
+
+class _Conditions:
+    """Conditions of one search, and what is given for their places."""
+
+    def __init__(self) -> None:
+        self._where: list[str] = []
+        self._given: list[object] = []
+
+    def add(self, condition: str, *values: object) -> None:
+        self._where.append(condition.format(*map(self._place, values)))
+
+    def statement(self, actors: Sequence[str], limit: int) -> tuple[Any, ...]:
+        """The newest that meet all of them. Each actor is asked for apart: only so an index gives their rows in order,
+        however many there are."""
+        last = self._place(limit)
+        each = [[*self._where, f"actor_id = {self._place(actor)}"] for actor in actors] or [self._where]
+        newest = f"ORDER BY at DESC, id DESC LIMIT {last}"
+        parts = [f"(SELECT {_COLUMNS} FROM audit_rows WHERE {' AND '.join(one) or 'true'} {newest})" for one in each]  # noqa: S608 - ours
+        found = " UNION ALL ".join(parts)
+        return f"SELECT {_COLUMNS}, {_POSITION} FROM ({found}) AS found {newest}", *self._given  # noqa: S608 - ours
+
+    def _place(self, value: object) -> str:
+        self._given.append(value)
+        return f"${len(self._given)}"
+
+
+def _span(wanted: Wanted, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """From the first moment of a day to the last of another; without them the last 90 days."""
+    today = datetime.now(zone).date()
+    until = min(wanted.until or today, date.max - timedelta(days=1))
+    since = wanted.since or max(until, date(2000, 1, 1)) - timedelta(days=READINGS_DAYS)
+    first, after = (datetime.combine(day, time(), zone) for day in (since, until + timedelta(days=1)))
+    return first, after
+
+
+async def _actor_ids(connection: Connection, actor: str) -> list[str]:
+    """The id itself, and an officer's who has this name."""
+    named = await connection.fetchval(_NAMED, actor)
+    return [actor, named] if named else [actor]
+
+
+async def _names(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
+    ids = {row["actor_id"] for row in rows if row["actor_kind"] == "officer"}
+    known = [each for each in ids if _is_uuid(each)]
+    return {row["id"]: row["name"] for row in await connection.fetch(_ACTORS, known)} if known else {}
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def _view(row: Mapping[str, Any], names: Mapping[str, str]) -> RowView:
+    return RowView(**row, actor=names.get(row["actor_id"]))
+
+
+def _cells(row: RowView) -> list[str]:
+    told = (getattr(row, name) for name in RowView.__struct_fields__)
+    return [_safe("; ".join(each) if isinstance(each, list) else "" if each is None else str(each)) for each in told]
+
+
+def _safe(cell: str) -> str:
+    """A spreadsheet would run what begins like a formula."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
+def _lines(rows: Sequence[Sequence[str]]) -> bytes:
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\r\n").writerows(rows)
+    return written.getvalue().encode()
