@@ -9,17 +9,21 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
 from app.ids import uuid7
+from app.personal import Personal
 
 Relation = Literal["elder", "other", "child", "counter"]
 State = Literal["asked", "active", "refused", "ended"]
 # Vault context: a person who has no account, until an officer has confirmed who they are.
 PERSON = "delegations.person"
+# Of both sides, and of whom it is asked of; the other's id and the index are of use to us alone.
+_OF_EITHER = "subject_id = ANY($1::uuid[]) OR delegate_id = ANY($1::uuid[]) OR subject_index = ANY($2::bytea[])"
 
 
 class Delegation(Base):
     """One. Whom it is asked of is known by the keyed index of their NIK alone (`subject_index`) until it is granted:
     asking looks nobody up, and so tells nothing. The delegate is a citizen, or at a counter an officer."""
 
+    personal = Personal(where=_OF_EITHER, withheld=["subject_id", "subject_index", "delegate_id", "person_enc"])
     __tablename__ = "delegations"
     __table_args__ = (
         CheckConstraint("relation in ('elder', 'other', 'child', 'counter')", name="relation"),

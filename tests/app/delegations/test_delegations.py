@@ -243,7 +243,7 @@ async def test_log_lines_say_who_acted_for_whom(api: Api, monkeypatch: pytest.Mo
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    telemetry = Telemetry(application, replace(api.settings, log_level="info"))
+    telemetry: Any = Telemetry(application, replace(api.settings, log_level="info"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(telemetry), base_url="http://test") as client:
         for path in ("/for-another", "/for-oneself"):
             await client.get(path)
