@@ -10,7 +10,7 @@ from msgspec import Meta
 from app.login.schemas import Nik
 
 ServiceSlug = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,62}$", examples=["outdoor-advertising"])]
-Services = Annotated[list[ServiceSlug], Meta(min_length=1, max_length=20)]
+Services = Annotated[list[ServiceSlug], Meta(min_length=1, max_length=20, examples=[["outdoor-advertising"]])]
 Side = Literal["subject", "delegate"]
 ShownState = Literal["asked", "active", "refused", "ended", "expired"]
 
@@ -19,7 +19,7 @@ class NewDelegation(msgspec.Struct, forbid_unknown_fields=True):
     """Asking somebody whether I may act for them, for these services, for so many days from their yes on."""
 
     nik: Nik
-    relation: Literal["elder", "other"]
+    relation: Annotated[Literal["elder", "other"], Meta(examples=["elder"])]
     services: Services
     days: Annotated[int, Meta(ge=1, le=365, examples=[90])]
 
