@@ -24,6 +24,8 @@ from app.cases.handover import DeliveryJob
 from app.cases.refresh import Refresher
 from app.cases.sweep import purge_cases, sweep_deliveries
 from app.dashboards.auditing import checks
+from app.dashboards.city.evidence import EVERY_S as MEASURE_EVERY_S
+from app.dashboards.city.evidence import measure_services
 from app.dashboards.figures.counting import count_figures
 from app.dashboards.queue.escalation import escalate
 from app.database import driver_url
@@ -127,6 +129,7 @@ def _recurring(product: Product) -> dict[str, Coroutine[Any, Any, None]]:
         "sweep": _every(SWEEP_EVERY_S, _sweep, product),
         "logouts": _every(LOGOUTS_EVERY_S, _tell_logouts, product),
         "figures": _every(FIGURES_EVERY_S, _count_figures, product),
+        "maturity": _every(MEASURE_EVERY_S, _measure_services, product),
         "purge": _every(PURGE_EVERY_S, _purge, product),
         "escalate": _every(ESCALATE_EVERY_S, _escalate, product),
         **{
@@ -179,6 +182,10 @@ async def _escalate(product: Product) -> None:
 
 async def _count_figures(product: Product) -> None:
     await count_figures(product.database, product.catalog)
+
+
+async def _measure_services(product: Product) -> None:
+    await measure_services(product.database)
 
 
 async def _purge(product: Product) -> None:
