@@ -24,6 +24,7 @@ from app.cases.handover import DeliveryJob
 from app.cases.refresh import Refresher
 from app.cases.sweep import purge_cases, sweep_deliveries
 from app.dashboards.auditing import checks
+from app.dashboards.exports.making import Maker, purge_exports
 from app.dashboards.figures.counting import count_figures
 from app.database import driver_url
 from app.inbox import jobs as inbox
@@ -109,6 +110,7 @@ def _queues(product: Product) -> Sequence[Queue[Any]]:
         *backchannel.queues(product.gate),
         recovery.queue(product.gate),
         checks.queue(product.settings),
+        Maker(product.cases, product.settings.data_dir / "exports").queue(),
         *identity_checks.queues(product.gate),
         *rights.queues(product.gate, product.cases),
     ]
@@ -175,6 +177,7 @@ async def _purge(product: Product) -> None:
     await purge_cases(product.cases)
     await inbox.purge(product.database)
     await callbacks.purge(product.database)
+    await purge_exports(product.cases)
     await login.purge(product.database)
     await identity_checks.sweep(product.database)
     await purge_log(product.database)
