@@ -24,8 +24,11 @@ from app.cases.handover import DeliveryJob
 from app.cases.refresh import Refresher
 from app.cases.sweep import purge_cases, sweep_deliveries
 from app.dashboards.auditing import checks
+from app.dashboards.city.evidence import EVERY_S as MEASURE_EVERY_S
+from app.dashboards.city.evidence import measure_services
 from app.dashboards.exports.making import Maker, purge_exports
 from app.dashboards.figures.counting import count_figures
+from app.dashboards.queue.escalation import escalate
 from app.database import driver_url
 from app.inbox import jobs as inbox
 from app.jobs import LEASE_S, LOOK_EVERY_S, Queue, purge_log, run_queues
@@ -50,6 +53,8 @@ FIGURES_EVERY_S = 10.0
 TAKEN_AHEAD = 16
 BATCH = 64
 PURGE_EVERY_S = 3600.0
+# Clocks run in days: nobody notices a quarter of an hour.
+ESCALATE_EVERY_S = 900.0
 # What the job engine notes of its jobs may be lost when PostgreSQL itself crashes: then a job runs once more, and finds
 # in its own row that there is nothing to do. So nobody waits for the disk here.
 _QUEUE_SETTINGS = {"application_name": "loket-worker-jobs", "synchronous_commit": "off"}
@@ -124,7 +129,9 @@ def _recurring(product: Product) -> dict[str, Coroutine[Any, Any, None]]:
         "sweep": _every(SWEEP_EVERY_S, _sweep, product),
         "logouts": _every(LOGOUTS_EVERY_S, _tell_logouts, product),
         "figures": _every(FIGURES_EVERY_S, _count_figures, product),
+        "maturity": _every(MEASURE_EVERY_S, _measure_services, product),
         "purge": _every(PURGE_EVERY_S, _purge, product),
+        "escalate": _every(ESCALATE_EVERY_S, _escalate, product),
         **{
             f"refresh.{backend}": Refresher(backend, policy, product.cases, demo=demo).run()
             for backend in _backends(product)
@@ -169,8 +176,16 @@ async def _tell_logouts(product: Product) -> None:
     await backchannel.sweep(product.database)
 
 
+async def _escalate(product: Product) -> None:
+    await escalate(product.cases)
+
+
 async def _count_figures(product: Product) -> None:
     await count_figures(product.database, product.catalog)
+
+
+async def _measure_services(product: Product) -> None:
+    await measure_services(product.database)
 
 
 async def _purge(product: Product) -> None:

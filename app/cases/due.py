@@ -4,7 +4,10 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from lokal.holidays import add_working_days
+from lokal.holidays import add_working_days, count_working_days
+
+# A clock is near its end while no more than these working days are left.
+SOON_DAYS = 2
 
 
 def today(zone: ZoneInfo) -> date:
@@ -19,6 +22,29 @@ def due_on(start: date, working_days: int) -> date:
         return add_working_days(start, working_days)
     except ValueError:
         return _add_weekdays(start, working_days)
+
+
+def soon_until(day: date) -> date:
+    """What is due by then is nearly late."""
+    return due_on(day, SOON_DAYS)
+
+
+@lru_cache(maxsize=4096)
+def days_left(day: date, due: date) -> int:
+    """Working days from after `day` until `due`; negative once it is past."""
+    if due < day:
+        return -_working_days_after(due, day)
+    return _working_days_after(day, due)
+
+
+def _working_days_after(start: date, end: date) -> int:
+    if start == end:
+        return 0
+    after = start + timedelta(days=1)
+    try:
+        return count_working_days(after, end)
+    except ValueError:
+        return sum((after + timedelta(days=each)).weekday() < 5 for each in range((end - after).days + 1))
 
 
 def _add_weekdays(start: date, days: int) -> date:

@@ -32,12 +32,21 @@ ATTEMPT_OUTCOMES = ("delivered", "rejected", "needs_operator", "unavailable", "u
 DELIVERY_ACTIONS = ("retry", "send_again", "delivered", "rejected")
 
 
+_HANDED = "submitted_at IS NOT NULL"
+_OPEN = f"{_HANDED} AND status IN ('submitted', 'in_review', 'needs_citizen')"
+
+
 def _one_of(column: str, values: tuple[str, ...]) -> str:
     return f"{column} IN ({', '.join(repr(value) for value in values)})"
 
 
+def _listed(name: str, *columns: Any, where: str = _HANDED) -> Index:
+    return Index(name, *columns, postgresql_where=text(where))
+
+
 class Case(Base):
-    """One citizen's dealing with one service. `revision` is its ETag; `delivery_*` is the receipt of handing it in."""
+    """One citizen's dealing with one service. `revision` is its ETag; `delivery_*` is the receipt of handing it in;
+    `assignee_id`: the officer it is given to."""
 
     __tablename__ = "cases"
     personal = Personal(owner="citizen_id", hold="archive")
@@ -60,6 +69,20 @@ class Case(Base):
             "backend",
             "next_refresh_at",
             postgresql_where=text("next_refresh_at IS NOT NULL"),
+        ),
+        # Officers' lists: each page is read from one of these, in order.
+        _listed("ix_cases_handed", "agency", text("id DESC")),
+        _listed("ix_cases_handed_status", "agency", "status", text("id DESC")),
+        _listed("ix_cases_handed_service", "service", text("id DESC")),
+        _listed("ix_cases_open_due", "agency", "due_on", "id", where=_OPEN),
+        _listed("ix_cases_open_unassigned", "agency", text("id DESC"), where=f"assignee_id IS NULL AND {_OPEN}"),
+        _listed("ix_cases_assignee_id_id", "assignee_id", text("id DESC"), where="assignee_id IS NOT NULL"),
+        _listed(
+            "ix_cases_undelivered",
+            "agency",
+            "delivery_state",
+            text("id DESC"),
+            where=f"{_HANDED} AND delivery_state <> 'delivered'",
         ),
     )
 
@@ -87,6 +110,7 @@ class Case(Base):
     submitted_at: Mapped[datetime | None]
     next_refresh_at: Mapped[datetime | None]
     refreshed_at: Mapped[datetime | None]
+    assignee_id: Mapped[UUID | None] = mapped_column(ForeignKey("officers.id", ondelete="SET NULL"))
 
 
 class CaseEvent(Base):

@@ -61,6 +61,7 @@ def test_lives_where_its_kind_lives(handler: HTTPRouteHandler) -> None:
     """The API below /v1; elsewhere only what is fixed by others or made for a browser."""
     outside = (
         "/dashboard",
+        "/pages/",
         "/healthz",
         "/readyz",
         "/openapi.json",

@@ -42,12 +42,15 @@ LISTS = [route for route in CLOSED if str(route) in ("GET /v1/cases", "GET /v1/i
 OF_OFFICERS = [
     route
     for route in CLOSED
-    if rule(route).thing in ("officer session", "page session", "officer passkey", "page passkey")
+    if rule(route).thing in ("officer session", "page session", "officer passkey", "page passkey", "officer view")
 ]
 OF_AGENCIES = [
     route
     for route in OFFICERS
-    if rule(route).thing in ("delivery", "backend", "officer", "invited officer") and rule(route).who != ["city_admin"]
+    if (
+        rule(route).thing in ("delivery", "backend", "officer", "invited officer") and rule(route).who != ["city_admin"]
+    )
+    or (rule(route).thing == "agency case" and route.method == "GET")
 ]
 
 

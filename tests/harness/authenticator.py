@@ -1,5 +1,6 @@
 """A passkey device in software, honest unless told otherwise: what it signs can be bent as a thief would bend it."""
 
+import base64
 import hashlib
 import json
 import secrets
@@ -9,7 +10,8 @@ import cbor2
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
-from webauthn.helpers import bytes_to_base64url
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 
 _PRESENT, _VERIFIED, _ATTESTED = 0x01, 0x04, 0x40
 
@@ -65,6 +67,18 @@ class Authenticator:
         told = {"authenticatorData": data, "signature": signature, "clientDataJSON": client}
         handle = {"userHandle": bent.user_handle or self._user_handle}
         return self._credential({name: bytes_to_base64url(value) for name, value in told.items()} | handle)
+
+    def exported(self, domain: str) -> dict[str, Any]:
+        """For Chromium's own virtual authenticator (DevTools protocol, WebAuthn.Credential)."""
+        key = self._key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        return {
+            "credentialId": base64.b64encode(self.credential_id).decode(),
+            "isResidentCredential": True,
+            "rpId": domain,
+            "privateKey": base64.b64encode(key).decode(),
+            "userHandle": base64.b64encode(base64url_to_bytes(self._user_handle)).decode(),
+            "signCount": self.counter,
+        }
 
     def _credential(self, response: dict[str, Any]) -> dict[str, Any]:
         own_id = bytes_to_base64url(self.credential_id)

@@ -174,8 +174,8 @@ class Matrix:
                     yield f"{caller.name} read {leak}"
 
     async def _send(self, route: Route, rule: Rule, caller: Caller, thing: Thing | None) -> httpx.Response:
-        name = thing.id if thing else ""
-        path = re.sub(r"{(\w+):\w+}", lambda found: rule.path.get(found[1]) or name, route.path)
+        name, beside = (thing.id, thing.beside) if thing else ("", {})
+        path = re.sub(r"{(\w+):\w+}", lambda found: rule.path.get(found[1]) or beside.get(found[1]) or name, route.path)
         headers = {**caller.headers, **(thing.headers if thing else {})}
         if route.method != "GET":
             headers["Idempotency-Key"] = new_key()
@@ -183,7 +183,7 @@ class Matrix:
         if rule.file:
             more["files"] = {"file": ("berkas.pdf", PDF, "application/pdf")}
         elif rule.form is not None or ((rule.page or "page" in rule.who) and route.method != "GET"):
-            more["data"] = {**(rule.form or {}), **({"mark": caller.mark} if caller.mark else {})}
+            more["data"] = {**filled(rule.form or {}, name), **({"mark": caller.mark} if caller.mark else {})}
         elif rule.body is not None:
             more["json"] = filled(rule.body, name)
         if rule.streams:

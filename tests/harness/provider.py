@@ -153,11 +153,17 @@ class _Forms(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[Form] = []
+        self._is_shown = True
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         told = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self.found.append(Form(told["action"], {}, []))
+            # What only a script would show is not there.
+            self._is_shown = "hidden" not in told
+            if self._is_shown:
+                self.found.append(Form(told["action"], {}, []))
+        elif not self._is_shown:
+            return
         elif tag == "input" and self.found:
             self.found[-1].fields[told["name"]] = told.get("value", "")
         elif tag == "button" and self.found and "name" in told:

@@ -32,6 +32,9 @@ _NEW_PASSKEY = """
 INSERT INTO passkeys (id, citizen_id, credential_id, public_key, sign_count, backed_up)
 VALUES (gen_random_uuid(), $1, gen_random_uuid()::text::bytea, '', 0, false) RETURNING id::text
 """
+_NEW_VIEW = """
+INSERT INTO officer_views (id, officer_id, name, filters) VALUES (gen_random_uuid(), $1, $2, '{}') RETURNING id::text
+"""
 _NEW_REQUEST = """
 INSERT INTO data_requests (id, citizen_id, kind, field, state, places, due_at)
 VALUES (gen_random_uuid(), $1, 'correction', 'name', 'waiting',
@@ -59,12 +62,14 @@ RETURNING id::text
 
 
 class Thing(msgspec.Struct, frozen=True):
-    """One of them: its id, the row that must not change, the headers its owner needs; `owner`: see `Things.owns`."""
+    """One of them: its id, the row that must not change, the headers its owner needs; `beside`: what else
+    its path names; `owner`: see `Things.owns`."""
 
     id: str
     table: str
     owner: str
     headers: Mapping[str, str] = {}
+    beside: Mapping[str, str] = {}
 
 
 class Things:
@@ -90,6 +95,9 @@ class Things:
             "deletion": self._deletion,
             "step-up": self._step_up,
             "delivery": self._delivery,
+            "agency case": self._agency_case,
+            "case file": self._case_file,
+            "officer view": self._officer_view,
             "backend": self._backend,
             "maintenance": self._maintenance,
             "officer": self._officer,
@@ -176,6 +184,21 @@ class Things:
         case = await self._case()
         found = await self._tables.value(_FOR_AN_OFFICER.replace("$1", "$1::text::uuid"), case.id)
         return Thing(found, "deliveries", HERE)
+
+    async def _agency_case(self) -> Thing:
+        """Citizen A's case, as the agency's that handles it."""
+        return Thing((await self._case()).id, "cases", HERE)
+
+    async def _case_file(self) -> Thing:
+        case = await self._case()
+        found = await self._tables.value("SELECT id::text FROM attachments WHERE case_id::text = $1", case.id)
+        return Thing(found, "attachments", HERE, beside={"case_id": case.id})
+
+    async def _officer_view(self) -> Thing:
+        name = f"view-{new_key()}"
+        found = await self._tables.value(_NEW_VIEW, self._callers.officer_a.id, name)
+        self.secrets.add(name)
+        return Thing(found, "officer_views", f"officer {self._callers.officer_a.id}")
 
     async def _backend(self) -> Thing:
         return Thing("sicantik", "", HERE)

@@ -26,6 +26,7 @@ from app.login.officers.pages import (
     form_of,
     in_json,
     in_words,
+    is_ours,
     qr_code,
     sent_to,
     shown,
@@ -163,7 +164,7 @@ async def choose_language(request: OfficerRequest, gate: NamedDependency[Gate]) 
     async with gate.database.transaction() as session:
         mine = OfficerAccount.id == request.user.id
         await session.execute(update(OfficerAccount).where(mine).values(language=form.language))
-    return sent_to(form.back if _is_ours(form.back) else START)
+    return sent_to(form.back if is_ours(form.back) else START)
 
 
 @post("/dashboard/sessions/{session_id:uuid}/end", opt=ANY, status_code=303, **PAGE)
@@ -223,12 +224,6 @@ def _visited(
         answer.headers["Retry-After"] = str(refusal.retry_after_s)
     answer.set_cookie(cookie(VISITOR, visitor))
     return answer
-
-
-def _is_ours(path: str) -> bool:
-    """Whether a path leads to an officers' page here, and nowhere else."""
-    own, _, _ = path.partition("?")
-    return (own == START or own.startswith(f"{START}/")) and path.isascii() and path.isprintable() and "\\" not in path
 
 
 def _place(request: Request[Any, Any, Any]) -> Place:

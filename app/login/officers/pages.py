@@ -107,6 +107,12 @@ def sent_to(path: str, *cookies: Cookie | None) -> Response[Any]:
     return answer
 
 
+def is_ours(path: str) -> bool:
+    """Whether a path leads to an officers' page here, and nowhere else."""
+    own, _, _ = path.partition("?")
+    return (own == START or own.startswith(f"{START}/")) and path.isascii() and path.isprintable() and "\\" not in path
+
+
 def agency_of(request: OfficerRequest, language: Language) -> str:
     """The officer's agency by its name."""
     agency = request.user.agency

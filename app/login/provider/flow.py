@@ -15,6 +15,7 @@ from app.login import entry
 from app.login.gate import Gate
 from app.login.known_devices import known_device
 from app.login.limits import count
+from app.login.passkey_schemas import UsedCredential
 from app.login.proofs import Brought
 from app.login.provider.authorizations import make_code
 from app.login.provider.browsers import Browser, LoggedIn, keep_login, note_use
@@ -81,6 +82,17 @@ async def answer_code(gate: Gate, form: Mapping[str, str], came: Came) -> Opened
         raise Unprocessable("code_wrong", errors=[FieldError("/code", "code_wrong")])
     await count(gate.limiter, "challenges", {"address": came.network, "account": str(challenge_id)})
     return await entry.answer(gate, Brought(challenge_id, code), came.shown_network)
+
+
+async def answer_passkey(gate: Gate, form: Mapping[str, str], came: Came) -> Opened:
+    """The session that a passkey opens. Raises what the API's second step raises."""
+    challenge_id = challenge_of(form)
+    try:
+        credential = msgspec.json.decode(form.get("credential", ""), type=UsedCredential)
+    except msgspec.DecodeError:
+        raise Unprocessable("passkey_wrong") from None
+    await count(gate.limiter, "challenges", {"address": came.network, "account": str(challenge_id)})
+    return await entry.answer(gate, Brought(challenge_id, credential=credential), came.shown_network)
 
 
 def challenge_of(form: Mapping[str, str]) -> UUID:

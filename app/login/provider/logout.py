@@ -35,6 +35,7 @@ from app.login.provider.signed import Hint, read_hint
 from app.login.provider.steps import fault_page
 from app.login.provider.subjects import session_name
 from app.login.sessions import end_sessions
+from app.pages.frame import Policy
 from app.texts import language_of
 
 AnyRequest = Request[Any, Any, Any]
@@ -135,7 +136,7 @@ def _question(gate: Gate, browser: Browser, asked: Asked, request: AnyRequest) -
         carried.setdefault("client_id", asked.hint.aud)
     values = {"mark": form_mark(gate.vault, browser, "logout", ""), "carried": carried}
     origin = "/".join(asked.back.split("/")[:3])
-    return page("logout", language, values, way_out=origin)
+    return page("logout", language, values, policy=Policy(way_out=origin))
 
 
 async def _end(session: AsyncSession, browser: Browser) -> list[UUID]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 import msgspec
 from litestar import Request, Response
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.errors import LoketError, NotFound
 from app.login.devices import coarse_network
 from app.login.gate import Gate
+from app.login.passkeys import request_options
 from app.login.provider import flow
 from app.login.provider.browsers import (
     DEVICE,
@@ -24,10 +26,13 @@ from app.login.provider.browsers import (
 )
 from app.login.provider.pages import page
 from app.login.provider.requests import AuthorizationRequest, Returned, Shown
+from app.pages.frame import Policy
 from app.telemetry import client_address, client_network
 from app.texts import LANGUAGES, Language, text
 
 Page = Response[Any]
+# Browsers use passkeys for scripts alone; the code beside needs none.
+_WITH_SCRIPTS = ("code",)
 
 
 class Visit(msgspec.Struct, frozen=True):
@@ -64,8 +69,8 @@ async def take_form(visit: Visit, form: Mapping[str, str]) -> Page:
         return login_page(visit, text("provider.fault.form_expired", visit.language), 403)
     if step == "login":
         return await _take_password(visit, form)
-    if step == "code":
-        return await _take_code(visit, form)
+    if step in ("code", "passkey"):
+        return await _take_proof(visit, form, by_passkey=step == "passkey")
     return await _take_consent(visit, form)
 
 
@@ -86,18 +91,19 @@ async def _take_password(visit: Visit, form: Mapping[str, str]) -> Page:
         challenge = await flow.ask_code(visit.gate, form, _came(visit), visit.language)
     except LoketError as error:
         return login_page(visit, words(error, visit.language), error.status)
-    return _code_page(visit, str(challenge))
+    return _code_page(visit, challenge)
 
 
-async def _take_code(visit: Visit, form: Mapping[str, str]) -> Page:
+async def _take_proof(visit: Visit, form: Mapping[str, str], *, by_passkey: bool) -> Page:
+    answered = flow.answer_passkey if by_passkey else flow.answer_code
     try:
-        opened = await flow.answer_code(visit.gate, form, _came(visit))
+        opened = await answered(visit.gate, form, _came(visit))
     except NotFound:
         return login_page(visit, text("provider.fault.form_expired", visit.language), 403)
     except LoketError as error:
-        if error.code != "code_wrong":
+        if error.code not in ("code_wrong", "passkey_wrong"):
             return login_page(visit, words(error, visit.language), error.status)
-        return _code_page(visit, str(flow.challenge_of(form)), words(error, visit.language), error.status)
+        return _code_page(visit, flow.challenge_of(form), words(error, visit.language), error.status)
     browser = await flow.logged_in(visit.session, opened)
     return await show_next(msgspec.structs.replace(visit, browser=browser), is_fresh=True)
 
@@ -116,8 +122,16 @@ def _came(visit: Visit) -> flow.Came:
     return flow.Came(client_network(visit.http), shown_network, device_token)
 
 
-def _code_page(visit: Visit, challenge: str, problem: str = "", status: int = 200) -> Page:
-    return _page(visit, "code", {"challenge": challenge, "problem": problem, "again": _address(visit)}, status)
+def _code_page(visit: Visit, challenge: UUID, problem: str = "", status: int = 200) -> Page:
+    """For a code or a passkey. Nobody learns here whether an account has any."""
+    values = {
+        "challenge": challenge,
+        "problem": problem,
+        "again": _address(visit),
+        "options": msgspec.json.encode(request_options(visit.gate, challenge)).decode(),
+        "passkey_mark": form_mark(visit.gate.vault, visit.browser, "passkey", visit.request.query),
+    }
+    return _page(visit, "code", values, status)
 
 
 async def _consent_page(visit: Visit) -> Page:
@@ -170,7 +184,8 @@ def _page(visit: Visit, name: str, values: Mapping[str, object], status: int) ->
         "choices": {each: _address(visit, ui_locales=each) for each in LANGUAGES},
         **values,
     }
-    shown = page(name, visit.language, filled, status=status, way_out=visit.request.way.origin)
+    policy = Policy(way_out=visit.request.way.origin, scripts=name in _WITH_SCRIPTS)
+    shown = page(name, visit.language, filled, status=status, policy=policy)
     return _with_cookie(visit, shown)
 
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.harness.authenticator import HONEST, Authenticator, Bent
-from tests.harness.browser import browser
+from tests.harness.browser import browser, virtual_authenticator
 from tests.harness.officer_login import answer, challenge, code
 from tests.harness.officers import PASSWORD, OfficerAtWork, Officers
 from tests.harness.product import Api
@@ -159,11 +159,7 @@ async def test_in_a_real_browser(api: Api, officers: Officers) -> None:
         faults: list[Any] = []
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-        devtools = await page.context.new_cdp_session(page)
-        await devtools.send("WebAuthn.enable")
-        options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
-        options |= {"isUserVerified": True, "automaticPresenceSimulation": True}
-        await devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+        await virtual_authenticator(page)
 
         async def begin() -> None:
             await page.goto(f"{url}/dashboard/login")

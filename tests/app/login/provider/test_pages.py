@@ -8,8 +8,10 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page
 
+from tests.app.login import journey as journeys
 from tests.app.login.journey import Journey
-from tests.harness.browser import browser
+from tests.app.login.passkeys import holder
+from tests.harness.browser import browser, virtual_authenticator
 from tests.harness.people import PASSWORD, Citizen, People
 from tests.harness.product import Api
 from tests.harness.provider import Pkce, question, register
@@ -112,6 +114,27 @@ async def test_a_yes_leads_back_to_the_application(
     async with page.expect_request(lambda request: request.url.startswith("http://localhost:9/callback?code=")):
         await page.click("button[value=allow]", no_wait_after=True)
     assert any("iss=" in address for address in reached)
+    await opened.close()
+
+
+@pytest.mark.timeout(60)
+async def test_a_passkey_opens_it_without_a_code(api: Api, journey: Journey, chromium: Browser) -> None:
+    ours = await register(api, "pages-passkey")
+    opened = await chromium.new_context(locale="id")
+    page = await opened.new_page()
+    devtools, device = await virtual_authenticator(page)
+    async with holder(journey) as citizen:
+        credential = citizen.device.exported("localhost")
+        await devtools.send("WebAuthn.addCredential", {"authenticatorId": device, "credential": credential})
+        at_home = f"http://localhost:{api.settings.port}/oauth/authorize"
+        await page.goto(f"{at_home}?{urlencode(question(ours, Pkce()))}")
+        await page.fill("#nik", citizen.person.nik)
+        await page.fill("#password", journeys.PASSWORD)
+        await page.keyboard.press("Enter")
+        await page.click("form[data-passkey] button")
+        await page.wait_for_selector("button[value=allow]")
+        sessions = (await citizen.client.get("/v1/me/sessions")).json()["items"]
+        assert len(sessions) == 2
     await opened.close()
 
 

@@ -1,0 +1,120 @@
+"""Which cases a list shows: filters as one statement, so that PostgreSQL reads each page from an index."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from app.cases.due import soon_until, today
+from app.cases.schemas import DeliveryState, Slug
+from app.cursor import decode_cursor, encode_cursor
+from app.errors import Unprocessable
+from app.login.guards import Officer
+from app.manifest import FolderName
+
+# What still waits for somebody. Spelled out in statements: a partial index is found by its words.
+OPEN = ("submitted", "in_review", "needs_citizen")
+HANDED = "cases.submitted_at IS NOT NULL"
+IS_OPEN = "cases.status IN ('submitted', 'in_review', 'needs_citizen')"
+
+HandedStatus = Literal[
+    "submitted", "in_review", "needs_citizen", "approved", "rejected", "completed", "withdrawn", "expired"
+]
+Clock = Literal["late", "soon_late"]
+Assignee = Annotated[str, msgspec.Meta(max_length=36, pattern=r"^(me|nobody|[0-9a-f-]{36})$", examples=["me"])]
+
+
+class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """`clock`: those past their working days, or nearly. `assignee`: `me`, `nobody`, or an officer's id. `agency`: for
+    roles of the whole city."""
+
+    service: Slug | None = None
+    status: HandedStatus | None = None
+    clock: Clock | None = None
+    delivery: DeliveryState | None = None
+    assignee: Assignee | None = None
+    agency: FolderName | None = None
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A page of a list for one officer, on one day of the city. `after`: where the page before ended."""
+
+    officer: Officer
+    filters: Filters
+    day: date
+    limit: int
+    cursor: str | None = None
+
+    @property
+    def by_due(self) -> bool:
+        """Lists of clocks begin with what has waited longest; all others with what came last."""
+        return self.filters.clock is not None
+
+
+def statement_of(wanted: Wanted, columns: str) -> tuple[str, list[Any]]:
+    """The page, with one row more than it shows."""
+    where, given = conditions(wanted)
+    order = "cases.due_on, cases.id" if wanted.by_due else "cases.id DESC"
+    if wanted.cursor is not None and wanted.by_due:
+        after = decode_cursor(wanted.cursor, tuple[date, UUID])
+        given += after
+        where.append(f"(cases.due_on, cases.id) > (${len(given) - 1}, ${len(given)})")
+    elif wanted.cursor is not None:
+        given.append(decode_cursor(wanted.cursor, tuple[UUID])[0])
+        where.append(f"cases.id < ${len(given)}")
+    given.append(wanted.limit + 1)
+    condition = " AND ".join(where)
+    return (
+        f"SELECT {columns} FROM cases WHERE {condition} ORDER BY {order} LIMIT ${len(given)}",  # noqa: S608 - constants of ours
+        given,
+    )
+
+
+def next_cursor(wanted: Wanted, rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """Where the page after these rows begins; None where there is none."""
+    if len(rows) <= wanted.limit:
+        return None
+    last = rows[wanted.limit - 1]
+    return encode_cursor((last["due_on"], last["id"]) if wanted.by_due else (last["id"],))
+
+
+def conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
+    """The officer's agency first, always; then the filters."""
+    asked, officer = wanted.filters, wanted.officer
+    where, given = [HANDED], []
+    last_day = soon_until(wanted.day)
+    for condition, value in (
+        ("cases.agency = {}", officer.agency or asked.agency),
+        ("cases.service = {}", asked.service),
+        ("cases.status = {}", asked.status),
+        (f"{IS_OPEN} AND cases.due_on < {{}}", wanted.day if asked.clock == "late" else None),
+        (f"{IS_OPEN} AND cases.due_on >= {{}}", wanted.day if asked.clock == "soon_late" else None),
+        ("cases.due_on <= {}", last_day if asked.clock == "soon_late" else None),
+        ("cases.delivery_state = {}", asked.delivery),
+        ("cases.assignee_id = {}", _assignee_id(asked.assignee, officer)),
+    ):
+        if value is not None:
+            given.append(value)
+            where.append(condition.format(f"${len(given)}"))
+    if asked.delivery is not None and asked.delivery != "delivered":
+        where.append("cases.delivery_state <> 'delivered'")
+    if asked.assignee == "nobody":
+        where.append(f"cases.assignee_id IS NULL AND {IS_OPEN}")
+    return where, given
+
+
+def on(officer: Officer, filters: Filters, zone: Any, limit: int, cursor: str | None = None) -> Wanted:
+    return Wanted(officer, filters, today(zone), limit, cursor)
+
+
+def _assignee_id(wanted: str | None, officer: Officer) -> UUID | None:
+    if wanted is None or wanted == "nobody":
+        return None
+    if wanted == "me":
+        return officer.id
+    try:
+        return UUID(wanted)
+    except ValueError:
+        raise Unprocessable from None
