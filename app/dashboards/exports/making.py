@@ -130,10 +130,9 @@ class Maker:
             await asyncio.to_thread(writer.close)
             parts = await self._cut(path)
         async with self._tools.database.begin() as connection:
-            if not await connection.fetchval(_END, export_id, "done", sum(size for _, size in parts)):
-                unwanted = [file_id for file_id, _ in parts]
-            else:
-                unwanted = await _put_instead(connection, export_id, parts)
+            is_ours = await connection.fetchval(_END, export_id, "done", sum(size for _, size in parts))
+            made = [file_id for file_id, _ in parts]
+            unwanted = await _put_instead(connection, export_id, parts) if is_ours else made
         await delete_files(self._tools.files, unwanted)
 
     async def _contents(self, export_id: UUID) -> AsyncIterator[bytes]:

@@ -203,11 +203,12 @@ async def test_the_worker_makes_them(officers: Officers, worker: Any) -> None:
     assert worker
     officer = await officers.make("agency_head", "dinkes")
     asked = (await officer.post("/v1/officer/exports", LONG | {"kind": "survey", "format": "xlsx"})).json()
+    shown: dict[str, Any] = asked
     for _ in range(600):
-        shown = (await officer.get(f"/v1/officer/exports/{asked['id']}")).json()
         if shown["state"] not in ("queued", "running"):
             break
         await asyncio.sleep(0.1)
+        shown = (await officer.get(f"/v1/officer/exports/{asked['id']}")).json()
     assert shown["state"] == "done"
     assert (await officer.client.get(shown["file"])).content[:2] == b"PK"
 
