@@ -7,12 +7,15 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, PrimaryKe
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
+from app.personal import NOBODYS
 
 
 class Export(Base):
     """One export of one officer. `agency` "" is the whole city. `after`: the last case whose row stands in a part, from
     which a worker goes on where another has stopped; `parts`: how many there are, so that of two workers one writes."""
 
+    # A case's row in a file bears its number alone, and the file is gone after three days.
+    personal = NOBODYS
     __tablename__ = "exports"
     __table_args__ = (
         CheckConstraint("kind IN ('cases', 'figures', 'survey')", name="kind"),
@@ -46,6 +49,7 @@ class Export(Base):
 class ExportPart(Base):
     """A piece of an export's file, in the file store under `file_id`. `number` counts from 0."""
 
+    personal = NOBODYS
     __tablename__ = "export_parts"
     __table_args__ = (PrimaryKeyConstraint("export_id", "number"),)
 
