@@ -11,7 +11,7 @@ BIN := .venv/bin
 TESTS ?= tests
 WORKERS ?= logical
 
-.PHONY: run test test-clients test-external fuzz kill-storm soak isolation enumeration login-storm check bench clean requirements install-% has-python
+.PHONY: run test test-clients test-external fuzz kill-storm soak isolation enumeration login-storm aid-reads check bench clean requirements install-% has-python
 
 run: install-runtime ## PostgreSQL, Valkey, sandboxes, worker and API on this machine; Ctrl-C ends it all
 	@exec $(BIN)/loket run
@@ -42,6 +42,9 @@ enumeration: install-bench ## can one learn whose NIK has an account? 2,000 ques
 
 login-storm: install-bench ## what other requests feel of 50 logins a second
 	@$(BIN)/python -m bench.login_storm
+
+aid-reads: install-bench ## what a household receives, of 10,000 households: warm, and with the agency down; takes six minutes
+	@$(BIN)/python -m bench.aid_reads --households $${HOUSEHOLDS:-10000}
 
 planted-faults: install-test ## each planted fault in a copy of the tree: its test must fail; takes about half an hour
 	@$(BIN)/python -m tests.planted

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -18,9 +19,12 @@ SELECT backend, operation, outcome, bucket, sum(calls)::int AS day, max(last_at)
 FROM backend_calls WHERE slot > now() - interval '1 day' - interval '{SLOT_S} s' AND backend = ANY($1)
 GROUP BY backend, operation, outcome, bucket
 """  # noqa: S608 - constants of ours
+# By the primary key, backwards to the first that worked: not by all of a week's rows.
 _LAST_OK = """
-SELECT backend, operation, max(last_at) AS last_at FROM backend_calls
-WHERE outcome = 'ok' AND backend = ANY($1) GROUP BY backend, operation
+SELECT operation, last.last_at FROM unnest($2::text[]) AS operation CROSS JOIN LATERAL (
+    SELECT last_at FROM backend_calls WHERE backend = $1 AND backend_calls.operation = operation.operation
+        AND outcome = 'ok' ORDER BY slot DESC LIMIT 1
+) AS last
 """
 # A slot in which most calls were not answered was down; one without calls says nothing.
 _UP = """
@@ -54,7 +58,7 @@ class Span(msgspec.Struct):
 
 
 class Measured(msgspec.Struct):
-    """One operation, or all of a backend's together."""
+    """One operation, or all of a backend's together. `last_ok_at`: within the day."""
 
     hour: Span
     day: Span
@@ -91,18 +95,17 @@ async def read_calls(connection: Connection, backends: Sequence[str]) -> Mapping
     gathered: dict[tuple[str, str], _Gathered] = defaultdict(_Gathered)
     for row in await connection.fetch(_CALLS, list(backends)):
         for operation in (row["operation"], ""):
-            gathered[row["backend"], operation].add(row["outcome"], row["bucket"], row["hour"], row["day"])
-    last: dict[tuple[str, str], datetime] = {}
-    for row in await connection.fetch(_LAST_OK, list(backends)):
-        for operation in (row["operation"], ""):
-            place = (row["backend"], operation)
-            last[place] = max(last.get(place, row["last_at"]), row["last_at"])
+            gathered[row["backend"], operation].add(row)
     found: dict[str, dict[str, Measured]] = defaultdict(dict)
-    # One that was last called some days ago is shown with its last success.
-    for backend, operation in {**gathered, **last}:
-        each = gathered[backend, operation]
-        found[backend][operation] = Measured(each.hour.span(), each.day.span(), last.get((backend, operation)))
+    for (backend, operation), each in gathered.items():
+        found[backend][operation] = Measured(each.hour.span(), each.day.span(), each.last_ok_at)
     return found
+
+
+async def read_last_ok(connection: Connection, backend: str, operations: Sequence[str]) -> Mapping[str, datetime]:
+    """When each operation last worked, as far back as calls are kept."""
+    rows = await connection.fetch(_LAST_OK, backend, list(operations))
+    return {row["operation"]: row["last_at"] for row in rows}
 
 
 async def read_uptime(connection: Connection, backends: Sequence[str], zone: str) -> Mapping[str, Uptime]:
@@ -155,7 +158,10 @@ class _Counted:
 class _Gathered:
     def __init__(self) -> None:
         self.hour, self.day = _Counted(), _Counted()
+        self.last_ok_at: datetime | None = None
 
-    def add(self, outcome: str, bucket: int, hour: int, day: int) -> None:
-        self.hour.add(outcome, bucket, hour)
-        self.day.add(outcome, bucket, day)
+    def add(self, row: Mapping[str, Any]) -> None:
+        self.hour.add(row["outcome"], row["bucket"], row["hour"])
+        self.day.add(row["outcome"], row["bucket"], row["day"])
+        if row["outcome"] == "ok":
+            self.last_ok_at = max(self.last_ok_at or row["last_at"], row["last_at"])

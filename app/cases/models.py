@@ -29,7 +29,8 @@ OPERATIONS = ("submit", "answer", "withdraw", "follow")
 EXCHANGES_CONTEXT = "delivery_attempts.exchanges"
 ACTION_REASON_CONTEXT = "delivery_actions.reason"
 ATTEMPT_OUTCOMES = ("delivered", "rejected", "needs_operator", "unavailable", "unknown", "failed", "waited")
-DELIVERY_ACTIONS = ("retry", "send_again", "delivered", "rejected")
+# `propose_`: one officer's word, which counts once another says the same.
+DELIVERY_ACTIONS = ("retry", "send_again", "propose_delivered", "propose_rejected", "delivered", "rejected")
 
 
 _HANDED = "submitted_at IS NOT NULL"

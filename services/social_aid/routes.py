@@ -116,6 +116,7 @@ async def read_matter(
     tags=TAGS,
     responses=problems(
         "assurance_level_too_low",
+        "consent_missing",
         "case_not_found",
         "certificate_not_issued",
         "certificate_not_known",
@@ -131,7 +132,7 @@ async def read_certificate(
 ) -> Response[CertificateView]:
     wanted = wanted_of(request.headers, JSON, PDF)
     proof = await _matters(request).certificate(case_id, request.user.id)
-    url = check_url(config.issuer, proof.seen.value.number, _tools(request).vault)
+    url = check_url(config.issuer, case_id, proof.seen.value.number, _tools(request).vault)
     view = certificate_view(case_id, proof, url, language)
     if wanted == JSON:
         return Response(view, media_type=JSON, headers={"Vary": "Accept, Accept-Language"})
@@ -159,7 +160,7 @@ async def check(
         QueryParameter(min_length=3, max_length=80, pattern=NUMBER_PATTERN, description="As on the certificate"),
     ],
     code: Annotated[
-        str, QueryParameter(min_length=20, max_length=20, pattern=CODE_PATTERN, description="As in the QR code")
+        str, QueryParameter(min_length=52, max_length=52, pattern=CODE_PATTERN, description="As in the QR code")
     ],
 ) -> Response[CertificateCheck]:
     language = language_of(request.headers.get("accept-language"))

@@ -135,13 +135,28 @@ async def test_a_certificate_is_issued_shown_and_checked_by_who_has_its_code(
     async with api.client(language="en") as anybody:
         checked = await anybody.get(told["check_url"])
         shown = await anybody.get(told["check_url"], headers={"Accept": "text/html"})
-        guessed = await anybody.get(CHECK, params={"number": told["number"], "code": "0" * 20})
+        guessed = await anybody.get(
+            CHECK, params={"number": told["number"], "code": told["check_url"][-52:-20] + "0" * 20}
+        )
         bare = await anybody.get(CHECK, params={"number": told["number"]})
     assert (checked.json()["genuine"], checked.json()["decile"], checked.json()["holder"]) == (True, 2, "S*** A*****")
     assert "<h1>Genuine and still valid</h1>" in shown.text
     assert "Aminah" not in checked.text + shown.text
     assert (guessed.json()["genuine"], guessed.json()["decile"]) == (False, None)
     assert bare.json()["code"] == "parameter_invalid"
+
+
+async def test_with_its_consent_withdrawn_a_certificate_is_shown_to_nobody(
+    member: Citizen, bench: HttpWorkbench, api: Api, tables: Tables
+) -> None:
+    path = await issued(member, bench)
+    shown = (await once_open(lambda: member.get(path))).json()
+    await tables.run("UPDATE consents SET withdrawn_at = now() WHERE case_id::text = $1", shown["case_id"])
+    mine = await member.get(path)
+    async with api.client() as anybody:
+        checked = await anybody.get(shown["check_url"])
+    assert (mine.status_code, mine.json()["code"]) == (403, "consent_missing")
+    assert (checked.json()["genuine"], checked.json()["decile"]) == (False, None)
 
 
 @pytest.mark.parametrize("mode", ["error_503", "malformed"])
