@@ -29,6 +29,7 @@ from app.dashboards.city.evidence import measure_services
 from app.dashboards.figures.counting import count_figures
 from app.dashboards.queue.escalation import escalate
 from app.database import driver_url
+from app.delegations import jobs as delegations
 from app.inbox import jobs as inbox
 from app.jobs import LEASE_S, LOOK_EVERY_S, Queue, purge_log, run_queues
 from app.login import identity_checks, recovery
@@ -113,6 +114,7 @@ def _queues(product: Product) -> Sequence[Queue[Any]]:
         *inbox.queues(product.database, product.vault, product.found.channels),
         *backchannel.queues(product.gate),
         recovery.queue(product.gate),
+        delegations.queue(product.database),
         checks.queue(product.settings),
         *identity_checks.queues(product.gate),
         *rights.queues(product.gate, product.cases),
