@@ -17,6 +17,7 @@ from app.cursor import MAX_LENGTH, decode_cursor
 from app.dashboards.systems.pages import ACTS, DESK, desk_values
 from app.deliveries import actions, desk
 from app.deliveries.acting import acting_of
+from app.deliveries.four_eyes import proposal_of
 from app.deliveries.schemas import ManyRetried, Reason, Reference, Resolution
 from app.errors import LoketError, Unprocessable
 from app.login.guards import OfficerRequest, officer_page
@@ -92,10 +93,11 @@ async def resolve_by_page(
         resolution = Resolution(form.outcome, form.reason, form.reference or None)
         async with cases.database.begin() as connection:
             case_id = await actions.resolve(connection, acting_of(request.user), delivery_id, resolution, cases)
+            waits = await proposal_of(connection, delivery_id) is not None
     except LoketError as refusal:
         return await _refused(request, delivery_id, cases, refusal)
     cases.valkey.announce(CHANNEL, str(case_id).encode())
-    return sent_to(f"{DESK}/{delivery_id}?done={form.outcome}")
+    return sent_to(f"{DESK}/{delivery_id}?done={'proposed' if waits else form.outcome}")
 
 
 @post(f"{DESK}/retry", opt=MAY_ACT, status_code=303, **PAGE)
