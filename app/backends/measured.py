@@ -28,10 +28,13 @@ SELECT operation, last.last_at FROM unnest($2::text[]) AS operation CROSS JOIN L
 """
 # A slot in which most calls were not answered was down; one without calls says nothing.
 _UP = """
-SELECT backend, (slot AT TIME ZONE $2)::date AS day, count(*) FILTER (WHERE unanswered <= answered)::int AS up,
+SELECT (slot AT TIME ZONE $2)::date AS day, count(*) FILTER (WHERE unanswered <= answered)::int AS up,
     count(*)::int AS measured
-FROM backend_slots WHERE backend = ANY($1) AND slot > now() - make_interval(days => $3)
-GROUP BY backend, day ORDER BY backend, day
+FROM backend_slots WHERE backend = $1 AND slot > now() - make_interval(days => $3) GROUP BY day ORDER BY day
+"""
+_SHARES = """
+SELECT backend, count(*) FILTER (WHERE unanswered <= answered)::float / count(*) AS share
+FROM backend_slots WHERE backend = ANY($1) AND slot > now() - make_interval(days => $2) GROUP BY backend
 """
 _LINE = """
 SELECT slot, outcome, bucket, sum(calls)::int AS calls FROM backend_calls
@@ -73,14 +76,6 @@ class DayUp(msgspec.Struct):
     measured: int
 
 
-class Uptime(msgspec.Struct):
-    """Of the last 30 days' five-minute slots with calls, in how many a system answered most of them; `share` of 1,
-    null where it was never called."""
-
-    share: float | None
-    days: list[DayUp]
-
-
 class Point(msgspec.Struct):
     """Five minutes of a backend."""
 
@@ -108,17 +103,17 @@ async def read_last_ok(connection: Connection, backend: str, operations: Sequenc
     return {row["operation"]: row["last_at"] for row in rows}
 
 
-async def read_uptime(connection: Connection, backends: Sequence[str], zone: str) -> Mapping[str, Uptime]:
-    """By backend; days are the city's."""
-    found = {backend: Uptime(None, []) for backend in backends}
-    slots: dict[str, tuple[int, int]] = {}
-    for row in await connection.fetch(_UP, list(backends), zone, UPTIME_DAYS):
-        backend, up, measured = row["backend"], row["up"], row["measured"]
-        found[backend].days.append(DayUp(row["day"], round(up / measured, 4), measured))
-        before = slots.get(backend, (0, 0))
-        slots[backend] = (before[0] + up, before[1] + measured)
-        found[backend].share = round(slots[backend][0] / slots[backend][1], 5)
-    return found
+async def read_uptime(connection: Connection, backends: Sequence[str]) -> Mapping[str, float]:
+    """Of the last 30 days' slots with calls, the share in which most were answered, by backend; of one that was never
+    called there is none."""
+    rows = await connection.fetch(_SHARES, list(backends), UPTIME_DAYS)
+    return {row["backend"]: round(row["share"], 5) for row in rows}
+
+
+async def read_days(connection: Connection, backend: str, zone: str) -> list[DayUp]:
+    """The same day by day, oldest first; days are the city's."""
+    rows = await connection.fetch(_UP, backend, zone, UPTIME_DAYS)
+    return [DayUp(row["day"], round(row["up"] / row["measured"], 4), row["measured"]) for row in rows]
 
 
 async def read_line(connection: Connection, backend: str, now: datetime) -> list[Point]:

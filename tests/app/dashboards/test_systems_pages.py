@@ -10,7 +10,9 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page
 
 from app.assembly import Product
+from app.backends.measuring import SLOT_S, Count, Kind, write_counts
 from app.dashboards.city.evidence import measure_services
+from app.database import utc_now
 from app.login.guards import Role
 from tests.harness.browser import browser
 from tests.harness.cases import SERVICE, hand_in
@@ -118,6 +120,56 @@ async def city_pages(walk: Walk, product: Product) -> None:
     assert "DPMPTSP" in await walk.see("/dashboard/city", "city")
     await walk.see("/dashboard/city/services", "maturity")
     await walk.see(f"/dashboard/city/services/{SERVICE}", "evidence")
+
+
+@pytest.mark.timeout(240)
+async def test_an_open_breaker_is_seen_and_maintenance_is_planned(
+    api: Api, officers: Officers, product: Product, chromium: Browser
+) -> None:
+    supervisor = await officers.make("supervisor")
+    async with product.database.connection() as connection:
+        await write_counts(connection, a_day_of_calls())
+    policy = product.found.clients["sicantik"].manifest.operations["register"]
+    breaker = product.backends.breakers.of("sicantik", "register", policy)
+    for _ in range(policy.breaker_failures):
+        await breaker.failed("free")
+    context = await chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme="dark")
+    walk = Walk(await context.new_page(), api, "supervisor-desk-dark-id")
+    await walk.log_in(supervisor)
+    assert "Pemutus terbuka" in await walk.see("/dashboard/systems", "broken-systems")
+    shown = await walk.see("/dashboard/systems/sicantik", "broken-system")
+    assert "Pemutus terbuka" in shown
+    assert WHY not in shown
+    await walk.page.click("text=Rencanakan pemeliharaan")
+    await walk.page.fill("#starts", "2099-12-01T22:00")
+    await walk.page.fill("#ends", "2099-12-02T04:00")
+    await walk.page.fill("#plan-reason", WHY)
+    await walk.page.click("form[action$='/maintenance'] button")
+    await walk.page.wait_for_selector("[role=status]")
+    planned = await walk.page.inner_text("main")
+    assert WHY in planned
+    assert "22.00 WIB" in planned
+    await walk.whole("planned")
+    await walk.page.click("form[action$='/end'] button")
+    await walk.page.wait_for_selector("[role=status]")
+    assert WHY not in await walk.page.inner_text("main")
+    await breaker.answered("free")
+    await context.close()
+
+
+def a_day_of_calls() -> dict[Kind, Count]:
+    """Busy by day, quiet at night, with an hour in which much failed."""
+    now, counted = utc_now(), {}
+    newest = int(now.timestamp()) // SLOT_S * SLOT_S
+    for back in range(280):
+        busy = 5 + abs(140 - back) // 4
+        for operation, bucket in (("register", 24), ("track", 17)):
+            failed = busy // 2 if 60 < back < 72 else 0
+            slot_s = newest - SLOT_S * back
+            counted[Kind("sicantik", operation, slot_s, "ok", bucket + back % 3)] = Count(busy - failed, now)
+            if failed:
+                counted[Kind("sicantik", operation, slot_s, "unavailable", 30)] = Count(failed * 2, now)
+    return counted
 
 
 @pytest.mark.timeout(240)
