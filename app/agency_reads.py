@@ -16,6 +16,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
+from app.asking import acting
 from app.errors import AgencyError, AgencyRejected, AgencyUnavailable
 from app.manifest import OperationPolicy
 from app.privacy import CannotDecrypt, Vault
@@ -86,8 +87,11 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> str:
-        """The same for the same question alone: no part can run into the next."""
-        return msgspec.json.encode((self.what, self.subject, self.actor, self.scope)).decode()
+        """The same for the same question alone: no part can run into the next. Who acts for somebody shares no answer
+        with them, nor with anybody else who does."""
+        delegate = acting.get()
+        asked = (self.what, self.subject, self.actor, self.scope)
+        return msgspec.json.encode((*asked, delegate) if delegate else asked).decode()
 
 
 class Seen(msgspec.Struct, Generic[T], frozen=True):

@@ -4,10 +4,18 @@ under the owner that every query names. A request sets it once; whatever it then
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Literal
 from uuid import UUID
+
+import msgspec
 
 # PostgreSQL's name for it. Unset, it shows nothing.
 SETTING = "loket.asks"
+# In SQL: the delegation of who asks for somebody else, NULL for all others.
+DELEGATION_ASKING = (
+    f"CASE WHEN split_part(current_setting('{SETTING}', true), ':', 1) = 'delegate' "
+    f"THEN split_part(current_setting('{SETTING}', true), ':', 3)::uuid END"
+)
 # The product itself: jobs, commands, and requests of those who are not known yet.
 SERVICE = "service"
 # An officer for the whole city.
@@ -16,8 +24,27 @@ CITY = "city"
 asks: ContextVar[str] = ContextVar("asks", default=SERVICE)
 
 
+class Acting(msgspec.Struct, frozen=True):
+    """Somebody who acts for a citizen (`subject_id`), under which delegation, and for which services' cases alone."""
+
+    delegation_id: UUID
+    subject_id: UUID
+    actor_kind: Literal["citizen", "officer"]
+    actor_id: UUID
+    services: tuple[str, ...]
+
+
+# Who acts in this request for somebody else; whatever is written meanwhile says so.
+acting: ContextVar[Acting | None] = ContextVar("acting", default=None)
+
+
 def as_citizen(citizen_id: UUID) -> str:
     return f"citizen:{citizen_id}"
+
+
+def as_delegate(delegate: Acting) -> str:
+    """Of the subject's things only what the delegation covers. No service's name has a colon or a comma."""
+    return f"delegate:{delegate.subject_id}:{delegate.delegation_id}:{','.join(delegate.services)}"
 
 
 def as_agency(agency: str) -> str:

@@ -5,14 +5,16 @@ kept connections at the moment in which a request may be on its way.
 """
 
 import asyncio
+import random
 from collections.abc import Callable
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-# A request's head is here within this, from connecting or from its first byte on.
-HEAD_S = 5.0
+# A request's head is here within this, from connecting or from its first byte on. Spread: who came together would be
+# hung up on together, and 800 of them cost everybody else half a second.
+HEAD_S = 3.5, 7.5
 # A body may take as long as it needs, at this pace at least: slower than any telephone.
-LOOK_S = 5.0
+LOOK_S = 3.5, 7.5
 SLOWEST_BYTES_PER_S = 512
 # An idle connection of a process that ends may still bring one request, which is answered with `Connection: close`.
 LEAVE_S = 1.0
@@ -28,7 +30,7 @@ class CitizenConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         super().connection_made(transport)
-        self._start(HEAD_S, self._head_too_slow)
+        self._start(random.uniform(*HEAD_S), self._head_too_slow)  # noqa: S311 - spread, not a secret
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop()
@@ -40,7 +42,7 @@ class CitizenConnection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._start(HEAD_S, self._head_too_slow)
+        self._start(random.uniform(*HEAD_S), self._head_too_slow)  # noqa: S311 - spread, not a secret
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
@@ -74,16 +76,16 @@ class CitizenConnection(HttpToolsProtocol):
         self.transport.close()
 
     def _watch_body(self) -> None:
-        before = self._received
+        before, look_s = self._received, random.uniform(*LOOK_S)  # noqa: S311 - spread, not a secret
 
         def look() -> None:
             # Not its fault where we do not read.
-            if self._received - before < SLOWEST_BYTES_PER_S * LOOK_S and not self.flow.read_paused:
+            if self._received - before < SLOWEST_BYTES_PER_S * look_s and not self.flow.read_paused:
                 self.transport.close()
             else:
                 self._watch_body()
 
-        self._start(LOOK_S, look)
+        self._start(look_s, look)
 
     def _start(self, seconds: float, then: Callable[[], None]) -> None:
         self._stop()

@@ -120,7 +120,7 @@ async def done(
 
 
 def _terminal(officer: str) -> Acting:
-    return Acting(officer, officer, "")
+    return Acting(officer, officer, "", alone=True)
 
 
 def _id(given: str) -> UUID:

@@ -10,9 +10,11 @@ from litestar.di import Provide
 from litestar.enums import HttpMethod
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.asking import SERVICE, as_agency, as_citizen, asks
+from app.asking import SERVICE, acting, as_agency, as_citizen, as_delegate, asks
 from app.assembly import Product, build
 from app.catalog.sync import sync
+from app.consents.wordings import keep_wordings
+from app.delegations.door import Delegations
 from app.discovery import navigation, route_handlers
 from app.docs.contract import openapi_config
 from app.errors import TooManyRequests
@@ -51,6 +53,7 @@ def create_app(settings: Settings) -> Litestar:
     )
     app.state["gate"] = product.gate
     app.state["officer_door"] = Door(product.gate)
+    app.state["delegations"] = Delegations(product.gate, app.state["officer_door"])
     app.state["catalog"] = product.catalog
     app.state["navigation"] = navigation()
     app.state["cases"] = product.cases
@@ -76,6 +79,9 @@ async def admit(connection: Request[Any, Any, Any]) -> Response[None] | None:
         await guard(connection, connection.route_handler)
     caller = connection.scope.get("user")
     asks.set(_asker(caller))
+    if isinstance(caller, Caller) and caller.acting is not None:
+        acting.set(caller.acting)
+        connection.scope["state"]["acting"] = caller.acting
     if isinstance(caller, Caller | Officer):
         key, limit = f"session:{caller.session_id}", PER_SESSION
     else:
@@ -92,7 +98,7 @@ async def admit(connection: Request[Any, Any, Any]) -> Response[None] | None:
 def _asker(caller: object) -> str:
     """For whom the request's statements are asked: a public route's for the product, which looks for the person."""
     if isinstance(caller, Caller):
-        return as_citizen(caller.id)
+        return as_delegate(caller.acting) if caller.acting else as_citizen(caller.id)
     return as_agency(caller.agency) if isinstance(caller, Officer) else SERVICE
 
 
@@ -142,6 +148,8 @@ def _lifespan(product: Product) -> Any:
         await product.database.wait()
         async with product.database.transaction() as session:
             await sync(session, product.catalog)
+        async with product.database.begin() as connection:
+            await keep_wordings(connection, product.catalog)
         if not product.settings.is_demo:
             await warn_of_one_role(product.database)
         await product.gate.open()
@@ -172,6 +180,7 @@ def _cors(settings: Settings) -> CORSConfig | None:
             "Idempotency-Key",
             "If-Match",
             "X-Request-ID",
+            "X-Acting-For",
         ],
         expose_headers=["ETag", "Location", "Retry-After", "RateLimit", "X-Request-ID", "Idempotency-Replayed"],
         max_age=600,

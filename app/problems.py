@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, InternalServerException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -39,6 +39,8 @@ MOST_NAMED = 100
 # SQLSTATE classes that mean "try again", not "we are wrong": connection gone, resources spent, operator intervened,
 # and a statement or lock that ran out of its time (57014, 55P03).
 _PASSING_SQLSTATES = ("08", "53", "57", "55P03", "40")
+# Litestar's words for a body that ends before its end.
+_CUT_OFF = "client disconnected prematurely"
 
 
 class FieldProblem(msgspec.Struct):
@@ -197,6 +199,9 @@ def known(error: Exception) -> LoketError:
         return error
     if isinstance(error, HTTPException) and error.status_code < 500:
         return _from_litestar(error)
+    if isinstance(error, InternalServerException) and error.detail == _CUT_OFF:
+        # Its sender left, or was too slow: nobody reads the answer, and nothing of ours has failed.
+        return BadRequest("bad_request")
     if isinstance(error, AgencyError):
         log.warning("agency failed in a request: %s.%s", error.backend, error.operation)
         return Unavailable("agency_unavailable", retry_after_s=10)

@@ -18,6 +18,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPResponseStartEvent, HTTPScope, Message, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 
+from app.asking import Acting, acting
 from app.ids import uuid7
 from app.limits import Allowance
 from app.settings import Settings
@@ -111,6 +112,8 @@ class Telemetry:
         if self._log is not None:
             line = {"at": round(time.time(), 3), "event": "request", "method": key[0], "route": route}
             line |= {"status": status, "ms": round(seconds * 1000, 2), "request_id": identity}
+            if isinstance(delegate := scope.get("state", {}).get("acting"), Acting):
+                line |= {"subject": str(delegate.subject_id), "actor": str(delegate.actor_id)}
             self._log.add(line)
 
     def _host_allowed(self, scope: Scope) -> bool:
@@ -232,6 +235,8 @@ def _mask(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableM
             event[key] = mask_text(value)
     if identity := request_id.get():
         event["request_id"] = identity
+    if delegate := acting.get():
+        event.update(subject=str(delegate.subject_id), actor=str(delegate.actor_id))
     return event
 
 

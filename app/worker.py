@@ -24,9 +24,13 @@ from app.cases.handover import DeliveryJob
 from app.cases.refresh import Refresher
 from app.cases.sweep import purge_cases, sweep_deliveries
 from app.dashboards.auditing import checks
+from app.dashboards.city.evidence import EVERY_S as MEASURE_EVERY_S
+from app.dashboards.city.evidence import measure_services
+from app.dashboards.exports.making import Maker, purge_exports
 from app.dashboards.figures.counting import count_figures
 from app.dashboards.queue.escalation import escalate
 from app.database import driver_url
+from app.delegations import jobs as delegations
 from app.inbox import jobs as inbox
 from app.jobs import LEASE_S, LOOK_EVERY_S, Queue, purge_log, run_queues
 from app.login import identity_checks, recovery
@@ -111,7 +115,9 @@ def _queues(product: Product) -> Sequence[Queue[Any]]:
         *inbox.queues(product.database, product.vault, product.found.channels),
         *backchannel.queues(product.gate),
         recovery.queue(product.gate),
+        delegations.queue(product.database),
         checks.queue(product.settings),
+        Maker(product.cases, product.settings.data_dir / "exports").queue(),
         *identity_checks.queues(product.gate),
         *rights.queues(product.gate, product.cases),
     ]
@@ -125,6 +131,7 @@ def _recurring(product: Product) -> dict[str, Coroutine[Any, Any, None]]:
         "sweep": _every(SWEEP_EVERY_S, _sweep, product),
         "logouts": _every(LOGOUTS_EVERY_S, _tell_logouts, product),
         "figures": _every(FIGURES_EVERY_S, _count_figures, product),
+        "maturity": _every(MEASURE_EVERY_S, _measure_services, product),
         "purge": _every(PURGE_EVERY_S, _purge, product),
         "escalate": _every(ESCALATE_EVERY_S, _escalate, product),
         **{
@@ -179,10 +186,15 @@ async def _count_figures(product: Product) -> None:
     await count_figures(product.database, product.catalog)
 
 
+async def _measure_services(product: Product) -> None:
+    await measure_services(product.database)
+
+
 async def _purge(product: Product) -> None:
     await purge_cases(product.cases)
     await inbox.purge(product.database)
     await callbacks.purge(product.database)
+    await purge_exports(product.cases)
     await login.purge(product.database)
     await identity_checks.sweep(product.database)
     await purge_log(product.database)

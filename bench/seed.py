@@ -68,6 +68,19 @@ async def seed(database_url: str, vault: Vault, cases: int) -> list[Reader]:
     return await _log_in(database_url, citizens[: readers_of(cases)], ids, owners)
 
 
+async def seed_persons(database_url: str, vault: Vault, niks: Sequence[str]) -> list[Reader]:
+    """Citizens whom an agency's sandbox knows, by their NIKs, each logged in and without cases."""
+    connection = await asyncpg.connect(driver_url(database_url))
+    known = [uuid7() for _ in niks]
+    try:
+        rows = ({**_citizen(n, one, vault), **_nik(niks[n], vault)} for n, one in enumerate(known))
+        await _copy(connection, "citizens", rows)
+        await connection.execute("VACUUM ANALYZE citizens")
+    finally:
+        await connection.close()
+    return await _log_in(database_url, known, (), ())
+
+
 async def tokens(database_url: str, vault: Vault, issuer: str, readers: Sequence[Reader]) -> list[str]:
     """A fresh access token for each: they live five minutes, a run lives longer."""
     database = Database(driver_url(database_url), pool_size=1, name="bench")
@@ -138,12 +151,15 @@ def _citizen(number: int, citizen: UUID, vault: Vault) -> Mapping[str, Any]:
     nik = f"357101{born:%d%m%y}{9001 + number // 18_000:04d}"
     return {
         "id": citizen,
-        "nik_enc": vault.encrypt(nik.encode(), NIK),
-        "nik_index": vault.index("nik", nik),
+        **_nik(nik, vault),
         "name_enc": vault.encrypt(f"Warga Uji {_letters(number)}".encode(), NAME),
         "birth_date_enc": vault.encrypt(born.isoformat().encode(), BIRTH_DATE),
         "assurance_level": LEVEL,
     }
+
+
+def _nik(nik: str, vault: Vault) -> Mapping[str, bytes]:
+    return {"nik_enc": vault.encrypt(nik.encode(), NIK), "nik_index": vault.index("nik", nik)}
 
 
 def _contact(number: int, citizen: UUID, vault: Vault) -> Mapping[str, Any]:

@@ -11,6 +11,15 @@ from tests.harness.tour import told_on_tour
 TOURS = {
     "README.md": ('"Siti Aminah"', "outdoor-advertising", "'state': 'delivered'", "Permohonan selesai.", "%PDF-1."),
     "docs/login.md": ("code_wrong", "same successor", "session_revoked", "'network': '127.0.*.*'", "waiting"),
+    "docs/social-aid.md": (
+        "Program Keluarga Harapan (PKH)",
+        "kelompok ke-2 dari bawah",
+        "Menunggu penyaluran",
+        '"decision": "accepted"',
+        '"validity":"valid"',
+        "%PDF-1.",
+        '"genuine":true',
+    ),
     "docs/health.md": (
         "Puskesmas Balowerti",
         "case_exists",
@@ -40,5 +49,5 @@ async def test_the_tour_works_line_by_line(
         assert '"genuine":true' in told.replace(" ", ""), told
     elif document == "docs/health.md":
         assert told.count("consent_missing") == 2, told
-    else:
+    elif document == "docs/login.md":
         assert told.count("session_revoked") == 3, told

@@ -55,7 +55,7 @@ def _id_in(column: str, kind: str) -> str:
 _NAMED = f"""
 SELECT page.*, before.digest AS before, officers.agency AS officer_agency, officers.role AS officer_role,
     clients.name AS client_name, clients.agency AS client_agency, clients.purpose_id, clients.purpose_en,
-    cases.id AS case_id, cases.number, cases.service, cases.agency AS case_agency
+    cases.id AS case_id, cases.number, cases.service, cases.agency AS case_agency, delegate.name_enc
 FROM page
 LEFT JOIN audit_links AS before ON before.position = page.position - 1
 LEFT JOIN officers ON officers.id = {_id_in("actor", "officer")}
@@ -63,6 +63,11 @@ LEFT JOIN clients ON page.actor_kind = 'client' AND clients.id = page.actor_id
 LEFT JOIN deliveries ON deliveries.id = {_id_in("object", "delivery")}
 LEFT JOIN cases ON cases.id = coalesce(deliveries.case_id, {_id_in("object", "case")})
     AND cases.citizen_id = ANY($1::uuid[])
+LEFT JOIN LATERAL (
+    SELECT name_enc FROM delegations JOIN citizens ON citizens.id = delegate_id
+    WHERE delegate_id = {_id_in("actor", "citizen")} AND delegations.subject_id = ANY($1::uuid[])
+        AND granted_at IS NOT NULL LIMIT 1
+) AS delegate ON true
 ORDER BY page.id DESC
 """  # noqa: S608 - constants of ours
 

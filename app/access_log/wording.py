@@ -10,6 +10,7 @@ from app.access_log.reads import Row
 from app.access_log.schemas import AccessEntry, ActorKind, ActorView, CaseReference, FieldView, Place
 from app.catalog.catalog import Catalog
 from app.errors import NotFound
+from app.login.models import NAME
 from app.privacy import Vault
 from app.texts import Language, has_text, text
 
@@ -71,6 +72,9 @@ class Words(msgspec.Struct, frozen=True):
             return ActorView(kind, self._said("job_for" if agency else "job", {"agency": agency}), agency)
         if row["actor_id"] == "unproven":
             return ActorView("self", self._said("unproven"))
+        if row["name_enc"] is not None:
+            name = self.vault.decrypt(row["name_enc"], NAME).decode()
+            return ActorView("citizen", self._said("delegate", {"name": name}))
         is_self = row["actor_id"] in self.mine
         return ActorView("self" if is_self else "citizen", self._said("self" if is_self else "citizen"))
 

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.asking import acting
 from app.database import Connection
 from app.jobs import driver_connection
 from app.telemetry import request_id
@@ -46,6 +47,10 @@ async def record_on(connection: Connection, entry: AuditEntry) -> None:
 
 
 def values_of(entry: AuditEntry) -> tuple[object, ...]:
-    """What AUDIT_COLUMNS are given, for statements that record beside what else they write."""
+    """What AUDIT_COLUMNS are given, for statements that record beside what else they write. What a citizen did is told
+    of who acted for them, where somebody does: no caller needs to know of it."""
+    delegate = acting.get()
+    if delegate and entry.actor_kind == "citizen" and entry.actor_id == str(delegate.subject_id):
+        entry = msgspec.structs.replace(entry, actor_kind=delegate.actor_kind, actor_id=str(delegate.actor_id))
     *told, fields = msgspec.structs.astuple(entry)
     return *told, json.dumps(list(fields)), request_id.get()

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -18,16 +19,22 @@ SELECT backend, operation, outcome, bucket, sum(calls)::int AS day, max(last_at)
 FROM backend_calls WHERE slot > now() - interval '1 day' - interval '{SLOT_S} s' AND backend = ANY($1)
 GROUP BY backend, operation, outcome, bucket
 """  # noqa: S608 - constants of ours
+# By the primary key, backwards to the first that worked: not by all of a week's rows.
 _LAST_OK = """
-SELECT backend, operation, max(last_at) AS last_at FROM backend_calls
-WHERE outcome = 'ok' AND backend = ANY($1) GROUP BY backend, operation
+SELECT operation, last.last_at FROM unnest($2::text[]) AS operation CROSS JOIN LATERAL (
+    SELECT last_at FROM backend_calls WHERE backend = $1 AND backend_calls.operation = operation.operation
+        AND outcome = 'ok' ORDER BY slot DESC LIMIT 1
+) AS last
 """
 # A slot in which most calls were not answered was down; one without calls says nothing.
 _UP = """
-SELECT backend, (slot AT TIME ZONE $2)::date AS day, count(*) FILTER (WHERE unanswered <= answered)::int AS up,
+SELECT (slot AT TIME ZONE $2)::date AS day, count(*) FILTER (WHERE unanswered <= answered)::int AS up,
     count(*)::int AS measured
-FROM backend_slots WHERE backend = ANY($1) AND slot > now() - make_interval(days => $3)
-GROUP BY backend, day ORDER BY backend, day
+FROM backend_slots WHERE backend = $1 AND slot > now() - make_interval(days => $3) GROUP BY day ORDER BY day
+"""
+_SHARES = """
+SELECT backend, count(*) FILTER (WHERE unanswered <= answered)::float / count(*) AS share
+FROM backend_slots WHERE backend = ANY($1) AND slot > now() - make_interval(days => $2) GROUP BY backend
 """
 _LINE = """
 SELECT slot, outcome, bucket, sum(calls)::int AS calls FROM backend_calls
@@ -54,7 +61,7 @@ class Span(msgspec.Struct):
 
 
 class Measured(msgspec.Struct):
-    """One operation, or all of a backend's together."""
+    """One operation, or all of a backend's together. `last_ok_at`: within the day."""
 
     hour: Span
     day: Span
@@ -67,14 +74,6 @@ class DayUp(msgspec.Struct):
     day: date
     share: float
     measured: int
-
-
-class Uptime(msgspec.Struct):
-    """Of the last 30 days' five-minute slots with calls, in how many a system answered most of them; `share` of 1,
-    null where it was never called."""
-
-    share: float | None
-    days: list[DayUp]
 
 
 class Point(msgspec.Struct):
@@ -91,31 +90,30 @@ async def read_calls(connection: Connection, backends: Sequence[str]) -> Mapping
     gathered: dict[tuple[str, str], _Gathered] = defaultdict(_Gathered)
     for row in await connection.fetch(_CALLS, list(backends)):
         for operation in (row["operation"], ""):
-            gathered[row["backend"], operation].add(row["outcome"], row["bucket"], row["hour"], row["day"])
-    last: dict[tuple[str, str], datetime] = {}
-    for row in await connection.fetch(_LAST_OK, list(backends)):
-        for operation in (row["operation"], ""):
-            place = (row["backend"], operation)
-            last[place] = max(last.get(place, row["last_at"]), row["last_at"])
+            gathered[row["backend"], operation].add(row)
     found: dict[str, dict[str, Measured]] = defaultdict(dict)
-    # One that was last called some days ago is shown with its last success.
-    for backend, operation in {**gathered, **last}:
-        each = gathered[backend, operation]
-        found[backend][operation] = Measured(each.hour.span(), each.day.span(), last.get((backend, operation)))
+    for (backend, operation), each in gathered.items():
+        found[backend][operation] = Measured(each.hour.span(), each.day.span(), each.last_ok_at)
     return found
 
 
-async def read_uptime(connection: Connection, backends: Sequence[str], zone: str) -> Mapping[str, Uptime]:
-    """By backend; days are the city's."""
-    found = {backend: Uptime(None, []) for backend in backends}
-    slots: dict[str, tuple[int, int]] = {}
-    for row in await connection.fetch(_UP, list(backends), zone, UPTIME_DAYS):
-        backend, up, measured = row["backend"], row["up"], row["measured"]
-        found[backend].days.append(DayUp(row["day"], round(up / measured, 4), measured))
-        before = slots.get(backend, (0, 0))
-        slots[backend] = (before[0] + up, before[1] + measured)
-        found[backend].share = round(slots[backend][0] / slots[backend][1], 5)
-    return found
+async def read_last_ok(connection: Connection, backend: str, operations: Sequence[str]) -> Mapping[str, datetime]:
+    """When each operation last worked, as far back as calls are kept."""
+    rows = await connection.fetch(_LAST_OK, backend, list(operations))
+    return {row["operation"]: row["last_at"] for row in rows}
+
+
+async def read_uptime(connection: Connection, backends: Sequence[str]) -> Mapping[str, float]:
+    """Of the last 30 days' slots with calls, the share in which most were answered, by backend; of one that was never
+    called there is none."""
+    rows = await connection.fetch(_SHARES, list(backends), UPTIME_DAYS)
+    return {row["backend"]: round(row["share"], 5) for row in rows}
+
+
+async def read_days(connection: Connection, backend: str, zone: str) -> list[DayUp]:
+    """The same day by day, oldest first; days are the city's."""
+    rows = await connection.fetch(_UP, backend, zone, UPTIME_DAYS)
+    return [DayUp(row["day"], round(row["up"] / row["measured"], 4), row["measured"]) for row in rows]
 
 
 async def read_line(connection: Connection, backend: str, now: datetime) -> list[Point]:
@@ -155,7 +153,10 @@ class _Counted:
 class _Gathered:
     def __init__(self) -> None:
         self.hour, self.day = _Counted(), _Counted()
+        self.last_ok_at: datetime | None = None
 
-    def add(self, outcome: str, bucket: int, hour: int, day: int) -> None:
-        self.hour.add(outcome, bucket, hour)
-        self.day.add(outcome, bucket, day)
+    def add(self, row: Mapping[str, Any]) -> None:
+        self.hour.add(row["outcome"], row["bucket"], row["hour"])
+        self.day.add(row["outcome"], row["bucket"], row["day"])
+        if row["outcome"] == "ok":
+            self.last_ok_at = max(self.last_ok_at or row["last_at"], row["last_at"])

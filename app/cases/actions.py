@@ -76,8 +76,17 @@ async def store_case(
     submission = await submission_of(connection, caller, filled, facts, tools)
     row, taken = await store_submission(connection, submission)
     check_files(filled, taken)
-    await keep_given(connection, caller.id, row["id"], filled.form.consents(filled.data), tools.catalog)
+    await keep_given(connection, caller, row["id"], filled.form.consents(filled.data), tools.catalog)
     return row, submission.delivery
+
+
+async def open_case(
+    connection: Connection, caller: Caller, new: NewCase, tools: CaseTools
+) -> tuple[Mapping[str, Any], DeliveryRow]:
+    """The same as `store_case`. Who acts for the citizen goes by way of a draft, whose lines say who did it."""
+    if caller.acting is None:
+        return await store_case(connection, caller, new, tools)
+    return await submit_draft(connection, caller, (await store_draft(connection, caller, new, tools))["id"], tools)
 
 
 async def submission_of(
@@ -147,7 +156,7 @@ async def submit_draft(
         due_on=due_for(service, tools),
         delivery_state="queued",
     )
-    await keep_given(connection, caller.id, case_id, form.consents(data), tools.catalog)
+    await keep_given(connection, caller, case_id, form.consents(data), tools.catalog)
     delivery = await store_delivery(connection, changed, applicant, Handover("submit", caller.id, data), tools)
     await check_lane(connection, (changed["module"], caller.id), delivery, tools)
     return changed, delivery
@@ -246,4 +255,4 @@ def _form_data(held: Mapping[str, Any], tools: CaseTools) -> dict[str, Any]:
 
 async def _take_files(connection: Connection, case_id: UUID, caller: Caller, filled: Filled) -> None:
     """Bind the form's files and the loose ones to the case. Raises Unprocessable for a file its field does not take."""
-    check_files(filled, await take_attachments(connection, case_id, caller.id, attachments_of(filled)))
+    check_files(filled, await take_attachments(connection, case_id, caller, attachments_of(filled)))

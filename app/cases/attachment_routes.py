@@ -20,7 +20,7 @@ from app.cases.schemas import AttachmentView, PhotoView
 from app.cases.tools import CaseTools
 from app.database import Connection
 from app.errors import NotFound
-from app.login.guards import CITIZEN, Caller, CitizenRequest
+from app.login.guards import Caller, CitizenRequest, citizen
 from app.parameters import NeededKey
 from app.problems import problems
 
@@ -36,7 +36,7 @@ class Upload(msgspec.Struct):
 
 @post(
     "/v1/attachments",
-    opt=CITIZEN,
+    opt=citizen(acting="services"),
     operation_id="send_attachment",
     summary="Send a file",
     description="JPEG, PNG or PDF up to 10 MB, its type proven by content. Needs an Idempotency-Key.",
@@ -79,7 +79,7 @@ async def send_attachment(
 
 @get(
     "/v1/attachments/{attachment_id:uuid}",
-    opt=CITIZEN,
+    opt=citizen(acting="attachment"),
     operation_id="read_attachment",
     summary="One of my files",
     media_type=BYTES,
@@ -104,7 +104,7 @@ async def read_attachment(
 
 @get(
     "/v1/attachments/{attachment_id:uuid}/photo",
-    opt=CITIZEN,
+    opt=citizen(acting="attachment"),
     operation_id="read_photo",
     summary="Where and when one of my photos says it was taken",
     description="Read from the photo's own data, to fill a form in with. Null is what the photo does not say.",

@@ -46,6 +46,8 @@ def service_for(slug: str, caller: Caller, tools: CaseTools) -> CatalogService:
         raise Unprocessable(errors=[FieldError("/service", "service_unknown")])
     if service.module not in tools.modules or service.manifest.mode != "api":
         raise Unprocessable("service_elsewhere", params={"url": service.manifest.url})
+    if caller.acting is not None and slug not in caller.acting.services:
+        raise Forbidden("delegation_not_for_service")
     if caller.assurance_level < service.manifest.assurance_level:
         raise Forbidden("assurance_level_too_low", params={"level": service.manifest.assurance_level})
     return service

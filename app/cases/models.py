@@ -17,6 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.asking import DELEGATION_ASKING
 from app.cases.port import Status
 from app.database import Base
 from app.personal import Personal
@@ -29,7 +30,8 @@ OPERATIONS = ("submit", "answer", "withdraw", "follow")
 EXCHANGES_CONTEXT = "delivery_attempts.exchanges"
 ACTION_REASON_CONTEXT = "delivery_actions.reason"
 ATTEMPT_OUTCOMES = ("delivered", "rejected", "needs_operator", "unavailable", "unknown", "failed", "waited")
-DELIVERY_ACTIONS = ("retry", "send_again", "delivered", "rejected")
+# `propose_`: one officer's word, which counts once another says the same.
+DELIVERY_ACTIONS = ("retry", "send_again", "propose_delivered", "propose_rejected", "delivered", "rejected")
 
 
 _HANDED = "submitted_at IS NOT NULL"
@@ -251,7 +253,8 @@ class DeliveryAction(Base):
 
 
 class Attachment(Base):
-    """A file a citizen sent. Its bytes lie encrypted in the file store under `id`; `case_id`: which case took it."""
+    """A file a citizen sent. Its bytes lie encrypted in the file store under `id`; `case_id`: which case took it.
+    `delegation_id`: sent by who acts for the citizen, as the asker of the statement says."""
 
     __tablename__ = "attachments"
     personal = Personal(owner="citizen_id", hold="archive", has_file=True)
@@ -268,6 +271,7 @@ class Attachment(Base):
     media_type: Mapped[str]
     size: Mapped[int]
     sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    delegation_id: Mapped[UUID | None] = mapped_column(server_default=text(DELEGATION_ASKING))
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 
 

@@ -66,6 +66,9 @@ class Once(msgspec.Struct, frozen=True):
     async def under(self, key: str, content: bytes | None = None) -> KeyedRequest:
         """The request under this key of its citizen."""
         same = await self.request.body() if content is None else content
+        # No header's key has a bar: nobody's own can be one of those who act for them.
+        if (delegate := self.caller.acting) is not None:
+            key = f"{delegate.delegation_id}|{key}"
         return KeyedRequest(self.caller.id, key, fingerprint(self.request.method, self.request.url.path, same))
 
     def told(self, row: Mapping[str, Any], status: int) -> FirstAnswer:

@@ -26,12 +26,14 @@ from app.cases.views import etag
 from app.cursor import decode_cursor
 from app.database import Connection
 from app.login.gate import Gate
-from app.login.guards import CITIZEN, Caller, CitizenRequest
+from app.login.guards import CITIZEN, Caller, CitizenRequest, citizen
 from app.parameters import Cursor, Key, Limit, NeededKey
 from app.problems import problems
 from app.texts import Language
 
 TAGS = ["cases"]
+# Also for who acts for the citizen: on a case that the delegation covers, or on what its services are of.
+A_CASE, SERVICES = citizen(acting="case"), citizen(acting="services")
 IfMatch = Annotated[
     str,
     HeaderParameter(name="If-Match", description="The ETag last read.", schema_extra={"examples": ['"1"']}),
@@ -93,7 +95,7 @@ def provide_page(
 
 @post(
     "/v1/cases",
-    opt=CITIZEN,
+    opt=SERVICES,
     operation_id="open_case",
     summary="Ask for a service",
     description="Needs an Idempotency-Key. 201 for a draft, and for what the agency gave at once, such as a queue "
@@ -117,20 +119,24 @@ async def open_case(
     key = read_key(idempotency_key, required=True)
     write = once(request)
     if not data.draft and is_immediate(data.service, write.tools):
-        begin = partial(actions.store_case, caller=write.caller, new=data, tools=write.tools)
+        begin = partial(actions.open_case, caller=write.caller, new=data, tools=write.tools)
         return await answer_now(write, begin, 201)
-    if not data.draft:
+    if not data.draft and write.caller.acting is None:
         return await hand_in(write, data, key or "")
 
     async def work(connection: Connection) -> FirstAnswer:
-        return write.told(await actions.store_draft(connection, write.caller, data, write.tools), 201)
+        if data.draft:
+            return write.told(await actions.store_draft(connection, write.caller, data, write.tools), 201)
+        row, delivery = await actions.open_case(connection, write.caller, data, write.tools)
+        await enqueue_delivery(connection, delivery)
+        return write.told(row, 202)
 
     return await write.answer(work)
 
 
 @get(
     "/v1/cases",
-    opt=CITIZEN,
+    opt=SERVICES,
     operation_id="list_cases",
     summary="My cases, newest first",
     dependencies={"page": Provide(provide_page, sync_to_thread=False)},
@@ -138,13 +144,13 @@ async def open_case(
     responses=problems(),
 )
 async def list_cases(request: CitizenRequest, page: NamedDependency[reads.PageOf]) -> Response[CasePage]:
-    shown = await reads.list_cases(request.user.id, page, request.app.state["cases"], language_asked(request))
+    shown = await reads.list_cases(request.user, page, request.app.state["cases"], language_asked(request))
     return answered(FirstAnswer(200, msgspec.json.encode(shown)))
 
 
 @get(
     "/v1/cases/{case_id:uuid}",
-    opt=CITIZEN,
+    opt=A_CASE,
     operation_id="read_case",
     summary="One case with its whole timeline",
     tags=TAGS,
@@ -153,13 +159,13 @@ async def list_cases(request: CitizenRequest, page: NamedDependency[reads.PageOf
 )
 async def read_case(case_id: FromPath[UUID], request: CitizenRequest) -> Response[CaseDetail]:
     tools, language = request.app.state["cases"], language_asked(request)
-    detail, revision = await reads.read_case(case_id, request.user.id, tools, language)
+    detail, revision = await reads.read_case(case_id, request.user, tools, language)
     return answered(FirstAnswer(200, msgspec.json.encode(detail), {"ETag": etag(revision)}))
 
 
 @patch(
     "/v1/cases/{case_id:uuid}",
-    opt=CITIZEN,
+    opt=A_CASE,
     operation_id="change_draft",
     summary="Change a draft",
     description="Needs If-Match with the ETag last read, so that two devices never overwrite each other unseen.",
@@ -186,7 +192,7 @@ async def change_draft(
 @post(
     "/v1/cases/{case_id:uuid}/submit",
     status_code=202,
-    opt=CITIZEN,
+    opt=A_CASE,
     operation_id="submit_case",
     summary="Hand in a draft",
     tags=TAGS,
@@ -225,7 +231,7 @@ async def submit_case(
 @post(
     "/v1/cases/{case_id:uuid}/withdraw",
     status_code=200,
-    opt=CITIZEN,
+    opt=A_CASE,
     operation_id="withdraw_case",
     summary="Withdraw a case that is not decided yet",
     tags=TAGS,
@@ -256,7 +262,7 @@ async def withdraw_case(
 @post(
     "/v1/cases/{case_id:uuid}/answers",
     status_code=202,
-    opt=CITIZEN,
+    opt=A_CASE,
     operation_id="answer_case",
     summary="Answer the agency's question",
     tags=TAGS,
@@ -282,7 +288,7 @@ async def answer_case(
 @post(
     "/v1/cases/{case_id:uuid}/rating",
     status_code=200,
-    opt=CITIZEN,
+    opt=A_CASE,
     operation_id="rate_case",
     summary="Rate a case that has ended, once",
     tags=TAGS,

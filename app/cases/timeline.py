@@ -7,6 +7,8 @@ from uuid import UUID
 
 import msgspec
 
+from app.asking import acting
+from app.cases.on_behalf import DEEDS, DELEGATION, tell_both
 from app.cases.port import Status
 from app.cases.schemas import TimelineEvent
 from app.database import Connection
@@ -35,9 +37,13 @@ class Line(msgspec.Struct, frozen=True):
 
 async def add_line(connection: Connection, case_id: UUID, last_event: int, line: Line) -> int:
     """Add one line after `last_event`; the caller holds the case's row. Returns the new last event's number: the old
-    one where the line's step was already told."""
+    one where the line's step was already told. What somebody does for the citizen says so, and both are told."""
+    data = dict(line.data)
+    if (delegate := acting.get()) is not None and line.kind in DEEDS:
+        data[DELEGATION] = str(delegate.delegation_id)
+        await tell_both(connection, case_id, line.kind, delegate)
     seq = await connection.fetchval(
-        _INSERT, case_id, last_event + 1, line.kind, line.status, line.step_key, json.dumps(dict(line.data))
+        _INSERT, case_id, last_event + 1, line.kind, line.status, line.step_key, json.dumps(data)
     )
     return int(seq) if seq is not None else last_event
 
@@ -47,4 +53,6 @@ def event_view(row: Mapping[str, Any], vault: Vault, language: Language) -> Time
     data = vault.unseal_all(row["data"])
     key = f"timeline.{row['kind']}"
     words = text(key, language, data) if has_text(key) else data.get("label", row["kind"])
+    if DELEGATION in data:
+        words = text("timeline.by_delegate", language, {"what": words})
     return TimelineEvent(row["seq"], row["at"], row["kind"], row["status"], words, data)

@@ -16,6 +16,7 @@ from app.cases.timeline import Line, add_line
 from app.cases.views import VIEW_COLUMNS
 from app.database import Connection
 from app.errors import NotFound, Unprocessable
+from app.login.guards import Caller
 
 CASE_COLUMNS = (
     "id, number, citizen_id, module, service, agency, backend, status, form_version, form_enc, delivery_state, due_on, "
@@ -35,7 +36,9 @@ FROM cases WHERE id = $1 AND citizen_id = $2 FOR UPDATE
 """  # noqa: S608 - constants of ours
 _TAKE_ATTACHMENTS = """
 UPDATE attachments SET case_id = $1
-WHERE id = ANY($2::uuid[]) AND citizen_id = $3 AND (case_id IS NULL OR case_id = $1) RETURNING id, media_type, size
+WHERE id = ANY($2::uuid[]) AND citizen_id = $3 AND (case_id IS NULL OR case_id = $1)
+    AND ($4::uuid IS NULL OR case_id = $1 OR delegation_id = $4)
+RETURNING id, media_type, size
 """
 _RELEASE_ATTACHMENTS = "UPDATE attachments SET case_id = NULL WHERE case_id = $1 AND id = ANY($2::uuid[])"
 
@@ -113,14 +116,16 @@ async def change_case(
 
 
 async def take_attachments(
-    connection: Connection, case_id: UUID, citizen_id: UUID, wanted: Sequence[UUID]
+    connection: Connection, case_id: UUID, caller: Caller, wanted: Sequence[UUID]
 ) -> Mapping[UUID, Mapping[str, Any]]:
     """Bind attachments to a case; their rows by id. Raises Unprocessable where one is not the citizen's, or is another
-    case's."""
+    case's; for who acts for them, where another sent it."""
     unique = set(wanted)
     if not unique:
         return {}
-    taken = {row["id"]: row for row in await connection.fetch(_TAKE_ATTACHMENTS, case_id, list(unique), citizen_id)}
+    sender = caller.acting.delegation_id if caller.acting else None
+    rows = await connection.fetch(_TAKE_ATTACHMENTS, case_id, list(unique), caller.id, sender)
+    taken = {row["id"]: row for row in rows}
     return usable(unique, taken)
 
 

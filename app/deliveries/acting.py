@@ -18,11 +18,13 @@ INSERT INTO delivery_actions (id, delivery_id, officer, action, reference, reaso
 
 
 class Acting(msgspec.Struct, frozen=True):
-    """An officer at the desk. `agency`: the one whose deliveries they may see, "" for all."""
+    """An officer at the desk. `agency`: the one whose deliveries they may see, "" for all. `alone`: at the terminal,
+    where one word is enough for everything."""
 
     id: str
     name: str
     agency: str
+    alone: bool = False
 
 
 def acting_of(officer: Officer) -> Acting:

@@ -16,6 +16,7 @@ from app.cases.tools import CaseTools
 from app.cases.writes import change_case
 from app.database import Connection
 from app.deliveries.acting import Acting, Deed, note
+from app.deliveries.four_eyes import PREFIX, is_agreed, refuse_impossible
 from app.deliveries.schemas import ManyRetried, Refused, Resolution, RetriedMany
 from app.errors import Conflict, FieldError, LoketError, NotFound, Unprocessable
 from app.jobs import enqueue_now
@@ -68,7 +69,10 @@ async def retry(connection: Connection, acting: Acting, delivery_id: UUID, reaso
 async def resolve(
     connection: Connection, acting: Acting, delivery_id: UUID, resolution: Resolution, tools: CaseTools
 ) -> UUID:
-    """Say how it ended; the case's id. Raises NotFound, Conflict, or Unprocessable where the agency's number lacks."""
+    """Say how it ended, which counts once another officer says the same; the case's id.
+
+    Raises NotFound, Conflict, or Unprocessable where the agency's number lacks.
+    """
     row = await _held(connection, acting, delivery_id)
     _refuse_settled(row)
     if resolution.outcome == "send_again":
@@ -79,6 +83,11 @@ async def resolve(
         needs_reference = resolution.outcome == "delivered" and row["operation"] in ("submit", "follow")
         if needs_reference and resolution.reference is None:
             raise Unprocessable(errors=[FieldError("/reference", "required")])
+        if not await is_agreed(connection, acting, delivery_id, resolution):
+            await refuse_impossible(connection, row, resolution.outcome, resolution.reference)
+            deed = Deed(f"{PREFIX}{resolution.outcome}", resolution.reason, resolution.reference)
+            await note(connection, acting, row, deed, tools.vault)
+            return UUID(str(row["case_id"]))
         words = tools.vault.seal(resolution.reason)
         await end_by_hand(connection, row, resolution.outcome, resolution.reference, words)
     deed = Deed(resolution.outcome, resolution.reason, resolution.reference)

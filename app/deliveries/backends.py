@@ -10,7 +10,7 @@ import msgspec
 from app.audit.actions import AuditEntry, record_on
 from app.backends.actions import Held, Window, held_breakers, hold_breaker, list_maintenance, pause, resume
 from app.backends.breaker import BreakerState
-from app.backends.measured import Measured, Span, Uptime, read_calls, read_uptime
+from app.backends.measured import Measured, Span, read_calls, read_uptime
 from app.cases.tools import CaseTools
 from app.database import Connection
 from app.deliveries.acting import Acting
@@ -101,7 +101,7 @@ async def list_backends(connection: Connection, acting: Acting, tools: CaseTools
         held=await held_breakers(connection),
         breakers=await tools.backends.breakers.states(),
         calls=await read_calls(connection, names),
-        uptime=await read_uptime(connection, names, tools.catalog.timezone.key),
+        uptime=await read_uptime(connection, names),
     )
     return BackendList([_view(name, tools.systems[name], told) for name in names])
 
@@ -168,7 +168,7 @@ class _Told(msgspec.Struct, frozen=True):
     held: Sequence[Held]
     breakers: Sequence[BreakerState]
     calls: Mapping[str, Mapping[str, Measured]]
-    uptime: Mapping[str, Uptime]
+    uptime: Mapping[str, float]
 
 
 _NOTHING_WAITS: Mapping[str, Any] = {"queued": 0, "delivering": 0, "needs_operator": 0, "oldest_at": None}
@@ -192,7 +192,7 @@ def _view(name: str, manifest: IntegrationManifest, told: _Told) -> BackendView:
         stray_callbacks=told.strays.get(name, 0),
         hour=calls.hour,
         day=calls.day,
-        uptime=told.uptime[name].share,
+        uptime=told.uptime.get(name),
         breakers=[
             BreakerView(each.operation, each.state, each.failures, round(each.opens_in_s, 1), each.held)
             for each in told.breakers

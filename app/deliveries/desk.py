@@ -13,6 +13,7 @@ from app.cases.tools import CaseTools
 from app.cursor import encode_cursor
 from app.database import Connection
 from app.deliveries.acting import Acting, audit
+from app.deliveries.four_eyes import proposal_of
 from app.deliveries.schemas import ActionView, AttemptView, DeliveryDetail, DeliveryItem, DeliveryPage, ExchangeView
 from app.errors import NotFound
 from app.exchanges import Exchange
@@ -83,6 +84,7 @@ async def read_delivery(
         **{name: getattr(item, name) for name in item.__struct_fields__},
         attempts=[_attempt(each, row, tools.vault) for each in attempts],
         actions=[_action(each, tools.vault) for each in actions],
+        proposal=await proposal_of(connection, delivery_id),
     )
 
 

@@ -1,16 +1,20 @@
 """Planned times out of use, of the systems and services that an officer answers for."""
 
+from datetime import timedelta
 from uuid import UUID
 
 import msgspec
 
 from app.backends.actions import Plan, Window, end_maintenance, list_maintenance, plan_maintenance
 from app.cases.tools import CaseTools
-from app.database import Connection
+from app.database import Connection, utc_now
 from app.deliveries.acting import Acting
 from app.deliveries.backends import system_of
 from app.errors import FieldError, NotFound, Unprocessable
 from app.telemetry import mask_text
+
+# Nobody plans further ahead; and what is written down later must be a time that PostgreSQL and Python both have.
+LONGEST = timedelta(days=36_500)
 
 
 def refuse_unknown(plan: Plan, tools: CaseTools) -> None:
@@ -30,6 +34,8 @@ async def plan_for(connection: Connection, acting: Acting, plan: Plan, tools: Ca
     """Of a system of the officer's own agency. Raises NotFound, Unprocessable."""
     system_of(acting, plan.backend, tools)
     refuse_unknown(plan, tools)
+    if plan.ends_at and plan.ends_at > utc_now() + LONGEST:
+        raise Unprocessable(errors=[FieldError("/ends_at", "too_late")])
     masked = msgspec.structs.replace(plan, reason=mask_text(plan.reason))
     return await plan_maintenance(connection, masked, acting.id)
 

@@ -147,7 +147,8 @@ async def retry_delivery(
     opt=ACTS,
     operation_id="resolve_delivery",
     summary="Say how a delivery ended, as you have found out",
-    description="The agency has it, and under which number; it will not take it; or it has nothing: send it again.",
+    description="The agency has it, and under which number; it will not take it; or it has nothing: send it again. The "
+    "first two count once another officer says the same: until then `proposal` has the first one's word.",
     tags=TAGS,
     responses=problems("delivery_not_found", "forbidden", *CANNOT, "delivery_not_sent_later", "reference_taken", *BODY),
 )

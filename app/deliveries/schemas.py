@@ -136,16 +136,26 @@ class ActionView(msgspec.Struct):
 
     at: datetime
     officer: str
-    action: Literal["retry", "send_again", "delivered", "rejected"]
+    action: Literal["retry", "send_again", "propose_delivered", "propose_rejected", "delivered", "rejected"]
     reference: str | None
     reason: str
 
 
+class Proposal(msgspec.Struct):
+    """What one officer has said of how it ended; another one has to say the same before it counts."""
+
+    outcome: Literal["delivered", "rejected"]
+    reference: str | None
+    officer: str
+    at: datetime
+
+
 class DeliveryDetail(DeliveryItem):
-    """One delivery with its newest tries and everything officers did about it."""
+    """One delivery with its newest tries and everything officers did about it. `proposal`: waits for a second word."""
 
     attempts: list[AttemptView]
     actions: list[ActionView]
+    proposal: Proposal | None
 
 
 class ParkedJob(msgspec.Struct):

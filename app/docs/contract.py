@@ -11,7 +11,7 @@ from litestar.openapi.spec import Components, Contact, SecurityScheme, Server, T
 from app.docs.examples import add_body_examples, add_form_examples
 from app.docs.headers import HEADERS, add_headers
 from app.docs.links import add_links
-from app.docs.operations import PARAMETERS, tidy
+from app.docs.operations import PARAMETERS, add_acting, tidy
 from app.docs.refusals import add_refusals, shared_examples
 from app.docs.structs import complete_schemas
 from app.manifest import service_manifests
@@ -80,6 +80,8 @@ def contract(app: Litestar) -> dict[str, Any]:
         is_open = handler.opt.get("permission") == "public"
         operation["security"] = [] if is_open else [{"bearer": []}]
         tidy(operation, handler)
+        if "acting" in handler.opt:
+            add_acting(operation)
         add_refusals(operation)
         add_headers(operation)
         add_body_examples(operation, components["schemas"])

@@ -4,6 +4,8 @@ from typing import Any
 
 from litestar.handlers import HTTPRouteHandler
 
+from app.login.guards import ACTING_FOR
+
 Operation = dict[str, Any]
 Schema = dict[str, Any]
 
@@ -15,7 +17,14 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "description": "The language of texts: `id`, else `en`.",
         "required": False,
         "schema": {"type": "string", "examples": ["en"]},
-    }
+    },
+    ACTING_FOR: {
+        "name": ACTING_FOR,
+        "in": "header",
+        "description": "The delegation under which this is done for somebody else. Left out: for oneself.",
+        "required": False,
+        "schema": {"type": "string", "format": "uuid"},
+    },
 }
 _MEANING = {
     "200": "As asked",
@@ -38,6 +47,11 @@ def tidy(operation: Operation, handler: HTTPRouteHandler) -> None:
         if status in _MEANING and not handler.response_description and int(status) == handler.status_code:
             answer["description"] = _MEANING[status]
     del operation["deprecated"]
+
+
+def add_acting(operation: Operation) -> None:
+    """It can also be done for somebody else."""
+    operation["parameters"].append({"$ref": f"#/components/parameters/{ACTING_FOR}"})
 
 
 def _tidy_parameter(parameter: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from app.login.guards import ACTING_FOR
 from app.problems import PROBLEM_JSON, example_problem
 from app.texts import error_statuses
 
@@ -13,6 +14,7 @@ Operation = dict[str, Any]
 
 _ALWAYS = ("not_acceptable", "too_many_requests", "internal_error", "database_unavailable", "overloaded")
 _BEARER = ("token_missing", "token_invalid", "token_expired", "session_revoked")
+_ACTING = ("delegation_invalid", "assurance_level_too_low")
 _JSON = ("json_malformed", "json_too_deep", "media_type_unsupported", "body_too_large", "validation_failed")
 _MULTIPART = ("bad_request", "media_type_unsupported", "body_too_large")
 _KEYED = ("idempotency_key_invalid", "idempotency_key_in_use", "idempotency_key_reused")
@@ -48,6 +50,8 @@ def _codes(operation: Operation) -> Iterator[str]:
     yield from _ALWAYS
     if operation["security"]:
         yield from _BEARER
+    if {"$ref": f"#/components/parameters/{ACTING_FOR}"} in operation["parameters"]:
+        yield from _ACTING
     parameters = [parameter for parameter in operation["parameters"] if "in" in parameter]
     # A path parameter of the wrong form is a path that does not exist.
     if any(parameter["in"] == "query" for parameter in parameters):

@@ -10,6 +10,7 @@ from litestar import Request
 from litestar.di import Provide
 from litestar.handlers import BaseRouteHandler
 
+from app.asking import Acting
 from app.errors import Forbidden, Unauthenticated
 from app.login.gate import Gate
 from app.texts import Language
@@ -17,14 +18,20 @@ from app.texts import Language
 PUBLIC = {"permission": "public"}
 CITIZEN = {"permission": "citizen"}
 
+ACTING_FOR = "X-Acting-For"
+_ACTING_FOR = ACTING_FOR.lower().encode()
 _SCHEME = "bearer "
 
 Role = Literal["operator", "supervisor", "agency_head", "city_admin", "auditor"]
+# case, attachment: the path names one, and the delegation must cover it. services: the handler holds what it shows and
+# takes to the delegation's services. Any other route refuses whoever acts for somebody else.
+ActingOn = Literal["case", "attachment", "services"]
 
 
-def citizen(*, level: int) -> Mapping[str, object]:
-    """For citizens whose session has this assurance level at least; others are told which level they need."""
-    return {**CITIZEN, "level": level}
+def citizen(*, level: int = 1, acting: ActingOn | None = None) -> Mapping[str, object]:
+    """For citizens whose session has this assurance level at least; others are told which level they need. `acting`:
+    also for those who act for a citizen, on this."""
+    return {**CITIZEN, "level": level, **({"acting": acting} if acting else {})}
 
 
 def officer(*roles: Role) -> Mapping[str, object]:
@@ -44,12 +51,19 @@ VISITOR_PAGE = {"permission": "visitor_page"}
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who sent this request, as the verified access token says. `id` is the citizen's."""
+    """Whose request this is, as the verified access token says. `id` is the citizen's. With `acting` somebody else sent
+    it, who may: `id` is still the citizen's, session and level are the sender's."""
 
     kind: Literal["citizen"]
     id: UUID
     session_id: UUID
     assurance_level: int
+    acting: Acting | None = None
+
+    @property
+    def actor_id(self) -> UUID:
+        """Who sent it."""
+        return self.acting.actor_id if self.acting else self.id
 
 
 class Officer(msgspec.Struct, frozen=True):
@@ -68,6 +82,27 @@ class Officer(msgspec.Struct, frozen=True):
 # What a CITIZEN handler gets: `request.user` is who sent it. An officer's handler gets the other.
 CitizenRequest = Request[Caller, Any, Any]
 OfficerRequest = Request[Officer, Any, Any]
+
+
+class ActingAsked(msgspec.Struct, frozen=True):
+    """A request in which somebody wants to act for another: the delegation they name, and on what. `about`: the id in
+    the path, where it names a thing of the other's."""
+
+    token: str
+    delegation: str
+    method: str
+    level: int
+    on: ActingOn
+    about: UUID | None
+
+
+class DelegationDoor(ABC):
+    """Knows who may act for whom. app.delegations implements it."""
+
+    @abstractmethod
+    async def act(self, asked: ActingAsked) -> Caller:
+        """Whoever it is, on record before anything is shown. Raises Unauthenticated, Forbidden where the delegation is
+        not theirs or does not hold, NotFound for what it does not cover."""
 
 
 class OfficerDoor(ABC):
@@ -89,6 +124,10 @@ class OfficerDoor(ABC):
 async def guard(connection: Request[Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let the request in, or raise Unauthenticated or Forbidden. Runs before the body is read."""
     permission = handler.opt.get("permission")
+    for name, value in connection.scope["headers"]:
+        if name == _ACTING_FOR:
+            connection.scope["user"] = await _delegate(connection, handler, value.decode("latin-1"))
+            return
     if permission == "public":
         return
     if permission == "citizen":
@@ -136,6 +175,16 @@ async def _citizen(connection: Request[Any, Any, Any], level: int) -> Caller:
     if claims.assurance_level < level:
         raise Forbidden("assurance_level_too_low", params={"level": level})
     return Caller("citizen", claims.citizen_id, claims.session_id, claims.assurance_level)
+
+
+async def _delegate(connection: Request[Any, Any, Any], handler: BaseRouteHandler, delegation: str) -> Caller:
+    on = handler.opt.get("acting")
+    if on is None or handler.opt.get("permission") != "citizen":
+        raise Forbidden("acting_not_allowed")
+    door: DelegationDoor = connection.app.state["delegations"]
+    level = handler.opt.get("level", 1)
+    about = connection.path_params.get(f"{on}_id")
+    return await door.act(ActingAsked(_bearer(connection), delegation, connection.method, level, on, about))
 
 
 async def _officer(connection: Request[Any, Any, Any], permission: str, roles: frozenset[Role]) -> Officer:

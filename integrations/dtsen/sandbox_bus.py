@@ -15,7 +15,8 @@ from aiohttp import web
 CONSUMER = base64.b64encode(b"demo-loket-consumer:demo-dtsen-consumer-secret").decode()
 API_KEY = "demo-dtsen-api-key"
 PLACE = ("kedirikota.go.id", "dtsen", "1.0")
-THROTTLED_S = 30
+# A real one counts by the minute or the day.
+THROTTLED_S = 3
 # A token of each kind is good for so many calls; "lasting" ones until they are ended.
 _USES = {"five_uses": 5, "always_expired": 0}
 _AUTH_WORDS = {

@@ -17,7 +17,7 @@ from app.database import utc_now
 from app.errors import BadRequest, FieldError, NotFound
 from app.facilities import Branch
 from app.limits import Limiter
-from app.login.guards import CITIZEN, PUBLIC, CitizenRequest
+from app.login.guards import CITIZEN, PUBLIC, CitizenRequest, citizen
 from app.problems import problems
 from app.texts import Language, text
 from services.health.actions import Standing, Tickets, read_membership, refusal_text
@@ -102,7 +102,7 @@ async def list_clinics(
 
 @get(
     "/v1/health/tickets/{case_id:uuid}",
-    opt=CITIZEN,
+    opt=citizen(acting="case"),
     operation_id="watch_ticket",
     summary="My ticket and its place in the queue now",
     description="Ask as often as you like: the facility is asked at most once in five seconds, for all who watch.",
@@ -118,13 +118,14 @@ async def watch_ticket(
 @post(
     "/v1/health/tickets/{case_id:uuid}/check-in",
     status_code=200,
-    opt=CITIZEN,
+    opt=citizen(acting="case"),
     operation_id="check_in",
     summary="Tell the hospital that I am there, on the day",
     description="Twice is as once. Puskesmas take check-ins at their desk alone.",
     tags=TAGS,
     responses=problems(
         "case_not_found",
+        "consent_missing",
         "processing_restricted",
         "ticket_not_there",
         "check_in_not_today",

@@ -15,7 +15,7 @@ from app.answers import CONTENT_DISPOSITION, CONTENT_LANGUAGE, EncodedJson, repr
 from app.database import Database
 from app.errors import Unavailable
 from app.limits import Limiter
-from app.login.guards import CITIZEN, PUBLIC, Caller
+from app.login.guards import PUBLIC, Caller, citizen
 from app.privacy import Vault
 from app.problems import problems
 from app.settings import Settings
@@ -54,7 +54,7 @@ def provide_licences(
 
 @get(
     "/v1/permits/{case_id:uuid}/licence",
-    opt=CITIZEN,
+    opt=citizen(acting="case"),
     dependencies={"licences": Provide(provide_licences, sync_to_thread=False)},
     responses=problems(
         "case_not_found", "licence_not_issued", "licence_not_known", "processing_restricted", "agency_unavailable"

@@ -12,7 +12,7 @@ import msgspec
 from app.agency_reads import Reads, Seen, Wanted
 from app.cases.tools import CaseTools
 from app.database import utc_now
-from app.errors import AgencyError, AgencyRejected, Conflict, NotFound, Unavailable
+from app.errors import AgencyError, AgencyRejected, Conflict, Forbidden, NotFound, Unavailable
 from app.privacy import Vault
 from services.social_aid.cases import MODULE, WIB
 from services.social_aid.port import Certificate, Matter, SocialAidPort
@@ -21,16 +21,23 @@ T = TypeVar("T")
 BUDGET_S = 5.0
 RETRY_AFTER_S = 30
 NUMBER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 ./_,()-]{1,78}[A-Za-z0-9)]$"
-# Eighty bits: a number can be guessed from the one before it, the code on the paper cannot.
-CODE_PATTERN = r"^[0-9a-f]{20}$"
-_CODE_LENGTH = 20
+CERTIFICATE_CONSENT = "social-aid-certificate"
+# The case, and eighty bits that bind it to the number: that can be guessed from the one before it, these cannot.
+CODE_PATTERN = r"^[0-9a-f]{52}$"
+_CASE_LENGTH, _PROOF_LENGTH = 32, 20
 _MATTER_FRESH_S, _PROOF_FRESH_S, _CHECK_FRESH_S, _STALE_S = 5.0, 60.0, 60.0, 86_400.0
 _CHECK_STALE_S = 600.0
 _REST_S = 2.0
-_MINE = """
-SELECT number, service, status, agency_reference, product->>'certificate_number' AS certificate_number FROM cases
-WHERE id = $1 AND citizen_id = $2 AND module = $3
+_AGREED = """
+EXISTS (SELECT 1 FROM consents
+    WHERE consents.case_id = cases.id AND purpose = 'social-aid-certificate' AND withdrawn_at IS NULL) AS agreed
 """
+_STANDS = f"SELECT {_AGREED} FROM cases WHERE id = $1"  # noqa: S608 - a constant of ours
+_MINE = f"""
+SELECT number, service, status, agency_reference, product->>'certificate_number' AS certificate_number,
+    {_AGREED}
+FROM cases WHERE id = $1 AND citizen_id = $2 AND module = $3
+"""  # noqa: S608 - a constant of ours
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -77,9 +84,11 @@ class Matters:
         return Found(row["number"], row["service"], seen)
 
     async def certificate(self, case_id: UUID, citizen_id: UUID) -> Proof:
-        """Raises NotFound for another person's, Conflict where none is issued or the agency knows it no more,
-        Unavailable."""
+        """Raises NotFound for another person's, Conflict where none is issued or the agency knows it no more, Forbidden
+        once the consent it was issued on is withdrawn, Unavailable."""
         row = await self._mine(case_id, citizen_id)
+        if not row["agreed"] and row["agency_reference"] is not None:
+            raise Forbidden("consent_missing", params={"purpose": CERTIFICATE_CONSENT})
         number = row["certificate_number"]
         if not number and row["agency_reference"] is not None:
             number = (await self.find(case_id, citizen_id)).seen.value.progress.product.get("certificate_number")
@@ -101,9 +110,9 @@ class Matters:
 
 
 async def check_certificate(number: str, code: str, port: SocialAidPort, cases: CaseTools) -> Seen[Proven]:
-    """What the agency says of a number to whoever has its code. To who has not, the number is of no certificate, and
-    the agency is not asked. Raises Unavailable."""
-    if not hmac.compare_digest(code, check_code(number, cases.vault)):
+    """What the agency says of a number to whoever has its code. To who has not, and once the holder's consent is
+    withdrawn, the number is of no certificate, and the agency is not asked. Raises Unavailable."""
+    if not await _may_be_checked(number, code, cases):
         return Seen(Proven(None), utc_now(), is_stale=False)
     wanted = Wanted(
         what="social_aid.check",
@@ -116,14 +125,22 @@ async def check_certificate(number: str, code: str, port: SocialAidPort, cases: 
     return await _get(cases.reads, wanted, Proven, lambda: _prove(number, port))
 
 
-def check_code(number: str, vault: Vault) -> str:
+async def _may_be_checked(number: str, code: str, cases: CaseTools) -> bool:
+    case_id = UUID(code[:_CASE_LENGTH])
+    if not hmac.compare_digest(code, check_code(case_id, number, cases.vault)):
+        return False
+    rows = await cases.database.fetch(_STANDS, case_id)
+    return bool(rows and rows[0]["agreed"])
+
+
+def check_code(case_id: UUID, number: str, vault: Vault) -> str:
     """What the QR code carries beside the number."""
-    return vault.index("social_aid.certificate", number).hex()[:_CODE_LENGTH]
+    return case_id.hex + vault.index("social_aid.certificate", f"{case_id}|{number}").hex()[:_PROOF_LENGTH]
 
 
-def check_url(issuer: str, number: str, vault: Vault) -> str:
+def check_url(issuer: str, case_id: UUID, number: str, vault: Vault) -> str:
     """Where whoever is shown a certificate may check it."""
-    asked = urlencode({"number": number, "code": check_code(number, vault)})
+    asked = urlencode({"number": number, "code": check_code(case_id, number, vault)})
     return f"{issuer}/v1/social-aid/certificates/check?{asked}"
 
 

@@ -76,7 +76,14 @@ async def list_programmes(request: AnyRequest, language: NamedDependency[Languag
         "who have an account here find in their access log that you looked. `stale`: the agency cannot be asked now."
     ),
     tags=TAGS,
-    responses=problems("assurance_level_too_low", "aid_household_unknown", "aid_refused", 429, "agency_unavailable"),
+    responses=problems(
+        "assurance_level_too_low",
+        "processing_restricted",
+        "aid_household_unknown",
+        "aid_refused",
+        429,
+        "agency_unavailable",
+    ),
 )
 async def read_entitlements(request: CitizenRequest) -> Response[EntitlementsView]:
     # No dependencies: resolving three costs as much as all the rest of an answer that is known already.
@@ -116,6 +123,7 @@ async def read_matter(
     tags=TAGS,
     responses=problems(
         "assurance_level_too_low",
+        "consent_missing",
         "case_not_found",
         "certificate_not_issued",
         "certificate_not_known",
@@ -131,7 +139,7 @@ async def read_certificate(
 ) -> Response[CertificateView]:
     wanted = wanted_of(request.headers, JSON, PDF)
     proof = await _matters(request).certificate(case_id, request.user.id)
-    url = check_url(config.issuer, proof.seen.value.number, _tools(request).vault)
+    url = check_url(config.issuer, case_id, proof.seen.value.number, _tools(request).vault)
     view = certificate_view(case_id, proof, url, language)
     if wanted == JSON:
         return Response(view, media_type=JSON, headers={"Vary": "Accept, Accept-Language"})
@@ -159,7 +167,7 @@ async def check(
         QueryParameter(min_length=3, max_length=80, pattern=NUMBER_PATTERN, description="As on the certificate"),
     ],
     code: Annotated[
-        str, QueryParameter(min_length=20, max_length=20, pattern=CODE_PATTERN, description="As in the QR code")
+        str, QueryParameter(min_length=52, max_length=52, pattern=CODE_PATTERN, description="As in the QR code")
     ],
 ) -> Response[CertificateCheck]:
     language = language_of(request.headers.get("accept-language"))

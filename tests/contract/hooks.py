@@ -19,6 +19,7 @@ from schemathesis.core.parameters import ParameterLocation
 from app.catalog.catalog import Catalog
 from app.catalog.search import SearchCursor
 from app.cursor import encode_cursor
+from app.database import utc_now
 from app.demo import token
 from app.ids import uuid7
 from app.settings import settings
@@ -32,6 +33,7 @@ OFFICERS = {
     "/v1/officer/deliveries": "operator.dpmptsp",
     "/v1/officer/cases": "supervisor.dpmptsp",
     "/v1/officer/escalations": "supervisor.dpmptsp",
+    "/v1/officer/audit/": "auditor",
     "/v1/officer/": "admin.diskominfo",
 }
 # An access token is good for five minutes.
@@ -71,6 +73,8 @@ def before_call(_: HookContext, case: Case[Any], __: dict[str, Any]) -> None:
     if _name(case) == "list_services" and case.query and case.query.get("cursor") in CURSORS:
         searched = str(case.query.get("q", "")).strip()
         case.query["cursor"] = encode_cursor(SearchCursor("all", 0, "a") if searched else ("izin", "a"))
+    if _name(case) == "search_audit" and case.query and case.query.get("cursor") in CURSORS:
+        case.query["cursor"] = encode_cursor((utc_now(), 1))
     likely = _LIKELY.get(_name(case))
     if likely and isinstance(case.body, dict) and _is_valid(case, ParameterLocation.BODY):
         case.body = likely(case.body)

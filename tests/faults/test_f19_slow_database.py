@@ -1,7 +1,6 @@
 """F19: a slow query, a row that many want, a migration that locks a table: each ends by a limit, others are served."""
 
 import asyncio
-import statistics
 import time
 from collections.abc import AsyncIterator
 from uuid import UUID
@@ -12,11 +11,14 @@ import pytest
 from app.database import IDLE_IN_TRANSACTION_MS, LOCK_TIMEOUT_MS, STATEMENT_TIMEOUT_MS, Database
 from tests.harness.cases import SERVICE, new_key
 from tests.harness.figures import Tell
-from tests.harness.people import Citizen, People
+from tests.harness.latencies import latencies_s, p99
+from tests.harness.people import People
 from tests.harness.product import Api
 from tests.harness.tables import Tables
 
-ASKED = 100
+# A lock is waited for for three seconds; a round without it and one beside it, in turn, so that what the machine does
+# meanwhile falls on both.
+ROUNDS, SECONDS = 2, 2.0
 # Fewer than there are connections: a single client is kept from taking them all by its own limits.
 WANT_IT = 5
 SLACK_S = 5.0
@@ -34,15 +36,6 @@ async def database(api: Api) -> AsyncIterator[Database]:
     opened = Database(api.settings.database_url, pool_size=2, name="test")
     yield opened
     await opened.close()
-
-
-async def p99_s(citizen: Citizen, path: str) -> float:
-    taken = []
-    for _ in range(ASKED):
-        begun = time.monotonic()
-        assert (await citizen.get(path)).status_code == 200
-        taken.append(time.monotonic() - begun)
-    return statistics.quantiles(taken, n=100)[98]
 
 
 async def test_every_connection_has_its_limits(database: Database) -> None:
@@ -69,15 +62,18 @@ async def test_a_row_that_many_want_keeps_nobody_else_waiting(people: People, ta
     citizen, other = await people.make(), await people.make()
     body = {"service": SERVICE, "form": {}, "draft": True}
     case = (await citizen.post("/v1/cases", body, key=new_key())).json()
-    before = await p99_s(other, "/v1/cases")
-    async with tables.connection.transaction():
-        await tables.run("SELECT 1 FROM cases WHERE id = $1 FOR UPDATE", UUID(case["id"]))
-        wanting = [asyncio.create_task(citizen.post(case["links"]["withdraw"], {})) for _ in range(WANT_IT)]
-        during = await p99_s(other, "/v1/cases")
-        answers = await asyncio.gather(*wanting)
-    assert {answer.status_code for answer in answers} == {503}
-    assert all(int(answer.headers["retry-after"]) > 0 for answer in answers)
-    tell(f"F19: others' p99 beside a locked row {during / before:.2f} times as before")
+    before: list[float] = []
+    during: list[float] = []
+    for _ in range(ROUNDS):
+        before += await latencies_s(other.client, "/v1/cases", SECONDS)
+        async with tables.connection.transaction():
+            await tables.run("SELECT 1 FROM cases WHERE id = $1 FOR UPDATE", UUID(case["id"]))
+            wanting = [asyncio.create_task(citizen.post(case["links"]["withdraw"], {})) for _ in range(WANT_IT)]
+            during += await latencies_s(other.client, "/v1/cases", SECONDS)
+            answers = await asyncio.gather(*wanting)
+        assert {answer.status_code for answer in answers} == {503}
+        assert all(int(answer.headers["retry-after"]) > 0 for answer in answers)
+    tell(f"F19: others' p99 beside a locked row {p99(during) / p99(before):.2f} times as before; asked 1.2")
     assert (await citizen.post(case["links"]["withdraw"], {})).status_code == 200
 
 
@@ -86,15 +82,20 @@ async def test_a_migration_that_locks_a_table_delays_only_what_needs_it(
 ) -> None:
     citizen = await people.make()
     assert (await citizen.get("/v1/cases")).status_code == 200
-    before = await p99_s(citizen, "/v1/services")
-    async with tables.connection.transaction():
-        await tables.run("LOCK TABLE cases IN ACCESS EXCLUSIVE MODE")
-        begun = time.monotonic()
-        waiting = asyncio.create_task(citizen.get("/v1/cases"))
-        during = await p99_s(citizen, "/v1/services")
-        answer = await waiting
-        waited_s = time.monotonic() - begun
-    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
-    tell(f"F19: a table locked by a migration: refused after {waited_s:.1f} s, others' p99 {during / before:.2f} times")
-    assert waited_s < LOCK_TIMEOUT_MS / 1000 + SLACK_S
+    before: list[float] = []
+    during: list[float] = []
+    refused_s: list[float] = []
+    for _ in range(ROUNDS):
+        before += await latencies_s(citizen.client, "/v1/services", SECONDS)
+        async with tables.connection.transaction():
+            await tables.run("LOCK TABLE cases IN ACCESS EXCLUSIVE MODE")
+            begun = time.monotonic()
+            waiting = asyncio.create_task(citizen.get("/v1/cases"))
+            during += await latencies_s(citizen.client, "/v1/services", SECONDS)
+            answer = await waiting
+            refused_s.append(time.monotonic() - begun)
+        assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+    assert max(refused_s) < LOCK_TIMEOUT_MS / 1000 + SLACK_S
+    ratio, refused = p99(during) / p99(before), max(refused_s)
+    tell(f"F19: a table locked by a migration: refused after {refused:.1f} s, others' p99 {ratio:.2f} times; asked 1.2")
     assert (await citizen.get("/v1/cases")).status_code == 200

@@ -20,12 +20,14 @@ import pytest
 from app.database import Database, driver_url
 from app.privacy import open_vault
 from app.settings import read_settings
+from integrations.dtsen.households import population
 from tests.app.login.journey import PASSWORD, WRONG_PASSWORD, Journey, somebody
-from tests.harness import canaries, tickets
+from tests.harness import aid, canaries, tickets
 from tests.harness.canaries import Canary
 from tests.harness.cases import PDF, SERVICE, advertising, new_key
 from tests.harness.officers import Officers
 from tests.harness.people import People
+from tests.harness.photos import photo
 from tests.harness.product import Api, Running, Sandboxes, free_port
 
 PATIENCE_S = 60
@@ -36,10 +38,13 @@ COMPLAINT = "Batuk berdarah sejak Lebaran kemarin"
 REASON, COMMENT = "Pindah rumah karena Cerai Canaria", "Petugas Canaria sangat ramah"
 
 OFFICERS_REASON = "Ibu Canaria sudah menelepon dinas"
+AID_REASON = "Suami Canaria di-PHK dan anak berhenti sekolah"
+# Of the register of aid: nobody of it has an account here but the one who asks.
+HOUSEHOLD = next(each for each in population()[10:] if each.decile == 1 and len(each.members) >= 3)
 
 SECRET_WORDS = (
     *(PASSWORD, WRONG_PASSWORD, FORM_WORDS, FILE_NAME, COMPLAINT),
-    *(QUESTION, ANSWER, REASON, COMMENT, OFFICERS_REASON),
+    *(QUESTION, ANSWER, REASON, COMMENT, OFFICERS_REASON, AID_REASON),
 )
 
 
@@ -186,7 +191,50 @@ async def test_floods_every_module_and_every_way_to_fail(flood: Flood, start_pro
     for name, mode in (("Lastri", "error_503"), ("Wagiman", "bad_auth"), ("Sumirah", "malformed")):
         async with await entered(flood, f"Canaria {name} Tjokroaminoto") as citizen:
             await under_fault(flood, citizen, mode)
+    await flood_aid(flood)
     await flood_officers(flood)
+
+
+async def flood_aid(flood: Flood) -> None:
+    """A household looks at its aid, also while the bus refuses us, objects with a photo, is visited and refused."""
+    flood.secrets.append(canaries.digits("family card", HOUSEHOLD.family_card))
+    for member in HOUSEHOLD.members:
+        flood.secrets += [
+            canaries.digits(f"NIK of {member.name}", member.nik),
+            canaries.words(member.name, member.name),
+        ]
+    head = HOUSEHOLD.members[0]
+    token = (await flood.people.make(nik=head.nik, name=head.name)).token
+    async with flood.client(token) as citizen, flood.sandboxes.bench("dtsen") as agency:
+        for ways in ({"subscription": "scope_missing", "faults": "xml"}, {"throttling": "without_a_time"}):
+            await agency.quirks(**ways)
+            assert (await citizen.get("/v1/social-aid/entitlements")).status_code == 503
+        await agency.quirks()
+        async with asyncio.timeout(PATIENCE_S):
+            # What was asked in vain rests for a while.
+            while head.name not in (await citizen.get("/v1/social-aid/entitlements")).text:  # noqa: ASYNC110 -- no event
+                await asyncio.sleep(0.2)
+        files = {"file": (FILE_NAME, photo(), "image/jpeg")}
+        sent = await citizen.post("/v1/attachments", files=files, headers={"Idempotency-Key": new_key()})
+        pictures = {"with_photos": "yes", "photo_front": sent.json()["id"], "photo_consent": True}
+        for service, form, step in (
+            ("aid-objection", aid.objection(reason=AID_REASON, **pictures), "reject"),
+            ("decile-certificate", aid.certificate(for_name=HOUSEHOLD.members[1].name), "accept"),
+        ):
+            await agency.fault("lost_answer", ["submit"])
+            case = await handed_in(citizen, {"service": service, "form": form})
+            await tried(flood, case)
+            await agency.heal()
+            await stands(citizen, case, "delivered")
+            await agency.work(case["number"], "visited")
+            await citizen.get(f"/v1/social-aid/matters/{case['id']}")
+            await agency.work(case["number"], step)
+            await citizen.get(f"/v1/social-aid/matters/{case['id']}")
+            await citizen.get(f"/v1/social-aid/matters/{case['id']}/certificate")
+        wrong = {"number": head.nik, "code": "A" * 20}
+        await citizen.get("/v1/social-aid/certificates/check", params=wrong)
+        await citizen.get(f"/v1/social-aid/matters/{head.nik}")
+        await citizen.get("/v1/social-aid/programmes", params={"nik": head.nik})
 
 
 async def under_fault(flood: Flood, citizen: httpx.AsyncClient, mode: str) -> None:
@@ -214,20 +262,26 @@ async def tried(flood: Flood, case: dict[str, Any]) -> None:
 
 async def flood_officers(flood: Flood) -> None:
     """Officers look and act; a stranger looks where they should not."""
-    operator = await flood.officers.make("operator", "dpmptsp")
-    listed = await operator.get("/v1/officer/deliveries")
-    flood.officers_saw += listed.content
-    for one in listed.json().get("items", []):
-        detail = await operator.get(f"/v1/officer/deliveries/{one['id']}")
-        flood.officers_saw += detail.content
-        again = await operator.post(f"/v1/officer/deliveries/{one['id']}/retry", {"reason": OFFICERS_REASON})
-        flood.officers_saw += again.content
+    for agency in ("dpmptsp", "dinsos"):
+        await officer_looks(flood, agency)
     stranger = await flood.people.make(name="Tetangga Biasa")
-    for path in ("/v1/me", "/v1/cases", "/v1/inbox", "/v1/services?q=reklame"):
+    for path in ("/v1/me", "/v1/cases", "/v1/inbox", "/v1/services?q=reklame", "/v1/social-aid/entitlements"):
         flood.others += (await stranger.get(path)).content
     async with asyncio.timeout(PATIENCE_S), flood.journey.database.connection() as connection:
         for row in await connection.fetch("SELECT id FROM cases"):
             flood.others += (await stranger.get(f"/v1/cases/{row['id']}")).content
+            flood.others += (await stranger.get(f"/v1/social-aid/matters/{row['id']}")).content
+
+
+async def officer_looks(flood: Flood, agency: str) -> None:
+    operator = await flood.officers.make("operator", agency)
+    listed = [await operator.get(f"/v1/officer/deliveries{which}") for which in ("", "?state=delivered")]
+    flood.officers_saw += b"".join(each.content for each in listed)
+    for one in (item for each in listed for item in each.json().get("items", [])):
+        detail = await operator.get(f"/v1/officer/deliveries/{one['id']}")
+        flood.officers_saw += detail.content
+        again = await operator.post(f"/v1/officer/deliveries/{one['id']}/retry", {"reason": OFFICERS_REASON})
+        flood.officers_saw += again.content
 
 
 async def test_nobody_sings(

@@ -82,16 +82,16 @@ class Matrix:
     """Tries one route after another. `findings` is empty where all is as it must be."""
 
     def __init__(self, client: httpx.AsyncClient, callers: Callers, things: Things, tables: Tables) -> None:
-        self._client, self._callers, self._things, self._tables = client, callers, things, tables
+        self._client, self.callers, self.things, self.tables = client, callers, things, tables
         self._kinds: Sequence[Caller] = []
 
     async def open(self) -> None:
         """Make the callers, and of citizen A's and agency A's things what lists could leak."""
-        self._kinds = await self._callers.every_kind()
+        self._kinds = await self.callers.every_kind()
         for name in ("case", "draft", "attachment", "message", "application", "delivery", "officer"):
-            await self._things.make(name)
-        a = self._callers.citizen_a
-        self._things.secrets |= {str(a.id), a.person.nik, a.person.name, a.person.phone}
+            await self.things.make(name)
+        a = self.callers.citizen_a
+        self.things.secrets |= {str(a.id), a.person.nik, a.person.name, a.person.phone}
 
     async def findings(self, route: Route, rule: Rule) -> Sequence[str]:
         """All that is not as the rule has it."""
@@ -114,26 +114,26 @@ class Matrix:
         """What the first gets who may."""
         thing = await self._beside(rule)
         able = (each for each in self._kinds if refusal(rule, each) is None and (thing is None or owns(each, thing)))
-        return await self._send(route, rule, next(able), thing)
+        return await self.send(route, rule, next(able), thing)
 
     async def _beside(self, rule: Rule) -> Thing | None:
-        self._kinds = [self._callers.lasting(caller) for caller in self._kinds]
+        self._kinds = [self.callers.lasting(caller) for caller in self._kinds]
         name = rule.thing or rule.near
-        return await self._things.make(name) if name else None
+        return await self.things.make(name) if name else None
 
     async def _refused(self, route: Route, rule: Rule, thing: Thing | None) -> AsyncIterator[str]:
         """Whoever may not call it is told so, and nothing changes."""
-        before = await self._tables.digest()
+        before = await self.tables.digest()
         for caller in self._kinds:
             expected = refusal(rule, caller)
             if expected is None:
                 continue
-            answer = await self._send(route, rule, caller, thing)
+            answer = await self.send(route, rule, caller, thing)
             if told(answer) != expected:
                 yield f"{caller.name} got {told(answer)}, not {expected}"
-            for leak in self._leaks(answer):
+            for leak in self.leaks(answer):
                 yield f"{caller.name} was refused and yet read {leak}"
-        changed = await self._tables.changed_since(before)
+        changed = await self.tables.changed_since(before)
         if changed:
             yield f"refused, and yet changed: {changed}"
 
@@ -142,19 +142,19 @@ class Matrix:
         for caller in self._kinds:
             if refusal(rule, caller) is not None or thing is None or owns(caller, thing):
                 continue
-            row = await self._things.row(thing)
-            at_work = await self._callers.anew(caller) if rule.ends else caller
-            answer = await self._send(route, rule, at_work, thing)
+            row = await self.things.row(thing)
+            at_work = await self.callers.anew(caller) if rule.ends else caller
+            answer = await self.send(route, rule, at_work, thing)
             if rule.thing:
                 if answer.status_code not in rule.foreign:
                     yield f"{caller.name} got {told(answer)} for another's {rule.thing}"
                 invented = Thing(str(uuid4()) if thing.table else "nowhere", "", "nobody", thing.headers)
-                of_none = await self._send(route, rule, caller, invented)
+                of_none = await self.send(route, rule, caller, invented)
                 if told(of_none) != told(answer):
                     yield f"{caller.name} can tell another's {rule.thing} from none: {told(answer)}, {told(of_none)}"
-            for leak in self._leaks(answer, thing.id if rule.thing else ""):
+            for leak in self.leaks(answer, thing.id if rule.thing else ""):
                 yield f"{caller.name} read {leak}"
-            if await self._things.row(thing) != row:
+            if await self.things.row(thing) != row:
                 yield f"{caller.name} changed another's {rule.thing or rule.near}"
 
     async def _owners(self, route: Route, rule: Rule) -> AsyncIterator[str]:
@@ -162,18 +162,19 @@ class Matrix:
         for caller in self._kinds:
             if refusal(rule, caller) is not None:
                 continue
-            thing = await self._things.make(rule.thing) if rule.thing else None
+            thing = await self.things.make(rule.thing) if rule.thing else None
             if thing is not None and not owns(caller, thing):
                 continue
-            at_work = await self._callers.anew(caller) if rule.ends else caller
-            answer = await self._send(route, rule, at_work, thing)
+            at_work = await self.callers.anew(caller) if rule.ends else caller
+            answer = await self.send(route, rule, at_work, thing)
             if answer.status_code not in rule.own:
                 yield f"{caller.name} may, and got {told(answer)}: {answer.text[:200]}"
             if thing is None and not rule.near and not self._is_near(caller):
-                for leak in self._leaks(answer):
+                for leak in self.leaks(answer):
                     yield f"{caller.name} read {leak}"
 
-    async def _send(self, route: Route, rule: Rule, caller: Caller, thing: Thing | None) -> httpx.Response:
+    async def send(self, route: Route, rule: Rule, caller: Caller, thing: Thing | None) -> httpx.Response:
+        """One request, filled in as the rule says."""
         name, beside = (thing.id, thing.beside) if thing else ("", {})
         path = re.sub(r"{(\w+):\w+}", lambda found: rule.path.get(found[1]) or beside.get(found[1]) or name, route.path)
         headers = {**caller.headers, **(thing.headers if thing else {})}
@@ -195,14 +196,14 @@ class Matrix:
                 return httpx.Response(answer.status_code, content=first, request=answer.request)
         return await self._client.request(route.method, path, headers=headers, **more)
 
-    def _leaks(self, answer: httpx.Response, sent: str = "") -> Iterator[str]:
+    def leaks(self, answer: httpx.Response, sent: str = "") -> Iterator[str]:
         """What of A's stands in the answer, but for what was sent."""
         text = answer.text + str(answer.headers)
-        return (secret for secret in self._things.secrets if secret != sent and secret in text)
+        return (secret for secret in self.things.secrets if secret != sent and secret in text)
 
     def _is_near(self, caller: Caller) -> bool:
         """Whether A's things are this caller's business: A, A's agency, and the city's own."""
-        return caller.id == self._callers.citizen_a.id or (caller.role is not None and caller.agency != "dinkes")
+        return caller.id == self.callers.citizen_a.id or (caller.role is not None and caller.agency != "dinkes")
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::re
 ORDER BY relname
 """
 
-_MEASURED = ("backend_health", "backend_calls", "backend_slots")
+_MEASURED = ("backend_health", "backend_calls", "backend_slots", "service_evidence")
 
 
 class Tables:

@@ -65,7 +65,7 @@ class Witness:
 
     def _look(self, scope: Mapping[str, Any], started: Mapping[str, Any], body: bytes) -> None:
         user = scope.get("user")
-        if not body or scope["path"] in OWN_PAGES or isinstance(user, Caller):
+        if not body or scope["path"] in OWN_PAGES or (isinstance(user, Caller) and user.acting is None):
             return
         told = body.decode("utf-8", "replace")
         headers = {name.decode().lower(): value.decode("latin-1") for name, value in started.get("headers", ())}

@@ -16,7 +16,7 @@ from app.dashboards.auditing import checks
 from app.dashboards.auditing.schemas import CheckList, CheckView, Readings, RowPage, SubjectAsked, SubjectFound
 from app.dashboards.auditing.search import Page, Wanted, as_csv, find_subject, note_search, readings, search
 from app.errors import BadRequest
-from app.login.guards import OfficerRequest, officer
+from app.login.guards import Officer, OfficerRequest, officer
 from app.parameters import Cursor, Limit
 from app.problems import problems
 from app.texts import Language
@@ -159,10 +159,7 @@ async def list_audit_readings(
 async def export_audit(
     request: OfficerRequest, cases: NamedDependency[CaseTools], wanted: NamedDependency[Wanted]
 ) -> Stream:
-    async with cases.database.begin() as connection:
-        await note_search(connection, request.user, "audit.exported", wanted)
-    rows = as_csv(cases.database, wanted, cases.catalog.timezone)
-    return Stream(rows, media_type=CSV, headers={"Content-Disposition": 'attachment; filename="audit.csv"'})
+    return await as_file(request.user, cases, wanted)
 
 
 @post(
@@ -210,6 +207,15 @@ async def read_audit_check(
 ) -> CheckView:
     async with cases.database.connection() as connection:
         return await checks.read_check(connection, check_id, language)
+
+
+async def as_file(auditor: Officer, cases: CaseTools, wanted: Wanted) -> Stream:
+    """What is found, streamed, once it is on record that it is handed out."""
+    async with cases.database.begin() as connection:
+        await note_search(connection, auditor, "audit.exported", wanted)
+    rows = as_csv(cases.database, wanted, cases.catalog.timezone)
+    headers = {"Content-Disposition": 'attachment; filename="audit.csv"', "Cache-Control": "no-store"}
+    return Stream(rows, media_type=CSV, headers=headers)
 
 
 ROUTES: list[Any] = [

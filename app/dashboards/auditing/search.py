@@ -14,14 +14,17 @@ from app.audit.actions import AuditEntry, record_on
 from app.cursor import decode_cursor, encode_cursor
 from app.dashboards.auditing.schemas import Reading, Readings, RowPage, RowView
 from app.database import Connection, Database, fetch_anybodys
-from app.errors import NotFound
+from app.errors import BadRequest, NotFound
 from app.login.guards import Officer
 from app.privacy import Vault
+from app.spreadsheets import harmless
 
 MOST_READINGS = 200
 MOST_EXPORTED = 100_000
 EXPORTED_AT_ONCE = 1_000
 READINGS_DAYS = 90
+# Before any row; the year 1 begins, in the east, before times do.
+_FIRST = date(2000, 1, 1)
 Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 _At = Annotated[datetime, msgspec.Meta(tz=True)]
 _COLUMNS = (
@@ -88,7 +91,7 @@ async def find_subject(connection: Connection, vault: Vault, nik: str) -> UUID:
 
 async def readings(connection: Connection, wanted: Wanted, zone: ZoneInfo) -> Readings:
     """Who did what with this citizen's data; or with whose data this actor did what."""
-    since, until = _span(wanted, zone)
+    since, until = _span(wanted, zone, READINGS_DAYS)
     if wanted.subject is not None:
         who: tuple[str, object] = ("subject_id = $1", wanted.subject)
     else:
@@ -142,7 +145,7 @@ async def _rows(connection: Connection, wanted: Wanted, page: Page, zone: ZoneIn
     if wanted.object:
         found.add("object_id = {}", wanted.object)
     if page.cursor is not None:
-        found.add("(at, id) < ({}, {})", *decode_cursor(page.cursor, tuple[_At, Id]))
+        found.add("(at, id) < ({}, {})", *_decoded(page.cursor))
     actors = await _actor_ids(connection, wanted.actor) if wanted.actor else []
     rows: Sequence[Mapping[str, Any]] = await connection.fetch(*found.statement(actors, page.limit + 1))
     return rows
@@ -173,11 +176,19 @@ class _Conditions:
         return f"${len(self._given)}"
 
 
-def _span(wanted: Wanted, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """From the first moment of a day to the last of another; without them the last 90 days."""
-    today = datetime.now(zone).date()
-    until = min(wanted.until or today, date.max - timedelta(days=1))
-    since = wanted.since or max(until, date(2000, 1, 1)) - timedelta(days=READINGS_DAYS)
+def _decoded(cursor: str) -> tuple[datetime, int]:
+    """Raises BadRequest, for times that none of our rows has as well."""
+    at, row_id = decode_cursor(cursor, tuple[_At, Id])
+    if not _FIRST.year <= at.year < date.max.year:
+        raise BadRequest("cursor_invalid")
+    return at, row_id
+
+
+def _span(wanted: Wanted, zone: ZoneInfo, days: int | None = None) -> tuple[datetime, datetime]:
+    """From the first moment of a day to the last of another; where no first one is given, so many `days` before."""
+    until = min(max(wanted.until or datetime.now(zone).date(), _FIRST), date.max - timedelta(days=2))
+    earliest = _FIRST if days is None else until - timedelta(days=days)
+    since = max(wanted.since or earliest, _FIRST)
     first, after = (datetime.combine(day, time(), zone) for day in (since, until + timedelta(days=1)))
     return first, after
 
@@ -207,12 +218,7 @@ def _view(row: Mapping[str, Any], names: Mapping[str, str]) -> RowView:
 
 def _cells(row: RowView) -> list[str]:
     told = (getattr(row, name) for name in RowView.__struct_fields__)
-    return [_safe("; ".join(each) if isinstance(each, list) else "" if each is None else str(each)) for each in told]
-
-
-def _safe(cell: str) -> str:
-    """A spreadsheet would run what begins like a formula."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+    return [harmless("; ".join(each) if isinstance(each, list) else "" if each is None else str(each)) for each in told]
 
 
 def _lines(rows: Sequence[Sequence[str]]) -> bytes:

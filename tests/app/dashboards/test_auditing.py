@@ -4,12 +4,14 @@ import asyncio
 import csv
 import io
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from app.assembly import Product
 from app.audit.anchor_file import anchor_file
 from app.audit.chain import link_new
 from app.audit.keeping import anchor_head
+from app.cursor import encode_cursor
 from app.dashboards.auditing.search import Page, Wanted, search
 from tests.harness.cases import hand_in
 from tests.harness.officers import OfficerAtWork, Officers
@@ -54,6 +56,10 @@ async def test_found_by_nik_case_actor_action_and_day(officers: Officers, people
         == [row["id"] for row in await searched(auditor, actor=str(operator.id), action="delivery.read")]
     )
     assert await searched(auditor, actor=operator.name, until="2020-01-01") == []
+    for edge in ("0001-01-01", "9999-12-31"):
+        assert len(await searched(auditor, actor=operator.name, since="0001-01-01", until=edge)) == (edge > "2")
+    late = encode_cursor((datetime.max.replace(tzinfo=timezone(timedelta(hours=-23))), 1))
+    assert (await auditor.get(f"{AUDIT}/rows", cursor=late)).json()["code"] == "cursor_invalid"
     assert (await auditor.post(f"{AUDIT}/subjects", {"nik": "3571011234567890"})).json()["code"] == "subject_unknown"
 
 

@@ -72,6 +72,8 @@ async def test_maintenance_is_planned_by_the_agencys_own_supervisor_and_ended(of
     assert (refused.status_code, refused.json()["code"]) == (404, "backend_unknown")
     wrong = await supervisor.post(url, {**wanted, "ends_at": begins.isoformat()})
     assert (wrong.status_code, wrong.json()["errors"][0]["code"]) == (422, "too_early")
+    far = await supervisor.post(url, {**wanted, "ends_at": "9999-12-31T23:59:59-12:00"})
+    assert (far.status_code, far.json()["errors"][0]["code"]) == (422, "too_late")
     planned = await supervisor.post(url, wanted)
     assert planned.status_code == 201, planned.text
     system = (await supervisor.get(f"{BACKENDS}/sicantik")).json()

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import msgspec
 import pytest
 
@@ -15,11 +16,13 @@ from app.errors import OutcomeUnknown
 from app.exchanges import Exchange
 from tests.harness.cases import hand_in
 from tests.harness.deliveries import before_officer, delivery_of, ended_as
-from tests.harness.officers import Officers
+from tests.harness.officers import OfficerAtWork, Officers
 from tests.harness.people import People
 from tests.harness.tables import Tables
 
 WHY = "Dicek di loket DPMPTSP."
+AS_DELIVERED = {"outcome": "delivered", "reason": WHY}
+ENDED = ("delivered", "rejected")
 DESK = "/v1/officer/deliveries"
 
 
@@ -130,6 +133,40 @@ async def test_retried_it_is_looked_up_before_anything_is_sent(
     assert (again.status_code, again.json()["code"]) == (409, "delivery_under_way")
 
 
+async def said_by_two(officers: Officers, first: OfficerAtWork, url: str, body: dict[str, Any]) -> httpx.Response:
+    """One officer's word changes nothing but that it stands there; another's, who says the same, makes it count."""
+    proposed = await first.post(url, body)
+    assert proposed.status_code == 200, proposed.text
+    told = proposed.json()
+    assert (told["state"] in ENDED, told["proposal"]["officer"]) == (False, first.name)
+    assert (await first.post(url, body)).json()["state"] not in ENDED, "twice by one is not by two"
+    second = await officers.make("supervisor", first.agency or "dpmptsp")
+    return await second.post(url, body)
+
+
+async def test_two_officers_have_to_say_the_same(
+    product: Product, people: People, officers: Officers, tables: Tables
+) -> None:
+    first, second = await officers.make("operator"), await officers.make("supervisor")
+    _, delivery_id = await before_officer(product, tables, await people.make())
+    url = f"{DESK}/{delivery_id}/resolve"
+    await first.post(url, {**AS_DELIVERED, "reference": "0000911201112026"})
+    other = await second.post(url, {**AS_DELIVERED, "reference": "0000912201112026"})
+    assert (other.json()["state"], other.json()["proposal"]["officer"]) == ("needs_operator", second.name)
+    refused = await first.post(url, {"outcome": "rejected", "reason": WHY})
+    assert (refused.json()["state"], refused.json()["proposal"]["outcome"]) == ("needs_operator", "rejected")
+    assert (await first.post(f"{DESK}/{delivery_id}/retry", {"reason": WHY})).json()["proposal"] is None
+    stranger = await officers.make("supervisor", "dinkes")
+    assert (await stranger.post(url, {"outcome": "rejected", "reason": WHY})).status_code == 404
+    actions = (await first.get(f"{DESK}/{delivery_id}")).json()["actions"]
+    assert [each["action"] for each in actions] == [
+        "propose_delivered",
+        "propose_delivered",
+        "propose_rejected",
+        "retry",
+    ]
+
+
 async def test_resolved_as_delivered_with_the_agencys_number(
     product: Product, people: People, officers: Officers, tables: Tables
 ) -> None:
@@ -143,7 +180,7 @@ async def test_resolved_as_delivered_with_the_agencys_number(
     taken = await officer.post(url, {"outcome": "delivered", "reason": WHY, "reference": "0000901201112026"})
     assert (taken.status_code, taken.json()["code"]) == (409, "reference_taken")
     assert (await tables.value("SELECT count(*) FROM delivery_actions WHERE delivery_id = $1", delivery_id)) == 0
-    done = await officer.post(url, {"outcome": "delivered", "reason": WHY, "reference": "0000902201112026"})
+    done = await said_by_two(officers, officer, url, {**AS_DELIVERED, "reference": "0000902201112026"})
     assert (done.status_code, done.json()["state"]) == (200, "delivered")
     told = await shown(case, citizen)
     assert (told["delivery"]["state"], told["delivery"]["reference"]) == ("delivered", "0000902201112026")
@@ -159,7 +196,8 @@ async def test_resolved_as_rejected_the_citizen_is_told_why(
     citizen, officer = await people.make(), await officers.make("operator")
     case, delivery_id = await before_officer(product, tables, citizen)
     words = "Lokasi di luar wilayah kota."
-    done = await officer.post(f"{DESK}/{delivery_id}/resolve", {"outcome": "rejected", "reason": words})
+    url = f"{DESK}/{delivery_id}/resolve"
+    done = await said_by_two(officers, officer, url, {"outcome": "rejected", "reason": words})
     assert done.status_code == 200, done.text
     told = await shown(case, citizen)
     assert (told["status"], told["delivery"]["state"]) == ("rejected", "rejected")
@@ -194,7 +232,8 @@ async def test_a_worker_that_still_believes_in_its_claim_writes_nothing_after_an
     busy = await officer.post(f"{DESK}/{delivery_id}/resolve", {"outcome": "rejected", "reason": WHY})
     assert (busy.status_code, busy.json()["code"]) == (409, "delivery_under_way")
     await tables.run("UPDATE deliveries SET lease_until = now() - interval '1 second' WHERE id = $1", delivery_id)
-    ended = await officer.post(f"{DESK}/{delivery_id}/resolve", {"outcome": "rejected", "reason": WHY})
+    url = f"{DESK}/{delivery_id}/resolve"
+    ended = await said_by_two(officers, officer, url, {"outcome": "rejected", "reason": WHY})
     assert ended.status_code == 200
     async with product.database.connection() as connection:
         with pytest.raises(Stale):
@@ -235,7 +274,7 @@ async def test_a_wrong_number_is_corrected_where_asking_after_found_it(
     assert (item["operation"], item["reason"]) == ("follow", "number_collision")
     assert (await officer.post(f"{DESK}/{item['id']}/retry", {"reason": WHY})).status_code == 200
     fixed = {"outcome": "delivered", "reason": WHY, "reference": "0000908201112026"}
-    assert (await officer.post(f"{DESK}/{item['id']}/resolve", fixed)).json()["state"] == "delivered"
+    assert (await said_by_two(officers, officer, f"{DESK}/{item['id']}/resolve", fixed)).json()["state"] == "delivered"
     told = await shown(case, citizen)
     assert told["delivery"]["reference"] == "0000908201112026"
     assert [event["kind"] for event in told["timeline"]][-2:] == ["being_checked", "reference_corrected"]

@@ -1,0 +1,181 @@
+"""HTTP of the auditor's pages: the record searched, who read whom, and verifications."""
+
+from typing import Annotated, Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import msgspec
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Meta
+
+from app.cases.tools import CaseTools
+from app.cursor import MAX_LENGTH
+from app.dashboards.auditing import checks
+from app.dashboards.auditing.routes import as_file
+from app.dashboards.auditing.schemas import Nik
+from app.dashboards.auditing.search import Page, Wanted, find_subject, note_search, readings, search
+from app.errors import LoketError, Unprocessable
+from app.login.guards import OfficerRequest, officer_page
+from app.login.officers.pages import PAGE, form_of, sent_to, shown
+from app.pages.formats import number_in
+from app.pages.navigation import Entry
+from app.problems import field_error
+from app.texts import Language, has_text, text
+
+AUDIT, CHECKS = "/dashboard/audit", "/dashboard/audit/checks"
+AUDITS = officer_page("auditor")
+PAGE_ROWS = 50
+Word = Annotated[str, Meta(max_length=100, pattern=r"^[!-~]*$")]
+Day = Annotated[str, Meta(pattern=r"^(\d{4}-\d\d-\d\d)?$")]
+
+
+class AuditQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The search's address; "" is not asked for. Of a person it holds the id alone."""
+
+    since: Day = ""
+    until: Day = ""
+    actor: Word = ""
+    subject: Word = ""
+    case: Word = ""
+    action: Word = ""
+    object: Word = ""
+    cursor: Annotated[str, Meta(max_length=MAX_LENGTH)] = ""
+    done: Annotated[str, Meta(max_length=40)] = ""
+
+
+class NikForm(msgspec.Struct, forbid_unknown_fields=True):
+    nik: Nik
+
+
+@get(AUDIT, opt=AUDITS, **PAGE)
+async def audit_page(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
+    return await _found(request, cases)
+
+
+@post(f"{AUDIT}/subjects", opt=AUDITS, status_code=303, **PAGE)
+async def find_by_page(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
+    """A NIK comes in a form and leaves as the citizen's id."""
+    try:
+        form = await form_of(request, NikForm)
+        async with cases.database.begin() as connection:
+            subject = await find_subject(connection, cases.vault, form.nik)
+            await note_search(connection, request.user, "audit.subject_sought", Wanted(subject=subject))
+    except LoketError as refusal:
+        return await _found(request, cases, refusal)
+    return sent_to(f"{AUDIT}?{urlencode({'subject': subject})}")
+
+
+@get(f"{AUDIT}/readings", opt=AUDITS, **PAGE)
+async def readings_page(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
+    query = _asked(request)
+    values: dict[str, Any] = {"query": query, "items": [], "asked": bool(query.subject or query.actor)}
+    if values["asked"]:
+        wanted = _wanted(query)
+        async with cases.database.begin() as connection:
+            values["items"] = (await readings(connection, wanted, cases.catalog.timezone)).items
+            await note_search(connection, request.user, "audit.searched", wanted)
+    return shown(request, "auditing/readings", {**values, "named": _named(request.user.language)})
+
+
+@get(f"{AUDIT}/export", opt=AUDITS, **PAGE)
+async def export_by_page(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
+    return await as_file(request.user, cases, _wanted(_asked(request)))
+
+
+@get(CHECKS, opt=AUDITS, **PAGE)
+async def checks_page(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
+    return await _checks(request, cases)
+
+
+@post(CHECKS, opt=AUDITS, status_code=303, **PAGE)
+async def check_by_page(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
+    try:
+        async with cases.database.begin() as connection:
+            await checks.ask_check(connection, request.user.id)
+            await note_search(connection, request.user, "audit.verified", Wanted())
+    except LoketError as refusal:
+        return await _checks(request, cases, refusal)
+    return sent_to(f"{CHECKS}?done=asked")
+
+
+@get(f"{CHECKS}/{{check_id:uuid}}", opt=AUDITS, **PAGE)
+async def live_check(
+    check_id: FromPath[UUID], request: OfficerRequest, cases: NamedDependency[CaseTools]
+) -> Response[Any]:
+    """How far it is, for the page's script."""
+    language = request.user.language
+    async with cases.database.connection() as connection:
+        found = await checks.read_check(connection, check_id, language)
+    told = {"done": number_in(found.done, language), "words": found.words}
+    return Response(told, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+async def _found(request: OfficerRequest, cases: CaseTools, refusal: LoketError | None = None) -> Response[Any]:
+    query = _asked(request)
+    wanted = _wanted(query)
+    async with cases.database.begin() as connection:
+        found = await search(connection, wanted, Page(PAGE_ROWS, query.cursor or None), cases.catalog.timezone)
+        if wanted.told:
+            await note_search(connection, request.user, "audit.searched", wanted)
+    chosen = {name: each for name, each in msgspec.to_builtins(query).items() if name not in ("cursor", "done")}
+    values = {
+        "items": found.items,
+        "query": query,
+        "is_filtered": bool(chosen),
+        "chosen": urlencode(chosen),
+        "next": f"{AUDIT}?{urlencode({**chosen, 'cursor': found.next_cursor})}" if found.next_cursor else "",
+        "first": f"{AUDIT}?{urlencode(chosen)}" if query.cursor else "",
+        "named": _named(request.user.language),
+    }
+    return shown(request, "auditing/list", values, refusal)
+
+
+async def _checks(request: OfficerRequest, cases: CaseTools, refusal: LoketError | None = None) -> Response[Any]:
+    async with cases.database.connection() as connection:
+        found = await checks.list_checks(connection, request.user.language)
+    return shown(request, "auditing/checks", {"items": found.items}, refusal)
+
+
+def _asked(request: OfficerRequest) -> AuditQuery:
+    """Raises Unprocessable."""
+    try:
+        return msgspec.convert(dict(request.query_params), AuditQuery, strict=False)
+    except msgspec.ValidationError as error:
+        raise Unprocessable(errors=[field_error(str(error))]) from None
+
+
+def _wanted(query: AuditQuery) -> Wanted:
+    """Raises Unprocessable for a day or an id that is none."""
+    given = {name: getattr(query, name) or None for name in Wanted.__struct_fields__}
+    try:
+        return msgspec.convert(given, Wanted, strict=False)
+    except msgspec.ValidationError as error:
+        raise Unprocessable(errors=[field_error(str(error))]) from None
+
+
+def _named(language: Language) -> Any:
+    """A key of the record in words, where there are some: an auditor reads both."""
+
+    def named(kind: str, key: str) -> str:
+        whole = f"audit.{kind}.{key}"
+        return text(whole, language) if has_text(whole) else ""
+
+    return named
+
+
+PAGE_ROUTES = [
+    audit_page,
+    find_by_page,
+    readings_page,
+    export_by_page,
+    checks_page,
+    check_by_page,
+    live_check,
+]
+NAVIGATION = [
+    Entry(AUDIT, "auditing.list.title", ("auditor",), 60, "audit"),
+    Entry(f"{AUDIT}/readings", "auditing.readings.title", ("auditor",), 61, "list"),
+    Entry(CHECKS, "auditing.checks.title", ("auditor",), 62, "list"),
+]

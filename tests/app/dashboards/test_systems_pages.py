@@ -1,0 +1,207 @@
+"""Pages of systems' health, of the desk and of the record in Chromium: for every role, on a phone and a desk."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page
+
+from app.assembly import Product
+from app.backends.measuring import SLOT_S, Count, Kind, write_counts
+from app.dashboards.city.evidence import measure_services
+from app.database import utc_now
+from app.login.guards import Role
+from tests.harness.browser import browser
+from tests.harness.cases import SERVICE, hand_in
+from tests.harness.deliveries import before_officer
+from tests.harness.officer_login import code
+from tests.harness.officers import PASSWORD, OfficerAtWork, Officers
+from tests.harness.people import People
+from tests.harness.product import Api
+from tests.harness.tables import Tables
+
+SIZES = {"phone": (375, 812), "desk": (1280, 900)}
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+PHOTOS = os.environ.get("LOKET_PHOTOS", "")
+WHY = "Dicek lewat telepon ke instansi."
+
+
+@pytest.fixture(scope="module")
+async def chromium() -> AsyncIterator[Browser]:
+    async with browser() as opened:
+        yield opened
+
+
+class Walk:
+    """One officer at a browser: every page is whole, asks nobody else, says nothing on the console."""
+
+    def __init__(self, page: Page, api: Api, name: str) -> None:
+        self.page, self.api, self.name = page, api, name
+        self.faults: list[str] = []
+        page.on("console", lambda message: self.faults.append(message.text))
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on("request", self._asked)
+
+    def _asked(self, request: object) -> None:
+        address = str(getattr(request, "url", ""))
+        if not address.startswith((self.api.url, "data:")):
+            self.faults.append(f"asked {address}")
+
+    async def log_in(self, officer: OfficerAtWork) -> None:
+        await self.page.goto(f"{self.api.url}/dashboard")
+        await self.page.fill("#name", officer.name)
+        await self.page.fill("#password", PASSWORD)
+        await self.page.keyboard.press("Enter")
+        await self.page.wait_for_selector("#code")
+        await self.page.fill("#code", code())
+        await self.page.keyboard.press("Enter")
+        await self.page.wait_for_selector("nav.menu")
+
+    async def see(self, path: str, label: str) -> str:
+        """The page's text; it must be for everybody, and as wide as the screen."""
+        answer = await self.page.goto(f"{self.api.url}{path}")
+        assert answer is not None
+        assert answer.status == 200, f"{path}: {answer.status}"
+        await self.whole(label)
+        return await self.page.inner_text("main")
+
+    async def whole(self, label: str) -> None:
+        if PHOTOS:
+            await self.page.screenshot(path=Path(PHOTOS) / f"{self.name}-{label}.png", full_page=True)
+        found = (await Axe().run(self.page, options=RULES)).response["violations"]
+        assert [(each["id"], each["nodes"][0]["html"]) for each in found] == [], label
+        wide = await self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, f"{label} is wider than the screen"
+        assert self.faults == [], label
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(
+    ("size", "scheme", "language", "role"),
+    [("phone", "dark", "id", "supervisor"), ("desk", "light", "en", "city_admin"), ("desk", "light", "id", "operator")],
+)
+async def test_systems_and_desk(
+    api: Api,
+    officers: Officers,
+    people: People,
+    tables: Tables,
+    product: Product,
+    chromium: Browser,
+    size: str,
+    scheme: Literal["light", "dark"],
+    language: Literal["id", "en"],
+    role: Role,
+) -> None:
+    officer = await officers.make(role, language=language)
+    case, delivery_id = await before_officer(product, tables, await people.make())
+    width, height = SIZES[size]
+    context = await chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+    walk = Walk(await context.new_page(), api, f"{role}-{size}-{scheme}-{language}")
+    await walk.log_in(officer)
+    assert "SICANTIK" in await walk.see("/dashboard/systems", "systems")
+    await walk.see("/dashboard/systems/sicantik", "system")
+    assert case["number"] in await walk.see("/dashboard/desk", "desk")
+    await walk.see(f"/dashboard/desk/{delivery_id}", "delivery")
+    await walk.page.fill("#retry-reason", WHY)
+    await walk.page.click("form[action$='/retry'] button")
+    await walk.page.wait_for_selector("[role=status]")
+    assert WHY in await walk.page.inner_text("main")
+    await walk.whole("retried")
+    if role == "city_admin":
+        await city_pages(walk, product)
+    await context.close()
+
+
+async def city_pages(walk: Walk, product: Product) -> None:
+    await measure_services(product.database)
+    assert "DPMPTSP" in await walk.see("/dashboard/city", "city")
+    await walk.see("/dashboard/city/services", "maturity")
+    await walk.see(f"/dashboard/city/services/{SERVICE}", "evidence")
+
+
+@pytest.mark.timeout(240)
+async def test_an_open_breaker_is_seen_and_maintenance_is_planned(
+    api: Api, officers: Officers, product: Product, chromium: Browser
+) -> None:
+    supervisor = await officers.make("supervisor")
+    async with product.database.connection() as connection:
+        await write_counts(connection, a_day_of_calls())
+    policy = product.found.clients["sicantik"].manifest.operations["register"]
+    breaker = product.backends.breakers.of("sicantik", "register", policy)
+    for _ in range(policy.breaker_failures):
+        await breaker.failed("free")
+    context = await chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme="dark")
+    walk = Walk(await context.new_page(), api, "supervisor-desk-dark-id")
+    await walk.log_in(supervisor)
+    assert "Pemutus terbuka" in await walk.see("/dashboard/systems", "broken-systems")
+    shown = await walk.see("/dashboard/systems/sicantik", "broken-system")
+    assert "Pemutus terbuka" in shown
+    assert WHY not in shown
+    await walk.page.click("text=Rencanakan pemeliharaan")
+    await walk.page.fill("#starts", "2099-12-01T22:00")
+    await walk.page.fill("#ends", "2099-12-02T04:00")
+    await walk.page.fill("#plan-reason", WHY)
+    await walk.page.click("form[action$='/maintenance'] button")
+    await walk.page.wait_for_selector("[role=status]")
+    planned = await walk.page.inner_text("main")
+    assert WHY in planned
+    assert "22.00 WIB" in planned
+    await walk.whole("planned")
+    await walk.page.click("form[action$='/end'] button")
+    await walk.page.wait_for_selector("[role=status]")
+    assert WHY not in await walk.page.inner_text("main")
+    await breaker.answered("free")
+    await context.close()
+
+
+def a_day_of_calls() -> dict[Kind, Count]:
+    """Busy by day, quiet at night, with an hour in which much failed."""
+    now, counted = utc_now(), {}
+    newest = int(now.timestamp()) // SLOT_S * SLOT_S
+    for back in range(280):
+        busy = 5 + abs(140 - back) // 4
+        for operation, bucket in (("register", 24), ("track", 17)):
+            failed = busy // 2 if 60 < back < 72 else 0
+            slot_s = newest - SLOT_S * back
+            counted[Kind("sicantik", operation, slot_s, "ok", bucket + back % 3)] = Count(busy - failed, now)
+            if failed:
+                counted[Kind("sicantik", operation, slot_s, "unavailable", 30)] = Count(failed * 2, now)
+    return counted
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(("size", "scheme", "language"), [("phone", "light", "id"), ("desk", "dark", "en")])
+async def test_the_record(
+    api: Api,
+    officers: Officers,
+    people: People,
+    chromium: Browser,
+    size: str,
+    scheme: Literal["light", "dark"],
+    language: Literal["id", "en"],
+) -> None:
+    auditor, citizen = await officers.make("auditor", language=language), await people.make()
+    await hand_in(citizen)
+    width, height = SIZES[size]
+    context = await chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+    walk = Walk(await context.new_page(), api, f"auditor-{size}-{scheme}-{language}")
+    await walk.log_in(auditor)
+    await walk.see("/dashboard/audit", "audit")
+    await walk.page.click("details.card > summary")
+    await walk.page.fill("#nik", citizen.person.nik)
+    await walk.page.click("form[action$='/subjects'] button")
+    await walk.page.wait_for_url(f"**/dashboard/audit?subject={citizen.id}")
+    assert citizen.person.nik not in await walk.page.content()
+    await walk.whole("subject")
+    await walk.see(f"/dashboard/audit/readings?subject={citizen.id}", "readings")
+    await walk.see("/dashboard/audit/checks", "checks")
+    await walk.page.click("form[action='/dashboard/audit/checks'] button")
+    await walk.page.wait_for_selector("[role=status], [role=alert]")
+    # One that is under way already is told with a 409, which a browser notes on its console.
+    walk.faults = [each for each in walk.faults if "409" not in each]
+    await walk.whole("checking")
+    await walk.see("/dashboard/city", "city")
+    await context.close()
