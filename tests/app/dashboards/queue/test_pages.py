@@ -62,8 +62,9 @@ async def at_desk(product: Product, api: Api, chromium: Browser, officer: Office
     async with product.database.transaction() as session:
         opened = open_officer_session(session, product.vault, officer.id, "page", Place("test", ""))
     context = await chromium.new_context(**how)
-    cookie: Any = {"name": SESSION, "value": opened.cookie, "domain": "127.0.0.1", "path": "/", "secure": True}
-    await context.add_cookies([{**cookie, "httpOnly": True, "sameSite": "Strict"}])
+    await context.add_cookies(
+        [{"name": SESSION, "value": opened.cookie, "domain": "127.0.0.1", "path": "/", "secure": True}]
+    )
     return Desk(context, await context.new_page(), api)
 
 
