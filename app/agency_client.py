@@ -57,6 +57,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One request. `operation` names its policy in the manifest; `path` is below the backend's address, without query.
 
     At most one of `json`, `body` and `form` is set; `files` make the form multipart. `headers` win over our own.
+    `is_fault`: whether an answer below 500 is none of the system's but a failure of something before it.
     """
 
     operation: str
@@ -68,6 +69,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes | None = None
     form: Sequence[tuple[str, str]] = ()
     files: Sequence[FormFile] = ()
+    is_fault: "Callable[[Reply], bool] | None" = None
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -116,7 +118,8 @@ class AgencyClient:
         try:
             reply = await self._bounded(trial)
             # A system that answers with its own failure is no healthy one, whatever its answer means for this call.
-            outcome = "ok" if reply.status < HTTPStatus.INTERNAL_SERVER_ERROR else "failed"
+            failed = reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR or (call.is_fault and call.is_fault(reply))
+            outcome = "failed" if failed else "ok"
             return reply
         except AgencyUnavailable as error:
             outcome = "unavailable" if trial.passed else "not_asked"

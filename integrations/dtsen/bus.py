@@ -71,15 +71,14 @@ class BusClient:
     async def _asked(self, call: Call, access: Mapping[str, str]) -> Reply:
         headers = {"Accept": "application/json", **call.headers, **access}
         try:
-            reply = await self._client.call(
-                msgspec.structs.replace(call, path=self._below + call.path, headers=headers)
-            )
+            sent = msgspec.structs.replace(call, path=self._below + call.path, headers=headers, is_fault=_is_failure)
+            reply = await self._client.call(sent)
         except (AgencyUnavailable, OutcomeUnknown) as error:
             fault = read_fault(error.answered)
             if fault is None:
                 raise
             raise self._failure(call.operation, fault, error) from None
-        fault = read_fault(reply.body) if reply.status >= 400 else None
+        fault = _fault_of(reply)
         if fault is not None:
             raise self._failure(call.operation, fault)
         return reply
@@ -121,11 +120,16 @@ class BusClient:
         credentials = self._client.backend.credentials
         pair = f"{credentials['consumer_key']}:{credentials['consumer_secret']}".encode()
         headers = {"Authorization": f"Basic {base64.b64encode(pair).decode()}", "Accept": "application/json"}
-        form = (("grant_type", "client_credentials"),)
+        login = Call(
+            operation="token",
+            method="POST",
+            path="/oauth2/token",
+            form=(("grant_type", "client_credentials"),),
+            headers=headers,
+            is_fault=lambda reply: reply.status >= 400,
+        )
         try:
-            reply = await self._client.call(
-                Call(operation="token", method="POST", path="/oauth2/token", form=form, headers=headers)
-            )
+            reply = await self._client.call(login)
         except AgencyUnavailable as error:
             fault = read_fault(error.answered)
             if fault is None:
@@ -158,6 +162,16 @@ def _place(backend: BackendSettings) -> str:
             raise SettingsError(f"{prefix}_{name.upper()} is a name such as stands in an address")
     below = f"/{backend.settings['api']}/{backend.settings['version']}"
     return below if tenant in ("", "-") else f"/t/{tenant}{below}"
+
+
+def _fault_of(reply: Reply) -> Fault | None:
+    return read_fault(reply.body) if reply.status >= 400 else None
+
+
+def _is_failure(reply: Reply) -> bool:
+    """A token that ended is nothing out of order; every other fault means that the agency is not reached."""
+    fault = _fault_of(reply)
+    return fault is not None and fault.meaning != "token"
 
 
 def _is_token(token: str) -> bool:

@@ -76,7 +76,14 @@ async def list_programmes(request: AnyRequest, language: NamedDependency[Languag
         "who have an account here find in their access log that you looked. `stale`: the agency cannot be asked now."
     ),
     tags=TAGS,
-    responses=problems("assurance_level_too_low", "aid_household_unknown", "aid_refused", 429, "agency_unavailable"),
+    responses=problems(
+        "assurance_level_too_low",
+        "processing_restricted",
+        "aid_household_unknown",
+        "aid_refused",
+        429,
+        "agency_unavailable",
+    ),
 )
 async def read_entitlements(request: CitizenRequest) -> Response[EntitlementsView]:
     # No dependencies: resolving three costs as much as all the rest of an answer that is known already.

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from app.agency_client import AgencyClient
+from app.agency_client import AgencyClient, Shared
 from app.ids import uuid7
 from app.manifest import integration_manifests
 from app.sandbox.client import HttpWorkbench, hurried
@@ -96,6 +96,7 @@ class Adapted(msgspec.Struct, frozen=True):
     bus: Bus
     port: DtsenSocialAid
     connect: Callable[..., DtsenSocialAid]
+    observed: list[tuple[str, str]]
 
 
 @pytest.fixture
@@ -107,14 +108,16 @@ async def adapted() -> AsyncIterator[Adapted]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    opened = []
+    opened, observed = [], []
+    shared = Shared(observe=lambda _backend, operation, outcome, _seconds: observed.append((operation, outcome)))
 
     def connect(**settings: str) -> DtsenSocialAid:
         given = {**MANIFEST.wanted.settings, **settings}
-        opened.append(AgencyClient(MANIFEST, BackendSettings("dtsen", url, MANIFEST.wanted.credentials, given)))
+        backend = BackendSettings("dtsen", url, MANIFEST.wanted.credentials, given)
+        opened.append(AgencyClient(MANIFEST, backend, shared))
         return DtsenSocialAid(opened[-1])
 
-    yield Adapted(bus, connect(), connect)
+    yield Adapted(bus, connect(), connect, observed)
     for client in opened:
         await client.close()
     await runner.cleanup()

@@ -147,6 +147,14 @@ async def test_a_place_that_the_bus_does_not_know(adapted: Adapted, caplog: pyte
     assert [record.levelname for record in caplog.records] == ["ERROR"], "said once, not with every call"
 
 
+@pytest.mark.parametrize(("code", "outcome"), [(900908, "failed"), (404, "failed"), (900901, "ok")])
+async def test_a_refusing_bus_is_no_healthy_agency(adapted: Adapted, code: int, outcome: str) -> None:
+    """What is measured of the agency, and shown to officers and in the catalogue; a token that ended is usual."""
+    adapted.bus.says(403, page("xml", code))
+    await failure(adapted.port.household_aid(SITI))
+    assert {told for operation, told in adapted.observed if operation == "household"} == {outcome}
+
+
 @pytest.mark.parametrize("status", [400, 401, 403])
 async def test_credentials_that_get_no_token(adapted: Adapted, status: int) -> None:
     async def log_in(_request: object) -> web.Response:
@@ -158,6 +166,7 @@ async def test_credentials_that_get_no_token(adapted: Adapted, status: int) -> N
         assert (error.operation, error.code) == ("token", "credentials_refused")
         assert "demo-dtsen" not in str(error)
     assert calls(adapted) == 0
+    assert set(adapted.observed) == {("token", "failed")}
 
 
 async def test_a_key_instead_of_a_token(adapted: Adapted) -> None:
