@@ -26,6 +26,7 @@ from app.cases.sweep import purge_cases, sweep_deliveries
 from app.dashboards.auditing import checks
 from app.dashboards.city.evidence import EVERY_S as MEASURE_EVERY_S
 from app.dashboards.city.evidence import measure_services
+from app.dashboards.exports.making import Maker, purge_exports
 from app.dashboards.figures.counting import count_figures
 from app.dashboards.queue.escalation import escalate
 from app.database import driver_url
@@ -116,6 +117,7 @@ def _queues(product: Product) -> Sequence[Queue[Any]]:
         recovery.queue(product.gate),
         delegations.queue(product.database),
         checks.queue(product.settings),
+        Maker(product.cases, product.settings.data_dir / "exports").queue(),
         *identity_checks.queues(product.gate),
         *rights.queues(product.gate, product.cases),
     ]
@@ -192,6 +194,7 @@ async def _purge(product: Product) -> None:
     await purge_cases(product.cases)
     await inbox.purge(product.database)
     await callbacks.purge(product.database)
+    await purge_exports(product.cases)
     await login.purge(product.database)
     await identity_checks.sweep(product.database)
     await purge_log(product.database)

@@ -17,6 +17,7 @@ from app.database import Connection, Database, fetch_anybodys
 from app.errors import BadRequest, NotFound
 from app.login.guards import Officer
 from app.privacy import Vault
+from app.spreadsheets import harmless
 
 MOST_READINGS = 200
 MOST_EXPORTED = 100_000
@@ -217,12 +218,7 @@ def _view(row: Mapping[str, Any], names: Mapping[str, str]) -> RowView:
 
 def _cells(row: RowView) -> list[str]:
     told = (getattr(row, name) for name in RowView.__struct_fields__)
-    return [_safe("; ".join(each) if isinstance(each, list) else "" if each is None else str(each)) for each in told]
-
-
-def _safe(cell: str) -> str:
-    """A spreadsheet would run what begins like a formula."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+    return [harmless("; ".join(each) if isinstance(each, list) else "" if each is None else str(each)) for each in told]
 
 
 def _lines(rows: Sequence[Sequence[str]]) -> bytes:

@@ -1,1 +1,1 @@
-"""Figures of cases: counted from their events by a job, exact, by week and month; the survey's results; exports."""
+"""Figures of cases: counted from their events by a job, exact, by week and month; and the survey's results."""

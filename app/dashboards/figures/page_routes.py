@@ -24,6 +24,8 @@ from app.texts import Language, has_text, text
 EVERYBODY = ("operator", "supervisor", "agency_head", "city_admin", "auditor")
 READS = officer_page("operator", "supervisor", "agency_head", "city_admin", "auditor")
 OVERVIEW, BACKLOG, SURVEY = "/dashboard/figures", "/dashboard/figures/backlog", "/dashboard/figures/survey"
+TABS = ((OVERVIEW, "overview"), (BACKLOG, "backlog"), (SURVEY, "survey"), (f"{OVERVIEW}/exports", "exports"))
+EXPORTERS = ("supervisor", "agency_head", "city_admin")
 PERIODS = 13
 CHOICES: Mapping[Grain, int] = {"month": 24, "week": 53}
 
@@ -64,7 +66,7 @@ class Looking(msgspec.Struct, frozen=True):
             "services": services,
             "agencies": [] if officer.agency else agencies,
             "agency_names": dict(agencies),
-            "tabs": [(OVERVIEW, "overview"), (BACKLOG, "backlog"), (SURVEY, "survey")],
+            "tabs": [(to, key) for to, key in TABS if key != "exports" or officer.role in EXPORTERS],
             "reason": self.reason,
             "timely": timely,
             "share": share,

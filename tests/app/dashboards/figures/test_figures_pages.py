@@ -19,6 +19,7 @@ PATHS = (
     "/dashboard/figures?grain=week",
     "/dashboard/figures/backlog",
     "/dashboard/figures/survey",
+    "/dashboard/figures/exports",
 )
 SIZES = {"phone": (360, 780), "desk": (1366, 860)}
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}

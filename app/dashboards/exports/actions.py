@@ -1,0 +1,151 @@
+"""Asking for exports, and reading one's own: an officer sees what they asked for themselves, within their agency."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from app.audit.actions import AuditEntry, record_on
+from app.cases.due import today
+from app.cases.files import FileStore
+from app.cases.tools import CaseTools
+from app.dashboards.exports.making import KEPT, QUEUE, ExportJob, remove_export
+from app.dashboards.exports.schemas import ExportView, ExportWanted
+from app.dashboards.figures.asked import Asked, scope_of
+from app.database import Connection
+from app.errors import Conflict, FieldError, NotFound, Unprocessable
+from app.ids import uuid7
+from app.jobs import enqueue_on
+from app.login.guards import Officer
+from app.texts import Language
+
+MOST = 20
+_YEAR = timedelta(days=365)
+_OWN = "officer_id = $1 AND ($2 = '' OR agency = $2) AND expires_at > now()"
+_LIST = f"SELECT * FROM exports WHERE {_OWN} ORDER BY id DESC LIMIT {MOST}"  # noqa: S608 - constants of ours
+_ONE = f"SELECT * FROM exports WHERE {_OWN} AND id = $3"  # noqa: S608 - constants of ours
+_COUNT = f"SELECT count(*) FROM exports WHERE {_OWN}"  # noqa: S608 - constants of ours
+_NEW = """
+INSERT INTO exports (id, officer_id, agency, kind, format, language, service, from_on, until_on, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + $10) RETURNING *
+"""
+_PARTS = "SELECT file_id, size FROM export_parts WHERE export_id = $1 ORDER BY number"
+
+
+class Download(msgspec.Struct, frozen=True):
+    """A finished file and its parts."""
+
+    name: str
+    media_type: str
+    etag: str
+    size: int
+    parts: Sequence[tuple[UUID, int]]
+
+
+async def ask_for_export(
+    connection: Connection, officer: Officer, wanted: ExportWanted, language: Language, tools: CaseTools
+) -> ExportView:
+    """Have it made. Raises NotFound for another agency's, Unprocessable for days in the wrong order, Conflict where
+    too many are kept already."""
+    scope = scope_of(officer, Asked(agency=wanted.agency, service=wanted.service))
+    until = wanted.until_on or today(tools.catalog.timezone)
+    first = wanted.from_on or until - _YEAR
+    if not date(2000, 1, 1) <= first <= until <= date(9000, 1, 1):
+        raise Unprocessable(errors=[FieldError("/from_on", "invalid")])
+    if await connection.fetchval(_COUNT, officer.id, officer.agency) >= MOST:
+        raise Conflict("exports_too_many", params={"limit": MOST})
+    given = (scope.agency, wanted.kind, wanted.format, language, scope.service, first, until, KEPT)
+    row = await connection.fetchrow(_NEW, uuid7(), officer.id, *given)
+    if row is None:
+        raise LookupError("an INSERT that returns its row returned none")
+    await _note(connection, officer, "export.made", row)
+    await enqueue_on(connection, QUEUE, ExportJob(row["id"]), dedupe=str(row["id"]))
+    return _view(row)
+
+
+async def list_exports(connection: Connection, officer: Officer) -> list[ExportView]:
+    return [_view(row) for row in await connection.fetch(_LIST, officer.id, officer.agency)]
+
+
+async def read_export(connection: Connection, officer: Officer, export_id: UUID) -> ExportView:
+    """Raises NotFound, for another officer's too."""
+    return _view(await _own(connection, officer, export_id))
+
+
+async def fetch_export(connection: Connection, officer: Officer, export_id: UUID) -> Download:
+    """Its file, and an audit row. Raises NotFound, or Conflict while it is being made."""
+    row = await _own(connection, officer, export_id)
+    if row["state"] != "done":
+        raise Conflict("export_not_done", params={"state": row["state"]})
+    await _note(connection, officer, "export.fetched", row)
+    parts = [(part["file_id"], part["size"]) for part in await connection.fetch(_PARTS, export_id)]
+    name = f"satu-loket-{row['kind']}-{row['from_on']}-{row['until_on']}.{row['format']}"
+    return Download(name, MEDIA_TYPES[row["format"]], f'"{export_id.hex}"', row["size"], parts)
+
+
+async def delete_export(connection: Connection, officer: Officer, export_id: UUID, tools: CaseTools) -> None:
+    """Raises NotFound."""
+    await _own(connection, officer, export_id)
+    await remove_export(tools, export_id)
+
+
+MEDIA_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+async def piece_of(files: FileStore, download: Download, first: int, last: int) -> AsyncIterator[bytes]:
+    """Bytes `first` to `last` of the file, a part at a time."""
+    begins = 0
+    for file_id, size in download.parts:
+        if begins <= last and begins + size > first:
+            content = await files.get(file_id)
+            yield content[max(0, first - begins) : last + 1 - begins]
+        begins += size
+
+
+async def _own(connection: Connection, officer: Officer, export_id: UUID) -> Mapping[str, Any]:
+    row = await connection.fetchrow(_ONE, officer.id, officer.agency, export_id)
+    if row is None:
+        raise NotFound("export_not_found")
+    found: Mapping[str, Any] = row
+    return found
+
+
+def _view(row: Mapping[str, Any]) -> ExportView:
+    done = row["state"] == "done"
+    return ExportView(
+        id=row["id"],
+        kind=row["kind"],
+        format=row["format"],
+        agency=row["agency"] or None,
+        service=row["service"] or None,
+        from_on=row["from_on"],
+        until_on=row["until_on"],
+        state=row["state"],
+        rows_done=row["rows_done"],
+        rows_total=row["rows_total"],
+        size=row["size"] if done else 0,
+        created_at=row["created_at"],
+        finished_at=row["finished_at"],
+        expires_at=row["expires_at"],
+        file=f"/v1/officer/exports/{row['id']}/file" if done else None,
+    )
+
+
+async def _note(connection: Connection, officer: Officer, action: str, row: Mapping[str, Any]) -> None:
+    entry = AuditEntry(
+        actor_kind="officer",
+        actor_id=str(officer.id),
+        action=action,
+        subject_id=None,
+        object_kind="export",
+        object_id=str(row["id"]),
+        purpose="figures",
+        legal_basis="uu-25-2009",
+        fields=(row["kind"], row["format"]),
+    )
+    await record_on(connection, entry)

@@ -1,0 +1,109 @@
+"""HTTP of the page of exports: asking for one, seeing how far it is, fetching it."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, HeaderParameter
+
+from app.cases.tools import CaseTools
+from app.dashboards.exports import actions
+from app.dashboards.exports.schemas import ExportWanted, Format, Kind
+from app.dashboards.exports.sending import sent
+from app.errors import LoketError
+from app.login.guards import Officer, OfficerRequest, officer_page
+from app.login.officers.pages import PAGE, form_of, sent_to, shown
+from app.texts import Language
+
+EXPORTS = officer_page("supervisor", "agency_head", "city_admin")
+PATH = "/dashboard/figures/exports"
+_Day = Annotated[str, msgspec.Meta(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")]
+
+
+class ExportForm(msgspec.Struct, forbid_unknown_fields=True):
+    """What a form leaves open it sends as nothing."""
+
+    kind: Kind
+    format: Format
+    service: Annotated[str, msgspec.Meta(max_length=63, pattern="^[a-z0-9-]*$")] = ""
+    agency: Annotated[str, msgspec.Meta(max_length=41, pattern="^[a-z0-9_]*$")] = ""
+    from_on: _Day = ""
+    until_on: _Day = ""
+
+
+class Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    """A form that is only a button."""
+
+
+@get(PATH, opt=EXPORTS, **PAGE)
+async def exports_page(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
+    return await _shown(request, cases)
+
+
+@post(PATH, opt=EXPORTS, **PAGE)
+async def ask_on_page(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
+    try:
+        form = await form_of(request, ExportForm)
+        given = {name: value or None for name, value in msgspec.structs.asdict(form).items()}
+        wanted = msgspec.convert(given, ExportWanted)
+        async with cases.database.begin() as connection:
+            await actions.ask_for_export(connection, request.user, wanted, request.user.language, cases)
+    except LoketError as refusal:
+        return await _shown(request, cases, refusal)
+    return sent_to(f"{PATH}?done=asked")
+
+
+@get(f"{PATH}/{{export_id:uuid}}/file", opt=EXPORTS, **PAGE)
+async def fetch_on_page(
+    export_id: FromPath[UUID],
+    request: OfficerRequest,
+    cases: NamedDependency[CaseTools],
+    asked: Annotated[str, HeaderParameter(name="Range", required=False)] = "",
+    unless_changed: Annotated[str, HeaderParameter(name="If-Range", required=False)] = "",
+) -> Response[Any]:
+    async with cases.database.begin() as connection:
+        download = await actions.fetch_export(connection, request.user, export_id)
+    return sent(cases.files, download, asked, unless_changed)
+
+
+@post(f"{PATH}/{{export_id:uuid}}/delete", opt=EXPORTS, **PAGE)
+async def delete_on_page(
+    export_id: FromPath[UUID], request: OfficerRequest, cases: NamedDependency[CaseTools]
+) -> Response[Any]:
+    await form_of(request, Nothing)
+    async with cases.database.connection() as connection:
+        await actions.delete_export(connection, request.user, export_id, cases)
+    return sent_to(f"{PATH}?done=deleted")
+
+
+async def _shown(request: OfficerRequest, cases: CaseTools, refusal: LoketError | None = None) -> Response[Any]:
+    async with cases.database.connection() as connection:
+        found = await actions.list_exports(connection, request.user)
+    language: Language = request.user.language
+    values = {
+        "path": PATH,
+        "exports": found,
+        "services": _services(request.user, cases, language),
+        "agencies": _agencies(request.user, cases),
+        "titles": {service.slug: service.title.into(language) for service in cases.catalog.services()},
+        "kinds": {"done": "good", "failed": "bad", "running": "info", "queued": "quiet"},
+    }
+    return shown(request, "exports/exports", values, refusal)
+
+
+def _services(officer: Officer, cases: CaseTools, language: Language) -> list[tuple[str, str]]:
+    return [
+        (service.slug, service.title.into(language))
+        for service in cases.catalog.services()
+        if service.backends and officer.agency in ("", service.agency_id)
+    ]
+
+
+def _agencies(officer: Officer, cases: CaseTools) -> list[tuple[str, str]]:
+    return [] if officer.agency else [(agency.id, agency.short_name) for agency in cases.catalog.agencies()]
+
+
+PAGE_ROUTES = [exports_page, ask_on_page, fetch_on_page, delete_on_page]
+NAVIGATION: list[Any] = []

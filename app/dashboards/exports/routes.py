@@ -1,0 +1,124 @@
+"""HTTP of exports."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Response, delete, get, post
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec.enums import OpenAPIFormat
+from litestar.params import FromPath, HeaderParameter, JSONBody
+
+from app.answers import CONTENT_DISPOSITION, ETAG, representations
+from app.cases.tools import CaseTools
+from app.dashboards.exports import actions
+from app.dashboards.exports.schemas import ExportList, ExportView, ExportWanted
+from app.dashboards.exports.sending import sent
+from app.login.guards import OfficerRequest, officer
+from app.problems import problems
+from app.texts import Language
+
+TAGS = ["officers"]
+EXPORTS = officer("supervisor", "agency_head", "city_admin")
+Range = Annotated[
+    str,
+    HeaderParameter(
+        name="Range",
+        required=False,
+        description="`bytes=1048576-` goes on where a download broke off.",
+        schema_extra={"examples": ["bytes=0-1023"]},
+    ),
+]
+IfRange = Annotated[
+    str, HeaderParameter(name="If-Range", required=False, description="The ETag of the file that was begun.")
+]
+
+
+@post(
+    "/v1/officer/exports",
+    status_code=202,
+    opt=EXPORTS,
+    operation_id="ask_for_export",
+    summary="Have figures or cases written into a file",
+    description="A worker makes it; nothing personal is in it. It is kept for three days, for whoever asked.",
+    tags=TAGS,
+    responses=problems("agency_unknown", "exports_too_many", "forbidden", 413, 415, 422),
+)
+async def ask_for_export(
+    data: JSONBody[ExportWanted],
+    request: OfficerRequest,
+    cases: NamedDependency[CaseTools],
+    language: NamedDependency[Language],
+) -> ExportView:
+    async with cases.database.begin() as connection:
+        return await actions.ask_for_export(connection, request.user, data, language, cases)
+
+
+@get(
+    "/v1/officer/exports",
+    opt=EXPORTS,
+    operation_id="list_exports",
+    summary="My exports, the newest first",
+    tags=TAGS,
+    responses=problems("forbidden"),
+)
+async def list_exports(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> ExportList:
+    async with cases.database.connection() as connection:
+        return ExportList(await actions.list_exports(connection, request.user))
+
+
+@get(
+    "/v1/officer/exports/{export_id:uuid}",
+    opt=EXPORTS,
+    operation_id="read_export",
+    summary="How far one is",
+    tags=TAGS,
+    responses=problems("export_not_found", "forbidden"),
+)
+async def read_export(
+    export_id: FromPath[UUID], request: OfficerRequest, cases: NamedDependency[CaseTools]
+) -> ExportView:
+    async with cases.database.connection() as connection:
+        return await actions.read_export(connection, request.user, export_id)
+
+
+@get(
+    "/v1/officer/exports/{export_id:uuid}/file",
+    opt=EXPORTS,
+    operation_id="fetch_export",
+    summary="The file, whole or from where a download broke off",
+    tags=TAGS,
+    operation_class=representations(*actions.MEDIA_TYPES.values(), form=OpenAPIFormat.BINARY, also=False),
+    response_headers=[ETAG, CONTENT_DISPOSITION],
+    responses={
+        **problems("export_not_found", "export_not_done", "forbidden"),
+        206: ResponseSpec(None, generate_examples=False, description="The range that was asked for"),
+        416: ResponseSpec(None, generate_examples=False, description="The file is shorter"),
+    },
+)
+async def fetch_export(
+    export_id: FromPath[UUID],
+    request: OfficerRequest,
+    cases: NamedDependency[CaseTools],
+    asked: Range = "",
+    unless_changed: IfRange = "",
+) -> Response[Any]:
+    async with cases.database.begin() as connection:
+        download = await actions.fetch_export(connection, request.user, export_id)
+    return sent(cases.files, download, asked, unless_changed)
+
+
+@delete(
+    "/v1/officer/exports/{export_id:uuid}",
+    opt=EXPORTS,
+    operation_id="delete_export",
+    summary="Delete one before its time, or stop it being made",
+    tags=TAGS,
+    responses=problems("export_not_found", "forbidden"),
+)
+async def delete_export(export_id: FromPath[UUID], request: OfficerRequest, cases: NamedDependency[CaseTools]) -> None:
+    async with cases.database.connection() as connection:
+        await actions.delete_export(connection, request.user, export_id, cases)
+
+
+ROUTES = [ask_for_export, list_exports, read_export, fetch_export, delete_export]

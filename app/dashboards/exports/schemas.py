@@ -1,0 +1,50 @@
+"""What the exports' routes take and give."""
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+
+Kind = Literal["cases", "figures", "survey"]
+Format = Literal["csv", "xlsx"]
+Service = Annotated[str, msgspec.Meta(max_length=63, pattern=r"^[a-z][a-z0-9-]*$", examples=["outdoor-advertising"])]
+Agency = Annotated[str, msgspec.Meta(max_length=41, pattern=r"^[a-z][a-z0-9_]*$", examples=["dpmptsp"])]
+
+
+class ExportWanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`cases`: a row for each case handed in from `from_on` to `until_on`; `figures`: for each month and service of
+    that time; `survey`: for each service, by regulation PANRB 14/2017. Without days: the last twelve months."""
+
+    kind: Annotated[Kind, msgspec.Meta(examples=["figures"])]
+    format: Annotated[Format, msgspec.Meta(examples=["csv"])] = "csv"
+    service: Service | None = None
+    agency: Agency | None = None
+    from_on: date | None = None
+    until_on: date | None = None
+
+
+class ExportView(msgspec.Struct, frozen=True):
+    """`rows_done` of `rows_total`; `file` once it is done, until `expires_at`. `failed` may be asked for again."""
+
+    id: UUID
+    kind: Kind
+    format: Format
+    agency: str | None
+    service: str | None
+    from_on: date
+    until_on: date
+    state: Literal["queued", "running", "done", "failed"]
+    rows_done: int
+    rows_total: int | None
+    size: int
+    created_at: datetime
+    finished_at: datetime | None
+    expires_at: datetime
+    file: str | None
+
+
+class ExportList(msgspec.Struct, frozen=True):
+    """One's own, the newest first."""
+
+    items: list[ExportView]
