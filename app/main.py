@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.asking import SERVICE, acting, as_agency, as_citizen, as_delegate, asks
 from app.assembly import Product, build
 from app.catalog.sync import sync
+from app.consents.wordings import keep_wordings
 from app.delegations.door import Delegations
 from app.discovery import navigation, route_handlers
 from app.docs.contract import openapi_config
@@ -147,6 +148,8 @@ def _lifespan(product: Product) -> Any:
         await product.database.wait()
         async with product.database.transaction() as session:
             await sync(session, product.catalog)
+        async with product.database.begin() as connection:
+            await keep_wordings(connection, product.catalog)
         if not product.settings.is_demo:
             await warn_of_one_role(product.database)
         await product.gate.open()

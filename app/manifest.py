@@ -73,6 +73,28 @@ class ConsentWording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     standing: bool = False
 
 
+# What may be told of a person; `audit.field.<name>` has the words. `form`: all that the services' forms ask for.
+Part = Literal["nik", "name", "birth_date", "phone", "form", "attachments", "message", "reference"]
+
+
+class Flow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Personal data that goes to an agency's system, and what for. It rests on one of two: `consent`, a purpose of this
+    manifest, or `law`, whose words are `audit.basis.<law>`.
+
+    `port`: over which it goes, "" for the module's own; whichever integration serves that is the receiver. `services`:
+    of which it is, () for no one service. `receives`: what comes back and is shown or kept.
+    """
+
+    purpose: Slug
+    text: Text
+    sends: Sequence[Part]
+    receives: Sequence[FolderName] = ()
+    port: FolderName | Literal[""] = ""
+    services: Sequence[Slug] = ()
+    consent: Slug | Literal[""] = ""
+    law: Slug | Literal[""] = ""
+
+
 class ServiceManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """services/<name>/manifest.toml."""
 
@@ -80,6 +102,7 @@ class ServiceManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     title: Text
     agency: FolderName
     consent: Sequence[ConsentWording] = ()
+    flow: Sequence[Flow] = ()
     service: Sequence[Service]
 
 
@@ -118,6 +141,7 @@ class IntegrationManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
 
     `settings` (nothing secret: ids, codes) and `credentials` map a name to the demo's value; production must set each,
     and refuses a credential that is the demo's. `late_effect_s`: how long after a lost answer it may still be acted on.
+    `flow`: what goes to it through ports of the product's own rooms; a module's ports are in the module's manifest.
     `each_facility`: every facility of the city's profile that names this integration has such a system of its own, with
     address, credentials and settings in LOKET_<NAME>_FACILITIES.
     """
@@ -134,6 +158,7 @@ class IntegrationManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     submits_per_second: Annotated[float, msgspec.Meta(gt=0)] = 500.0
     late_effect_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 35.0
     poll: PollPolicy | None = None
+    flow: Sequence[Flow] = ()
     operations: Mapping[FolderName, OperationPolicy]
 
     @property
@@ -152,6 +177,9 @@ def read_manifest(path: Path, kind: type[M]) -> M:
         raise ManifestError(f"{_shown(path)}: {error}") from None
     if manifest.name != path.parent.name:
         raise ManifestError(f"{_shown(path)}: name {manifest.name!r} is not its folder's name")
+    for flow in manifest.flow:
+        if bool(flow.law) == bool(flow.consent):
+            raise ManifestError(f"{_shown(path)}: flow {flow.purpose!r} rests on a law or on a consent, on one of them")
     return manifest
 
 

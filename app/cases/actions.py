@@ -76,7 +76,7 @@ async def store_case(
     submission = await submission_of(connection, caller, filled, facts, tools)
     row, taken = await store_submission(connection, submission)
     check_files(filled, taken)
-    await keep_given(connection, caller.id, row["id"], filled.form.consents(filled.data), tools.catalog)
+    await keep_given(connection, caller, row["id"], filled.form.consents(filled.data), tools.catalog)
     return row, submission.delivery
 
 
@@ -156,7 +156,7 @@ async def submit_draft(
         due_on=due_for(service, tools),
         delivery_state="queued",
     )
-    await keep_given(connection, caller.id, case_id, form.consents(data), tools.catalog)
+    await keep_given(connection, caller, case_id, form.consents(data), tools.catalog)
     delivery = await store_delivery(connection, changed, applicant, Handover("submit", caller.id, data), tools)
     await check_lane(connection, (changed["module"], caller.id), delivery, tools)
     return changed, delivery

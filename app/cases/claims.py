@@ -51,7 +51,8 @@ WITH standing AS (
     INSERT INTO audit_rows
         (actor_kind, actor_id, action, subject_id, object_kind, object_id, purpose, legal_basis, fields)
     SELECT 'job', 'deliver.' || taken.backend, 'case.sent', cases.citizen_id, 'case', cases.id::text, cases.service,
-        'uu-25-2009', '["name", "phone", "form", "attachments"]'::jsonb
+        coalesce($3::jsonb -> cases.service ->> 'basis', 'uu-25-2009'),
+        coalesce($3::jsonb -> cases.service -> 'fields', '["name", "phone", "form", "attachments"]'::jsonb)
     FROM taken JOIN cases ON cases.id = taken.case_id
 )
 SELECT taken.*, (
@@ -188,11 +189,14 @@ class Stale(Exception):
     """This worker was paused past its lease: the delivery is another's now, and nothing was written."""
 
 
-async def claim(connection: Connection, delivery_id: UUID, lease_s: float = LEASE_S) -> Claim | None:
-    """Take the delivery for one try; None where it is settled. Raises Busy while it or its lane is taken."""
+async def claim(connection: Connection, delivery_id: UUID, lease_s: float = LEASE_S, told: str = "{}") -> Claim | None:
+    """Take the delivery for one try; None where it is settled. Raises Busy while it or its lane is taken.
+
+    `told`: for the record, by service on which basis what is sent (`CaseTools.told`).
+    """
     ends_at_s = time.monotonic() + lease_s - MARGIN_S
     try:
-        row = await connection.fetchrow(_CLAIM, delivery_id, lease_s)
+        row = await connection.fetchrow(_CLAIM, delivery_id, lease_s, told)
     except (asyncpg.UniqueViolationError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
         # Another delivery of the lane is under way, or somebody holds the case for long.
         raise Busy(0.5) from None

@@ -9,10 +9,14 @@ from app.cases.claims import Claim, Outcome, noted_part, said_values
 from app.cases.states import FINAL
 from app.database import Connection
 from app.inbox.actions import notice_parts, notice_values
+from app.texts import text_keys
 
 # How soon a case that was just handed over is asked after for the first time; then the backend's own interval.
 FIRST_REFRESH_S = 1
 
+# A module with words of its own wants nothing of the matter told, as in `settle.tell`.
+_DELIVERED_KEY = "inbox.case_delivered."
+_OWN_WORDS = 12
 _FINAL = ", ".join(f"'{status}'" for status in sorted(FINAL))
 # The case is locked before the delivery, as everywhere. Where the claim is not the newest, or the reference is another
 # case's, `settled` is empty, and so is all that follows from it.
@@ -34,14 +38,15 @@ WITH standing AS (
         next_refresh_at = CASE WHEN status NOT IN ({_FINAL}) THEN now() + interval '{FIRST_REFRESH_S} seconds' END,
         revision = revision + 1, updated_at = now()
     FROM settled WHERE cases.id = case_id
-    RETURNING cases.id, citizen_id, number, service, status, last_event
+    RETURNING cases.id, citizen_id, number, module, service, status, last_event
 ), line AS (
     INSERT INTO case_events (case_id, seq, kind, status, data)
     SELECT id, last_event, 'delivered', status, jsonb_build_object('reference', $4::text) FROM delivered
 ), notice AS (
-    SELECT citizen_id, 'inbox.case_delivered' AS key, id AS case_id,
-        jsonb_build_object('number', number, 'service', service, 'reference', $4::text) AS params
-    FROM delivered
+    SELECT citizen_id, id AS case_id, 'inbox.case_delivered' || coalesce('.' || own.module, '') AS key,
+        jsonb_strip_nulls(jsonb_build_object('number', number, 'service', service, 'reference',
+            CASE WHEN own.module IS NULL THEN $4::text END)) AS params
+    FROM delivered LEFT JOIN unnest(${_OWN_WORDS}::text[]) AS own (module) ON own.module = delivered.module
 ), {notice_parts("notice", 6)}
 SELECT 1 FROM delivered
 """  # noqa: S608 - constants of ours
@@ -59,6 +64,7 @@ async def settle_delivered(connection: Connection, held: Claim, outcome: Outcome
             outcome.detail,
             *notice_values(),
             *said_values(outcome),
+            [key.removeprefix(_DELIVERED_KEY) for key in text_keys(_DELIVERED_KEY)],
         )
     except asyncpg.UniqueViolationError:
         # Another case got the reference at this very moment.

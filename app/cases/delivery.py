@@ -115,7 +115,7 @@ class Deliverer:
     async def _claim(self, job: DeliveryJob) -> Claim | None:
         try:
             async with self._tools.database.connection() as connection:
-                return await claims.claim(connection, job.delivery_id)
+                return await claims.claim(connection, job.delivery_id, told=self._tools.told)
         except Busy as busy:
             raise RetryLater(busy.seconds * random.uniform(0.5, 1.5), "taken") from None  # noqa: S311 - jitter
 

@@ -61,6 +61,7 @@ def prepared(
     if handover.payload is not None:
         payload = tools.vault.encrypt(msgspec.json.encode(handover.payload), PAYLOAD_CONTEXT)
     lane = tools.vault.index("lane", f"{backend}|{handler.lane(case['service'], applicant, handover.form)}")
+    told = tools.catalog.told.get(case["service"])
     entry = AuditEntry(
         actor_kind="citizen",
         actor_id=str(handover.actor),
@@ -69,8 +70,8 @@ def prepared(
         object_kind="case",
         object_id=str(case["id"]),
         purpose=case["service"],
-        legal_basis="uu-25-2009",
-        fields=("name", "phone", "form", "attachments"),
+        legal_basis=told.basis if told else "uu-25-2009",
+        fields=told.fields if told else ("name", "phone", "form", "attachments"),
     )
     return DeliveryRow(uuid7(), case["id"], backend, handover.operation, lane, payload), entry
 

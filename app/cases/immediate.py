@@ -119,7 +119,7 @@ async def _begin(write: Once, begin: Begin, done: int) -> Begun | Response[Any]:
                 await keep_answer(connection, keyed, answer, write.tools.vault)
             return answered(answer)
         try:
-            held = await claims.claim(connection, delivery.id, LEASE_S)
+            held = await claims.claim(connection, delivery.id, LEASE_S, write.tools.told)
         except Busy:
             raise Conflict("case_in_progress", retry_after_s=RETRY_AFTER_S) from None
         if held is None:

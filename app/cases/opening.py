@@ -40,8 +40,8 @@ WITH kept AS (
 ), {submission_parts(f"${_AT}::timestamptz, ${_AT}::timestamptz", "FROM kept")}, queued AS (
     {enqueue_part(f"${_JOB}::text", f"${_JOB + 1}::bytea", "kept", dedupe=f"${_JOB + 2}::text")}
 ), agreed AS (
-    INSERT INTO consents (citizen_id, case_id, id, purpose, text_version)
-    SELECT $3, $1, agreed.* FROM kept,
+    INSERT INTO consents (citizen_id, case_id, session_id, id, purpose, text_version)
+    SELECT $3, $1, ${_CONSENTS + 3}::uuid, agreed.* FROM kept,
         unnest(${_CONSENTS}::uuid[], ${_CONSENTS + 1}::text[], ${_CONSENTS + 2}::smallint[]) AS agreed
 )
 SELECT (SELECT jsonb_agg(to_jsonb(taken)) FROM taken) AS taken FROM kept
@@ -82,7 +82,14 @@ async def _stored(
     """Whether it was stored: not where the key was quicker elsewhere."""
     delivery = submission.delivery
     job = (QUEUE_PREFIX + delivery.backend, msgspec.json.encode(DeliveryJob(delivery.id)), str(delivery.id))
-    given = (*submission.values(), submission.case.submitted_at, *key, *job, *_consents(filled, write))
+    given = (
+        *submission.values(),
+        submission.case.submitted_at,
+        *key,
+        *job,
+        *_consents(filled, write),
+        write.caller.session_id,
+    )
     if not submission.wanted:
         return await connection.fetchrow(_STORE_ONCE, *given) is not None
     # A file that is not to be had, or is of a kind its field does not take, undoes the whole.

@@ -201,6 +201,7 @@ _TOLD = {
     "case_rejected",
     "case_completed",
     "case_expired",
+    "case_late",
 }
 
 

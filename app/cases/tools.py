@@ -1,6 +1,7 @@
 """What the cases room works with, assembled once per process."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -38,3 +39,13 @@ class CaseTools(msgspec.Struct, frozen=True):
     backends: Backends
     reads: Reads
     systems: Mapping[str, IntegrationManifest]
+
+    @property
+    def told(self) -> str:
+        """By service, on which basis which parts of a person's data its cases send, as JSON for the record."""
+        return _encoded(self.catalog)
+
+
+@lru_cache(maxsize=4)
+def _encoded(catalog: Catalog) -> str:
+    return msgspec.json.encode(catalog.told).decode()

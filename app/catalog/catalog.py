@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from app.catalog.city import Agency, City, linked_services, load_city
+from app.catalog.flows import CatalogFlow, flows_of, told_of
 from app.errors import NotFound
 from app.forms import Form, load_forms
 from app.manifest import (
@@ -58,10 +59,13 @@ class Catalog:
         services: Iterable[CatalogService],
         modules: Mapping[str, ModuleForms],
         consents: Mapping[str, ConsentWording] | None = None,
+        flows: Sequence[CatalogFlow] = (),
     ) -> None:
         """Services of an agency that the city does not have are left out."""
         self.city = city
         self.consents = consents or {}
+        self.flows = flows
+        self.told = told_of(flows)
         self._agencies = {agency.id: agency for agency in city.agency}
         self._services = {entry.slug: entry for entry in services if entry.agency_id in self._agencies}
         self._modules = modules
@@ -90,7 +94,8 @@ class Catalog:
         ]
         entries += [_link_entry(service) for service in linked_services(profile)]
         _refuse_doubled(entries)
-        return cls(profile, entries, modules, {wording.purpose: wording for wording in consents})
+        flows = flows_of(manifests, integration_manifests(integrations))
+        return cls(profile, entries, modules, {wording.purpose: wording for wording in consents}, flows)
 
     @property
     def region(self) -> str:

@@ -4,24 +4,31 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from litestar import delete, get, post
+from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from app.catalog.catalog import Catalog
-from app.consents.actions import give_consent, withdraw_consent
-from app.consents.schemas import ConsentPage, ConsentView, NewConsent, OfferedConsent
+from app.catalog.flows import CatalogFlow, Receiver
+from app.consents.actions import give_consent
+from app.consents.schemas import ConsentPage, ConsentProof, ConsentView, FlowView, NewConsent, OfferedConsent
 from app.cursor import decode_cursor, encode_cursor
 from app.database import Database
 from app.errors import Conflict, NotFound
 from app.login.guards import CITIZEN, Caller
 from app.parameters import Cursor, Limit
 from app.problems import problems
-from app.texts import Language
+from app.texts import Language, text
 
 _LIST = """
-SELECT id, purpose, text_version, case_id, given_at, withdrawn_at FROM consents
+SELECT id, consents.purpose, text_version, case_id, given_at, withdrawn_at, words_id, words_en
+FROM consents LEFT JOIN consent_wordings AS words ON words.purpose = consents.purpose AND version = text_version
 WHERE citizen_id = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3
+"""
+_PROOF = """
+SELECT id, consents.purpose, text_version, case_id, session_id, given_at, withdrawn_at, words_id, words_en, digest
+FROM consents JOIN consent_wordings AS words ON words.purpose = consents.purpose AND version = text_version
+WHERE id = $1 AND citizen_id = $2
 """
 _GIVEN = "SELECT purpose, text_version FROM consents WHERE citizen_id = $1 AND case_id IS NULL AND withdrawn_at IS NULL"
 
@@ -46,13 +53,14 @@ async def list_consents(
     async with database.connection() as connection:
         rows = await connection.fetch(_LIST, caller.id, after, limit + 1)
         given = {(row["purpose"], row["text_version"]) for row in await connection.fetch(_GIVEN, caller.id)}
-    shown = [_view(row, catalog, language) for row in rows[:limit]]
+    shown = [_view(row, language) for row in rows[:limit]]
     offered = [
         OfferedConsent(purpose, wording.version, wording.text.into(language), (purpose, wording.version) in given)
         for purpose, wording in catalog.consents.items()
         if wording.standing
     ]
-    return ConsentPage(shown, encode_cursor((shown[-1].id,)) if len(rows) > limit else None, offered)
+    cursor_after = encode_cursor((shown[-1].id,)) if len(rows) > limit else None
+    return ConsentPage(shown, cursor_after, offered, [_flow(each, catalog, language) for each in catalog.flows])
 
 
 @post(
@@ -78,28 +86,64 @@ async def give(
         # Nobody agrees to words they were not shown.
         raise Conflict("consent_version_old", params={"version": wording.version})
     async with database.begin() as connection:
-        row = await give_consent(connection, caller.id, data.purpose, catalog)
-    return _view(row, catalog, language)
+        row = await give_consent(connection, caller, data.purpose, catalog)
+    return _view(row, language)
 
 
-@delete(
-    "/v1/me/consents/{purpose:str}",
+@get(
+    "/v1/me/consents/{consent_id:uuid}/proof",
     opt=CITIZEN,
-    operation_id="withdraw_consent",
-    summary="Withdraw a consent",
+    operation_id="prove_consent",
+    summary="The proof of one consent: its exact words, when it was given and through which login",
+    description="`digest` is SHA-256 over the JSON array of purpose, version and the words in Indonesian and English.",
     tags=["me"],
     responses=problems("consent_unknown"),
 )
-async def withdraw(
-    purpose: FromPath[str], caller: NamedDependency[Caller], database: NamedDependency[Database]
-) -> None:
-    async with database.begin() as connection:
-        await withdraw_consent(connection, caller.id, purpose)
+async def prove(
+    consent_id: FromPath[UUID], caller: NamedDependency[Caller], database: NamedDependency[Database]
+) -> ConsentProof:
+    async with database.connection() as connection:
+        row = await connection.fetchrow(_PROOF, consent_id, caller.id)
+    if row is None:
+        raise NotFound("consent_unknown")
+    return ConsentProof(
+        row["id"],
+        row["purpose"],
+        row["text_version"],
+        row["words_id"],
+        row["words_en"],
+        row["digest"].hex(),
+        row["given_at"],
+        row["session_id"],
+        row["case_id"],
+        row["withdrawn_at"],
+    )
 
 
-def _view(row: Mapping[str, Any], catalog: Catalog, language: Language) -> ConsentView:
-    wording = catalog.consents.get(row["purpose"])
-    words = wording.text.into(language) if wording and wording.version == row["text_version"] else None
+def _flow(each: CatalogFlow, catalog: Catalog, language: Language) -> FlowView:
+    flow = each.flow
+    return FlowView(
+        flow.purpose,
+        flow.text.into(language),
+        [_receiver(receiver, catalog, language) for receiver in each.receivers],
+        list(flow.sends),
+        [text(f"audit.field.{part}", language) for part in flow.sends],
+        list(flow.receives),
+        list(flow.services),
+        "law" if flow.law else "consent",
+        text(f"audit.basis.{flow.law or 'consent'}", language),
+    )
+
+
+def _receiver(receiver: Receiver, catalog: Catalog, language: Language) -> str:
+    """The agency's name and its system's; the system's alone where the city has no such agency."""
+    known = {agency.id: agency for agency in catalog.agencies()}
+    agency = known.get(receiver.agency)
+    return f"{agency.name.into(language)} ({receiver.title})" if agency else receiver.title
+
+
+def _view(row: Mapping[str, Any], language: Language) -> ConsentView:
+    words = row["words_en"] if language == "en" else row["words_id"]
     return ConsentView(
         row["id"],
         row["purpose"],
@@ -111,4 +155,4 @@ def _view(row: Mapping[str, Any], catalog: Catalog, language: Language) -> Conse
     )
 
 
-ROUTES = [list_consents, give, withdraw]
+ROUTES = [list_consents, give, prove]

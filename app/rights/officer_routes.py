@@ -28,9 +28,9 @@ TAGS = ["officers"]
 READS, ACTS = officer("city_admin", "auditor"), officer("city_admin")
 OverdueFilter = Annotated[bool, QueryParameter(description="Only those past their time.")]
 _LIST = f"""
-SELECT {COLUMNS} FROM data_requests WHERE ended_at IS NULL
+SELECT {COLUMNS} FROM data_requests WHERE (ended_at IS NULL OR (kind = 'restriction' AND state = 'done'))
     AND ($1::uuid IS NULL OR (due_at, id) > ((SELECT due_at FROM data_requests WHERE id = $1), $1))
-    AND (NOT $2 OR due_at < now())
+    AND (NOT $2 OR (due_at < now() AND ended_at IS NULL))
 ORDER BY due_at, id LIMIT $3
 """  # noqa: S608 - constants of ours
 _PROPOSE = f"""
@@ -43,7 +43,7 @@ _REFUSED = "UPDATE data_requests SET refused_by = $2 WHERE id = $1"
     "/v1/officer/data-requests",
     opt=READS,
     operation_id="list_officers_data_requests",
-    summary="What citizens asked about their data and has no answer yet, the most urgent first",
+    summary="What citizens asked about their data and has no answer yet, and whose data are restricted now",
     tags=TAGS,
     responses=problems("cursor_invalid", "forbidden"),
 )

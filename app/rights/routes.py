@@ -23,6 +23,7 @@ from app.login.guards import CITIZEN, Caller, CitizenRequest
 from app.login.phone_changes import ask_phone_change
 from app.parameters import Cursor, Limit, NeededKey
 from app.problems import problems
+from app.rights.consent_routes import CONSENT_ROUTES
 from app.rights.copying import read_part
 from app.rights.correcting import checked, known_person
 from app.rights.officer_routes import OFFICER_ROUTES
@@ -273,5 +274,6 @@ ROUTES = [
     read_request,
     cancel_request,
     read_copy,
+    *CONSENT_ROUTES,
     *OFFICER_ROUTES,
 ]

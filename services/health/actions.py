@@ -17,7 +17,7 @@ from app.cases.port import CaseData
 from app.cases.timeline import CHANNEL, Line
 from app.cases.tools import CaseTools
 from app.cases.writes import change_case, lock_own_case
-from app.consents.actions import require_consent
+from app.consents.actions import require_case_consents, require_consent
 from app.database import utc_now
 from app.errors import AgencyError, AgencyRejected, Conflict, NotFound, NotOffered, Unavailable
 from app.facilities import Branch
@@ -86,6 +86,7 @@ class Tickets:
         """Tell the facility that the patient is there. Raises NotFound, Conflict, Unavailable."""
         async with self._cases.database.connection() as connection:
             row = await connection.fetchrow(_MINE_WHOLE, case_id, citizen_id, MODULE)
+            await require_case_consents(connection, case_id)
         if row is None:
             raise NotFound("case_not_found")
         require_unrestricted(row)

@@ -125,6 +125,7 @@ async def watch_ticket(
     tags=TAGS,
     responses=problems(
         "case_not_found",
+        "consent_missing",
         "processing_restricted",
         "ticket_not_there",
         "check_in_not_today",

@@ -10,6 +10,7 @@ import msgspec
 from app.agency_reads import Reads, Seen, Wanted
 from app.asking import SERVICE, asking, said_for
 from app.audit.actions import AUDIT_COLUMNS, AuditEntry, record_on, values_of
+from app.cases.casedata import require_unrestricted
 from app.cases.tools import CaseTools
 from app.errors import AgencyError, AgencyRejected, Conflict, NotFound, Unauthenticated, Unavailable
 from app.login.models import NIK
@@ -24,7 +25,7 @@ RETRY_AFTER_S = 30
 FRESH_S, ASKED_MEANWHILE_S, STALE_S = 300.0, 900.0, 86_400.0
 _PROGRAMMES_FRESH_S = 3_600.0
 _REST_S = 5.0
-_MY_NIK = f"SELECT nik_enc FROM citizens WHERE id = $1 AND {said_for('$1')}"  # noqa: S608 - a constant of ours
+_MY_NIK = f"SELECT nik_enc, restricted_at FROM citizens WHERE id = $1 AND {said_for('$1')}"  # noqa: S608 - a constant of ours
 # The rows of all other members who have an account, in one statement; the entry's own subject is left out.
 _RECORD_OTHERS = f"""
 INSERT INTO audit_rows ({AUDIT_COLUMNS})
@@ -58,12 +59,13 @@ async def read_household(citizen_id: UUID, port: SocialAidPort, cases: CaseTools
     """The household that the citizen's own NIK belongs to at the agency. Each question to the agency is on record with
     what it was told; each look at other members with those of them who have an account here.
 
-    Raises NotFound where the agency knows none, Conflict where it refuses, Unavailable; Unauthenticated where the
-    account is gone although its token still holds.
+    Raises NotFound where the agency knows none, Conflict where it refuses, Unavailable; Forbidden while the citizen has
+    restricted it; Unauthenticated where the account is gone although its token still holds.
     """
     rows = await cases.database.fetch_said(_MY_NIK, citizen_id)
     if not rows:
         raise Unauthenticated("token_invalid")
+    require_unrestricted(rows[0])
     reader_nik = cases.vault.decrypt(rows[0]["nik_enc"], NIK).decode()
 
     async def ask() -> Told:

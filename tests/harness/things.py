@@ -32,6 +32,10 @@ _NEW_PASSKEY = """
 INSERT INTO passkeys (id, citizen_id, credential_id, public_key, sign_count, backed_up)
 VALUES (gen_random_uuid(), $1, gen_random_uuid()::text::bytea, '', 0, false) RETURNING id::text
 """
+_NEW_CONSENT = """
+INSERT INTO consents (id, citizen_id, purpose, text_version, withdrawn_at)
+VALUES (gen_random_uuid(), $1, 'health-membership', 1, now()) RETURNING id::text
+"""
 _NEW_DELEGATION = """
 WITH asker AS (
     INSERT INTO citizens (id, nik_enc, nik_index, name_enc, birth_date_enc)
@@ -100,6 +104,7 @@ class Things:
             "session": self._session,
             "application": self._application,
             "passkey": self._passkey,
+            "consent": self._consent,
             "asked delegation": self._asked_delegation,
             "data request": self._data_request,
             "correction": lambda: self._data_request(""),
@@ -176,6 +181,9 @@ class Things:
 
     async def _passkey(self) -> Thing:
         return Thing(await self._tables.value(_NEW_PASSKEY, self._callers.citizen_a.id), "passkeys", "A")
+
+    async def _consent(self) -> Thing:
+        return Thing(await self._tables.value(_NEW_CONSENT, self._callers.citizen_a.id), "consents", "A")
 
     async def _asked_delegation(self) -> Thing:
         """Asked of citizen A, by somebody who is no caller."""

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from app.cases.due import soon_until, today
-from app.cases.settle import hold
+from app.cases.settle import hold, tell
 from app.cases.timeline import CHANNEL, Line
 from app.cases.tools import CaseTools
 from app.cases.writes import change_case
@@ -17,7 +17,6 @@ from app.dashboards.queue.schemas import EscalationItem, EscalationPage
 from app.dashboards.queue.wanted import HANDED, IS_OPEN
 from app.database import Connection
 from app.ids import uuid7
-from app.inbox.actions import Notice, notify_on
 from app.login.guards import Officer
 from app.texts import Language
 
@@ -96,8 +95,7 @@ async def _raise(tools: CaseTools, case_id: UUID, stage: str, *, is_told: bool) 
         await connection.execute(_NOTE, uuid7(), case_id, stage)
         if is_told:
             await change_case(connection, row, Line("late", row["status"]))
-            params = {"number": row["number"], "service": row["service"]}
-            await notify_on(connection, Notice(row["citizen_id"], "inbox.case_late", params, case_id))
+            await tell(connection, row, "case_late")
     if is_told:
         await tools.valkey.publish(CHANNEL, str(case_id).encode())
     return 1

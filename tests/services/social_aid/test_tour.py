@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
+from app.assembly import Product, build
+from app.cases.due import due_on, today
+from app.dashboards.queue.escalation import escalate
 from app.sandbox.client import HttpWorkbench
+from app.settings import read_settings
 from services.social_aid import actions
 from tests.harness.aid import BUDI, HENDRA, RAHMAT, certificate, hand_in, objection, proposal, send_photo, siti
 from tests.harness.cases import is_delivered, new_key, until
@@ -24,6 +28,13 @@ CHECK = "/v1/social-aid/certificates/check"
 async def bench(sandboxes: Sandboxes, worker: Running) -> AsyncIterator[HttpWorkbench]:
     async with sandboxes.bench("dtsen") as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+async def product(environment: dict[str, str]) -> AsyncIterator[Product]:
+    built = build(read_settings(environment), "test")
+    yield built
+    await built.close()
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +79,33 @@ async def test_an_objection_with_a_photo_is_visited_and_decided(
 
     ended = await until(member, case["id"], lambda shown: shown["status"] == "rejected")
     assert decided["outcome"]["reasons"] in {event["data"].get("reason") for event in ended["timeline"]}
-    told = [row["key"] for row in await tables.rows("SELECT key FROM messages WHERE case_id::text = $1", case["id"])]
-    assert "inbox.case_rejected.social_aid" in told, "a message on a phone says nothing of aid"
+    told = await tables.rows("SELECT key, params FROM messages WHERE case_id::text = $1", case["id"])
+    assert {row["key"] for row in told} == {f"inbox.case_{what}.social_aid" for what in ("delivered", "rejected")}
+    assert not [row for row in told if "reference" in row["params"]], "a message on a phone says nothing of the matter"
 
     for stranger in (await people.make(nik=BUDI, name="Budi Santoso"), await people.make(nik=HENDRA, name="Hendra")):
         answer = await stranger.get(f"/v1/social-aid/matters/{case['id']}")
         assert (answer.status_code, answer.json()["code"]) == (404, "case_not_found")
+
+
+async def test_an_objection_that_is_late_is_put_before_the_supervisors_and_told(
+    member: Citizen, product: Product, tables: Tables
+) -> None:
+    """Ten working days, holidays left out; then it is nobody's to forget."""
+    case = await hand_in(member, "aid-objection", objection())
+    promised = due_on(today(product.catalog.timezone), 10)
+    assert await tables.value("SELECT due_on FROM cases WHERE id::text = $1", case["id"]) == promised
+    await tables.run("UPDATE cases SET due_on = current_date - 1 WHERE id::text = $1", case["id"])
+    for _ in range(2):  # the worker looks as well: whoever does, it is once
+        await escalate(product.cases)
+    [raised] = await tables.rows(
+        "SELECT stage, agency FROM case_escalations WHERE case_id::text = $1 AND stage = 'late'", case["id"]
+    )
+    assert raised["agency"] == "dinsos"
+    shown = (await member.get(f"/v1/cases/{case['id']}")).json()
+    assert "late" in {event["kind"] for event in shown["timeline"]}
+    told = await tables.rows("SELECT key FROM messages WHERE case_id::text = $1", case["id"])
+    assert "inbox.case_late.social_aid" in {row["key"] for row in told}
 
 
 async def test_a_proposal_that_is_accepted_shows_the_household(people: People, bench: HttpWorkbench) -> None:
