@@ -11,7 +11,7 @@ BIN := .venv/bin
 TESTS ?= tests
 WORKERS ?= logical
 
-.PHONY: run test test-clients test-external fuzz kill-storm soak isolation enumeration login-storm aid-reads check bench clean requirements install-% has-python
+.PHONY: run test test-clients test-external fuzz kill-storm soak isolation enumeration login-storm aid-reads bench-dashboards check bench clean requirements install-% has-python
 
 run: install-runtime ## PostgreSQL, Valkey, sandboxes, worker and API on this machine; Ctrl-C ends it all
 	@exec $(BIN)/loket run
@@ -45,6 +45,9 @@ login-storm: install-bench ## what other requests feel of 50 logins a second
 
 aid-reads: install-bench ## what a household receives, of 10,000 households: warm, and with the agency down; takes six minutes
 	@$(BIN)/python -m bench.aid_reads --households $${HOUSEHOLDS:-10000}
+
+bench-dashboards: install-bench ## every officers' page with many cases while citizens ask, and an export's memory; CASES=n
+	@$(BIN)/python -m bench.dashboards --cases $${CASES:-1000000}
 
 planted-faults: install-test ## each planted fault in a copy of the tree: its test must fail; takes about half an hour
 	@$(BIN)/python -m tests.planted
