@@ -14,7 +14,7 @@ from app.dashboards.queue.schemas import Assigned, Assignment, NotAssigned, Refr
 from app.dashboards.queue.trail import Deed, Look, audit, keep
 from app.dashboards.queue.wanted import IS_OPEN, OPEN
 from app.database import Connection
-from app.errors import Conflict, FieldError, Forbidden, Unprocessable
+from app.errors import Conflict, Forbidden, NotFound, Unprocessable
 from app.login.guards import Officer
 
 _COLLEAGUE = """
@@ -37,7 +37,7 @@ RETURNING refreshed_at, next_refresh_at
 
 
 async def assign(connection: Connection, officer: Officer, asked: Assignment, tools: CaseTools) -> Assigned:
-    """Each by itself: one that cannot be given is left, and named. Raises Forbidden, Unprocessable."""
+    """Each by itself: one that cannot be given is left, and named. Raises Forbidden, NotFound."""
     name = await _receiver(connection, officer, asked.officer_id)
     rows = {row["id"]: row for row in await connection.fetch(_HOLD, sorted(asked.case_ids), officer.agency)}
     done = Assigned([], [])
@@ -95,7 +95,7 @@ async def _receiver(connection: Connection, officer: Officer, receiver: UUID | N
         return ""
     name: str | None = await connection.fetchval(_COLLEAGUE, receiver, officer.agency)
     if name is None:
-        raise Unprocessable(errors=[FieldError("/officer_id", "officer_not_here")])
+        raise NotFound("officer_not_here")
     return name
 
 

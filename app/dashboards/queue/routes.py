@@ -221,7 +221,7 @@ async def read_officer_attachment(
     summary="Give cases to an officer of the agency, or to nobody",
     description="An operator takes what is nobody's, and gives back their own; supervisors and the head give any.",
     tags=TAGS,
-    responses=problems("forbidden", "case_assigned_by_supervisor", *BODY),
+    responses=problems("forbidden", "case_assigned_by_supervisor", "officer_not_here", *BODY),
 )
 async def assign_cases(
     data: JSONBody[Assignment], request: OfficerRequest, cases: NamedDependency[CaseTools]
