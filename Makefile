@@ -11,7 +11,7 @@ BIN := .venv/bin
 TESTS ?= tests
 WORKERS ?= logical
 
-.PHONY: run test test-clients test-external fuzz kill-storm soak isolation enumeration login-storm aid-reads check bench clean requirements install-% has-python
+.PHONY: run test test-clients test-external fuzz kill-storm soak isolation enumeration login-storm aid-reads bench-dashboards planted-faults contact-sheet check bench clean requirements install-% has-python
 
 run: install-runtime ## PostgreSQL, Valkey, sandboxes, worker and API on this machine; Ctrl-C ends it all
 	@exec $(BIN)/loket run
@@ -43,8 +43,14 @@ enumeration: install-bench ## can one learn whose NIK has an account? 2,000 ques
 login-storm: install-bench ## what other requests feel of 50 logins a second
 	@$(BIN)/python -m bench.login_storm
 
+contact-sheet: install-test ## every page of officers, by role, language, size and light, photographed into .contact-sheet/; ALL=--all
+	@$(BIN)/python -m tests.sheet --cases $${CASES:-3000} $(ALL)
+
 aid-reads: install-bench ## what a household receives, of 10,000 households: warm, and with the agency down; takes six minutes
 	@$(BIN)/python -m bench.aid_reads --households $${HOUSEHOLDS:-10000}
+
+bench-dashboards: install-bench ## every officers' page with many cases while citizens ask, and an export's memory; CASES=n
+	@$(BIN)/python -m bench.dashboards --cases $${CASES:-1000000}
 
 planted-faults: install-test ## each planted fault in a copy of the tree: its test must fail; takes about half an hour
 	@$(BIN)/python -m tests.planted

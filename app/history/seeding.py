@@ -1,7 +1,7 @@
 """`loket seed --history`: the demo's past, whole or not at all; told as it grows. Refused in production."""
 
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from random import Random
 from uuid import UUID
@@ -19,6 +19,7 @@ from app.history.rows import COLUMNS_OF, Place, Row, Writer
 from app.history.stories import Offer, Teller, read_words
 from app.history.templates import templates
 from app.login.demo import refuse_production
+from app.login.officers.demo import DEMO_OFFICERS
 from app.privacy import open_vault
 from app.settings import Settings
 
@@ -30,6 +31,7 @@ _TICKETS = 5.0
 _IS_THERE = "SELECT EXISTS (SELECT 1 FROM citizens WHERE nik_index = $1)"
 # The last number before those that are taken here.
 _NUMBERS = "SELECT setval('case_numbers', nextval('case_numbers') + $1::bigint) - $1::bigint"
+_OFFICERS = "SELECT id, agency FROM officers WHERE name = ANY($1::text[]) AND agency <> '' ORDER BY name"
 _NEVER = "SET statement_timeout = 0; SET lock_timeout = '30s'; SET idle_in_transaction_session_timeout = 0"
 
 
@@ -133,6 +135,7 @@ class _Writing:
         found = places(self._catalog, rng)
         teller = Teller(clock, read_words(), rng)
         writer = Writer(self._vault, clock, self._catalog.region, rng)
+        writer.officers = await self._officers()
         chosen = rng.choices([place for place, _ in found], weights=[weight for _, weight in found], k=total)
         number = await self._connection.fetchval(_NUMBERS, total)
         told = 0
@@ -146,6 +149,13 @@ class _Writing:
                 if done * 20 // total > told:
                     told = done * 20 // total
                     self._say(f"{done:,} of {total:,} cases")
+
+    async def _officers(self) -> Mapping[str, Sequence[UUID]]:
+        """The demo's own, by agency."""
+        found: dict[str, list[UUID]] = {}
+        for row in await self._connection.fetch(_OFFICERS, list(DEMO_OFFICERS)):
+            found.setdefault(row["agency"], []).append(row["id"])
+        return found
 
     async def _copy(self, table: str, rows: Iterable[Row]) -> None:
         await self._connection.copy_records_to_table(table, columns=COLUMNS_OF[table], records=rows)

@@ -45,9 +45,7 @@ def result_of(counts: Mapping[str, Mapping[str, int]], served: int) -> SurveyRes
     """`counts`: by element's column (`u1`), how often each answer was given."""
     totals = [_total(counts.get(column, {})) for column in COLUMNS]
     averages = [Fraction(total, answers) if answers else None for answers, total in totals]
-    known = [average for average in averages if average is not None]
-    answers, needed = totals[0][0], needed_of(served)
-    of_4 = sum(known, Fraction(0)) / len(COLUMNS) if len(known) == len(COLUMNS) else None
+    answers, needed, of_4 = totals[0][0], needed_of(served), _of_4(totals)
     index = rounded(of_4 * _TO_100, 2) if of_4 is not None else None
     return SurveyResult(
         answers=answers,
@@ -70,6 +68,13 @@ def result_of(counts: Mapping[str, Mapping[str, int]], served: int) -> SurveyRes
     )
 
 
+def index_of(counts: Mapping[str, Mapping[str, int]]) -> tuple[int, Decimal | None]:
+    """How many answered, and the index alone: a page shows many of them."""
+    totals = [_total(counts.get(column, {})) for column in COLUMNS]
+    of_4 = _of_4(totals)
+    return totals[0][0], rounded(of_4 * _TO_100, 2) if of_4 is not None else None
+
+
 def grade_of(index: Decimal) -> Grade:
     """Of an index out of 100, rounded to hundredths as the regulation's bands are."""
     return next((grade for least, grade in _GRADES if index >= least), "D")
@@ -88,6 +93,16 @@ def rounded(exact: Fraction, digits: int) -> Decimal:
     """Half up, as people round."""
     shown = Decimal(exact.numerator) / Decimal(exact.denominator)
     return shown.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+
+
+def _of_4(totals: Sequence[tuple[int, int]]) -> Fraction | None:
+    """The average of the elements' averages; None while an element has none."""
+    if not all(answers for answers, _ in totals):
+        return None
+    answers = totals[0][0]
+    if all(count == answers for count, _ in totals):
+        return Fraction(sum(total for _, total in totals), answers * len(totals))
+    return sum((Fraction(total, count) for count, total in totals), Fraction(0)) / len(totals)
 
 
 def _total(counts: Mapping[str, int]) -> tuple[int, int]:

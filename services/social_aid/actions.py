@@ -10,6 +10,8 @@ from uuid import UUID
 import msgspec
 
 from app.agency_reads import Reads, Seen, Wanted
+from app.asking import SERVICE, asking
+from app.cases.casedata import require_unrestricted
 from app.cases.tools import CaseTools
 from app.database import utc_now
 from app.errors import AgencyError, AgencyRejected, Conflict, Forbidden, NotFound, Unavailable
@@ -28,16 +30,12 @@ _CASE_LENGTH, _PROOF_LENGTH = 32, 20
 _MATTER_FRESH_S, _PROOF_FRESH_S, _CHECK_FRESH_S, _STALE_S = 5.0, 60.0, 60.0, 86_400.0
 _CHECK_STALE_S = 600.0
 _REST_S = 2.0
-_AGREED = """
-EXISTS (SELECT 1 FROM consents
-    WHERE consents.case_id = cases.id AND purpose = 'social-aid-certificate' AND withdrawn_at IS NULL) AS agreed
+_AGREED = "SELECT 1 FROM consents WHERE case_id = $1 AND purpose = $2 AND withdrawn_at IS NULL"
+_MINE = """
+SELECT number, service, status, agency_reference, product->>'certificate_number' AS certificate_number, restricted_at
+FROM cases JOIN citizens ON citizens.id = citizen_id
+WHERE cases.id = $1 AND citizen_id = $2 AND module = $3
 """
-_STANDS = f"SELECT {_AGREED} FROM cases WHERE id = $1"  # noqa: S608 - a constant of ours
-_MINE = f"""
-SELECT number, service, status, agency_reference, product->>'certificate_number' AS certificate_number,
-    {_AGREED}
-FROM cases WHERE id = $1 AND citizen_id = $2 AND module = $3
-"""  # noqa: S608 - a constant of ours
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -70,7 +68,8 @@ class Matters:
         self._cases = cases
 
     async def find(self, case_id: UUID, citizen_id: UUID) -> Found:
-        """Raises NotFound for another person's, Conflict where the agency does not have it yet, Unavailable."""
+        """Raises NotFound for another person's, Conflict where the agency does not have it yet, Forbidden while its
+        citizen has restricted what is done with their data, Unavailable."""
         row = await self._mine(case_id, citizen_id)
         reference = row["agency_reference"]
         if reference is None:
@@ -87,7 +86,7 @@ class Matters:
         """Raises NotFound for another person's, Conflict where none is issued or the agency knows it no more, Forbidden
         once the consent it was issued on is withdrawn, Unavailable."""
         row = await self._mine(case_id, citizen_id)
-        if not row["agreed"] and row["agency_reference"] is not None:
+        if row["agency_reference"] is not None and not await _is_agreed(case_id, self._cases):
             raise Forbidden("consent_missing", params={"purpose": CERTIFICATE_CONSENT})
         number = row["certificate_number"]
         if not number and row["agency_reference"] is not None:
@@ -106,6 +105,7 @@ class Matters:
             row: Mapping[str, Any] | None = await connection.fetchrow(_MINE, case_id, citizen_id, MODULE)
         if row is None:
             raise NotFound("case_not_found")
+        require_unrestricted(row)
         return row
 
 
@@ -129,8 +129,13 @@ async def _may_be_checked(number: str, code: str, cases: CaseTools) -> bool:
     case_id = UUID(code[:_CASE_LENGTH])
     if not hmac.compare_digest(code, check_code(case_id, number, cases.vault)):
         return False
-    rows = await cases.database.fetch(_STANDS, case_id)
-    return bool(rows and rows[0]["agreed"])
+    return await _is_agreed(case_id, cases)
+
+
+async def _is_agreed(case_id: UUID, cases: CaseTools) -> bool:
+    """Whether the consent that the case's certificate was issued on stands. Who acts for its giver cannot see it."""
+    with asking(SERVICE):
+        return bool(await cases.database.fetch(_AGREED, case_id, CERTIFICATE_CONSENT))
 
 
 def check_code(case_id: UUID, number: str, vault: Vault) -> str:

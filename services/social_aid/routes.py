@@ -49,6 +49,7 @@ from services.social_aid.views import (
 TAGS = ["social_aid"]
 JSON, PDF, HTML = "application/json", "application/pdf", "text/html"
 PROVEN = citizen(level=2)
+FOR_OTHERS_TOO = citizen(level=2, acting="case")
 LOOKS_PER_MINUTE = CHECKS_PER_MINUTE = 30
 
 AnyRequest = Request[Any, Any, Any]
@@ -99,12 +100,17 @@ async def read_entitlements(request: CitizenRequest) -> Response[EntitlementsVie
 
 @get(
     "/v1/social-aid/matters/{case_id:uuid}",
-    opt=PROVEN,
+    opt=FOR_OTHERS_TOO,
     operation_id="read_aid_matter",
     summary="My proposal, objection or request: the verification visit, and the agency's decision with its reasons",
     tags=TAGS,
     responses=problems(
-        "assurance_level_too_low", "case_not_found", "aid_matter_not_there", "aid_refused", "agency_unavailable"
+        "assurance_level_too_low",
+        "processing_restricted",
+        "case_not_found",
+        "aid_matter_not_there",
+        "aid_refused",
+        "agency_unavailable",
     ),
 )
 async def read_matter(
@@ -115,7 +121,7 @@ async def read_matter(
 
 @get(
     "/v1/social-aid/matters/{case_id:uuid}/certificate",
-    opt=PROVEN,
+    opt=FOR_OTHERS_TOO,
     operation_id="read_decile_certificate",
     operation_class=representations(PDF, form=OpenAPIFormat.BINARY),
     response_headers=[CONTENT_LANGUAGE, CONTENT_DISPOSITION],
@@ -124,6 +130,7 @@ async def read_matter(
     responses=problems(
         "assurance_level_too_low",
         "consent_missing",
+        "processing_restricted",
         "case_not_found",
         "certificate_not_issued",
         "certificate_not_known",

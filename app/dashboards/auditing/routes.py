@@ -15,7 +15,7 @@ from app.cases.tools import CaseTools
 from app.dashboards.auditing import checks
 from app.dashboards.auditing.schemas import CheckList, CheckView, Readings, RowPage, SubjectAsked, SubjectFound
 from app.dashboards.auditing.search import Page, Wanted, as_csv, find_subject, note_search, readings, search
-from app.errors import BadRequest
+from app.errors import BadRequest, FieldError
 from app.login.guards import Officer, OfficerRequest, officer
 from app.parameters import Cursor, Limit
 from app.problems import problems
@@ -26,15 +26,27 @@ AUDITS = officer("auditor")
 BODY = (413, 415, 422)
 CSV = "text/csv"
 
-Since = Annotated[date | None, QueryParameter(name="since", description="First day, on the city's own calendar.")]
-Until = Annotated[date | None, QueryParameter(name="until", description="Last day, which is included.")]
+# Texts held to what they are: a date or an id that may be left out would take `null` for none.
+_DAY: dict[str, Any] = {
+    "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+    "schema_extra": {"type": "string", "format": "date"},
+}
+Since = Annotated[str | None, QueryParameter(description="First day, on the city's own calendar.", **_DAY)]
+Until = Annotated[str | None, QueryParameter(description="Last day, which is included.", **_DAY)]
 Actor = Annotated[
     str | None,
     QueryParameter(
         max_length=100, pattern=r"^[!-~]+$", description="Who: an id as the record has it, or an officer's name."
     ),
 ]
-Subject = Annotated[UUID | None, QueryParameter(description="Whose data: a citizen's id, see `find_audit_subject`.")]
+Subject = Annotated[
+    str | None,
+    QueryParameter(
+        pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+        description="Whose data: a citizen's id, see `find_audit_subject`.",
+        schema_extra={"type": "string", "format": "uuid"},
+    ),
+]
 CaseNumber = Annotated[
     str | None,
     QueryParameter(max_length=24, pattern=r"^[0-9A-Z-]+$", description="A case by its number, and its deliveries."),
@@ -52,7 +64,7 @@ ObjectId = Annotated[
 
 
 def provide_when(since: Since = None, until: Until = None) -> Wanted:
-    return Wanted(since=since, until=until)
+    return Wanted(since=_day("since", since), until=_day("until", until))
 
 
 def provide_what(case: CaseNumber = None, action: Action = None, about: ObjectId = None) -> Wanted:
@@ -69,7 +81,7 @@ def provide_wanted(
         since=when.since,
         until=when.until,
         actor=actor,
-        subject=subject,
+        subject=UUID(subject) if subject else None,
         case=what.case,
         action=what.action,
         object=what.object,
@@ -216,6 +228,14 @@ async def as_file(auditor: Officer, cases: CaseTools, wanted: Wanted) -> Stream:
     rows = as_csv(cases.database, wanted, cases.catalog.timezone)
     headers = {"Content-Disposition": 'attachment; filename="audit.csv"', "Cache-Control": "no-store"}
     return Stream(rows, media_type=CSV, headers=headers)
+
+
+def _day(name: str, written: str | None) -> date | None:
+    """Raises BadRequest for what is no day of the calendar."""
+    try:
+        return date.fromisoformat(written) if written else None
+    except ValueError:
+        raise BadRequest("parameter_invalid", errors=[FieldError(f"/query/{name}", "format")]) from None
 
 
 ROUTES: list[Any] = [

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from app.dashboards.figures.facts import DECIDED
-from app.surveys.results import SurveyResult, result_of, rounded
+from app.surveys.results import SurveyResult, grade_of, index_of, result_of, rounded
 
 
 class Totals(msgspec.Struct, frozen=True):
@@ -51,7 +51,8 @@ class Sums:
     def totals(self) -> Totals:
         outcomes, timely, scores = self.of("ended"), self.of("on_time"), self.of("score")
         days = {int(value): count for value, count in self.of("days").items()}
-        promised, ratings, survey = sum(timely.values()), sum(scores.values()), self.survey()
+        promised, ratings = sum(timely.values()), sum(scores.values())
+        answers, index = index_of(self.counts)
         total = sum(int(score) * count for score, count in scores.items())
         return Totals(
             handed_in=sum(self.of("handed_in").values()),
@@ -66,9 +67,9 @@ class Sums:
             refusals=_by_count(self.of("reason")),
             ratings=ratings,
             rating=_share(total, ratings, 2),
-            survey_answers=survey.answers,
-            survey_index=survey.index,
-            survey_grade=survey.grade,
+            survey_answers=answers,
+            survey_index=float(index) if index is not None else None,
+            survey_grade=grade_of(index) if index is not None else None,
         )
 
 

@@ -123,6 +123,34 @@ async def city_pages(walk: Walk, product: Product) -> None:
 
 
 @pytest.mark.timeout(240)
+async def test_two_officers_say_how_a_delivery_ended(
+    api: Api, officers: Officers, people: People, tables: Tables, product: Product, chromium: Browser
+) -> None:
+    _, delivery_id = await before_officer(product, tables, await people.make())
+    said: list[str] = []
+    for role in ("operator", "supervisor"):
+        context = await chromium.new_context(java_script_enabled=False)
+        page = await context.new_page()
+        walk = Walk(page, api, f"{role}-says")
+        await walk.log_in(await officers.make(role))
+        await page.goto(f"{api.url}/dashboard/desk/{delivery_id}")
+        form = page.locator("form[action$='/resolve']")
+        if not await form.is_visible():
+            await page.click("text=Catat hasilnya")
+        await form.locator("#outcome").select_option("delivered")
+        await form.locator("#reference").fill("0000931201112026")
+        await form.locator("#resolve-reason").fill(WHY)
+        await form.locator("button").click()
+        said.append(await page.inner_text("[role=status]"))
+        await context.close()
+    assert said == [
+        "Dicatat. Berlaku setelah petugas lain mencatat hal yang sama.",
+        "Dicatat: instansi sudah menerimanya.",
+    ]
+    assert await tables.value("SELECT state FROM deliveries WHERE id = $1", delivery_id) == "delivered"
+
+
+@pytest.mark.timeout(240)
 async def test_an_open_breaker_is_seen_and_maintenance_is_planned(
     api: Api, officers: Officers, product: Product, chromium: Browser
 ) -> None:

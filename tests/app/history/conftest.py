@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from app.database import driver_url
+from app.demo import seed as make_people
 from app.history.seeding import Past, write_history
 from app.settings import Settings, read_settings
 
@@ -21,6 +22,7 @@ def settings(environment: dict[str, str]) -> Settings:
 async def past(settings: Settings) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
     """The owner's connection to a database with a past."""
     said: list[str] = []
+    assert await make_people(settings) > 0
     assert await write_history(settings, Past(CASES), said.append) == CASES
     assert any("cases" in words for words in said)
     connection = await asyncpg.connect(driver_url(settings.migration_database_url))

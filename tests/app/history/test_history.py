@@ -71,6 +71,14 @@ async def test_receipts_say_what_the_cases_say(past: Any) -> None:
             assert row["reference"] == row["agency_reference"]
 
 
+async def test_some_of_what_is_open_is_given_to_the_agencys_own_officers(past: Any) -> None:
+    rows = await past.fetch(
+        "SELECT cases.agency, officers.agency AS own, status FROM cases JOIN officers ON officers.id = assignee_id"
+    )
+    assert rows
+    assert all(row["agency"] == row["own"] and row["status"] not in FINAL for row in rows)
+
+
 async def test_personal_data_is_sealed_and_fictitious(past: Any, settings: Settings) -> None:
     vault = open_vault(settings)
     row = await past.fetchrow(

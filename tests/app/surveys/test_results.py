@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.surveys.elements import COLUMNS
-from app.surveys.results import grade_of, needed_of, result_of
+from app.surveys.results import grade_of, index_of, needed_of, result_of
 
 # From the table that they published.
 PUBLISHED = {10: 10, 15: 14, 20: 19, 50: 44, 100: 80, 200: 132, 500: 217, 1000: 278, 5000: 357, 10000: 370, 75000: 382}
@@ -57,5 +57,6 @@ def test_the_index_is_the_plain_average_times_25(surveys: list[list[int]]) -> No
     result = result_of(counts, len(surveys))
     plain = sum(sum(answers) for answers in surveys) / len(surveys) / 9 * 25
     assert result.index is not None
+    assert index_of(counts) == (len(surveys), Decimal(str(result.index)))
     assert abs(result.index - plain) <= 0.005 + 1e-9
     assert result.enough

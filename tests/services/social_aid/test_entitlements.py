@@ -87,6 +87,14 @@ async def test_only_with_proven_identity(people: People, sandboxes: Sandboxes, t
     assert await tables.rows(_ASKED, claimed.id) == []
 
 
+async def test_who_restricted_what_is_done_with_their_data_is_not_asked_after(people: People, tables: Tables) -> None:
+    citizen = await people.make()
+    await tables.run("UPDATE citizens SET restricted_at = now() WHERE id = $1", citizen.id)
+    answer = await citizen.get(PATH)
+    assert (answer.status_code, answer.json()["code"]) == (403, "processing_restricted")
+    assert await tables.rows(_ASKED, citizen.id) == []
+
+
 async def test_another_households_nothing(people: People, member: Citizen) -> None:
     neighbour, nobody, stranger = [
         await people.make(nik=nik, name=name) for nik, name in ((BUDI, "Budi Santoso"), (RAHMAT, "Rahmat"), ("", ""))
