@@ -11,7 +11,7 @@ BIN := .venv/bin
 TESTS ?= tests
 WORKERS ?= logical
 
-.PHONY: run test test-clients test-external fuzz kill-storm soak isolation enumeration login-storm aid-reads bench-dashboards check bench clean requirements install-% has-python
+.PHONY: run test test-clients test-external fuzz kill-storm soak isolation enumeration login-storm aid-reads bench-dashboards planted-faults contact-sheet check bench clean requirements install-% has-python
 
 run: install-runtime ## PostgreSQL, Valkey, sandboxes, worker and API on this machine; Ctrl-C ends it all
 	@exec $(BIN)/loket run
@@ -42,6 +42,9 @@ enumeration: install-bench ## can one learn whose NIK has an account? 2,000 ques
 
 login-storm: install-bench ## what other requests feel of 50 logins a second
 	@$(BIN)/python -m bench.login_storm
+
+contact-sheet: install-test ## every page of officers, by role, language, size and light, photographed into .contact-sheet/; ALL=--all
+	@$(BIN)/python -m tests.sheet --cases $${CASES:-3000} $(ALL)
 
 aid-reads: install-bench ## what a household receives, of 10,000 households: warm, and with the agency down; takes six minutes
 	@$(BIN)/python -m bench.aid_reads --households $${HOUSEHOLDS:-10000}

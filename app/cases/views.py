@@ -93,7 +93,7 @@ def _words(standing: Standing, language: Language) -> Words:
     """The same for all cases that stand alike; twenty of them are shown at once."""
     code = _next_code(standing.status, rated=standing.rated)
     return Words(
-        status_words(standing.status, standing.module, language),
+        _status_text(standing, language),
         text(f"delivery.{standing.delivery}", language) if standing.delivery else "",
         _reason(standing.reason, language) if standing.reason else None,
         NextAction(code, text(f"next_action.{code}", language)) if code else None,
@@ -101,10 +101,10 @@ def _words(standing: Standing, language: Language) -> Words:
     )
 
 
-def status_words(status: str, module: str, language: Language) -> str:
+def _status_text(standing: Standing, language: Language) -> str:
     """In the module's own words where it has some: a ticket is not "in review"."""
-    key = f"status_of_case.{status}"
-    own = f"{key}.{module}"
+    key = f"status_of_case.{standing.status}"
+    own = f"{key}.{standing.module}"
     return text(own if has_text(own) else key, language)
 
 

@@ -23,7 +23,7 @@ _COLUMNS = """
 # Before it is granted only they see it as theirs whose NIK it names. Of a child's an officer decides.
 _ASKED_OF_ME = """
 state = 'asked' AND asked_until > now() AND relation IN ('elder', 'other')
-AND EXISTS (SELECT FROM citizens WHERE nik_index = subject_index AND citizens.id = $1)
+AND EXISTS (SELECT FROM citizens AS asked WHERE asked.nik_index = subject_index AND asked.id = $1)
 """
 _MINE = f"""
 SELECT {_COLUMNS}, them.name_enc FROM delegations

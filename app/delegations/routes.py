@@ -17,7 +17,18 @@ from app.catalog.catalog import Catalog
 from app.cursor import decode_cursor, encode_cursor
 from app.database import Connection, Database
 from app.delegations import actions
-from app.delegations.schemas import DelegationPage, DelegationView, NewDelegation, ServiceName, ShownState, Side
+from app.delegations.counter import Person, Sought, seek
+from app.delegations.offered import check_services
+from app.delegations.officer_routes import OFFICER_ROUTES
+from app.delegations.schemas import (
+    DelegationPage,
+    DelegationView,
+    ForChild,
+    NewDelegation,
+    ServiceName,
+    ShownState,
+    Side,
+)
 from app.errors import FieldError, Unprocessable
 from app.login.gate import Gate
 from app.login.guards import CITIZEN, Caller, CitizenRequest, citizen
@@ -72,7 +83,7 @@ async def ask_for_delegation(
     data: JSONBody[NewDelegation], request: CitizenRequest, gate: NamedDependency[Gate], idempotency_key: NeededKey
 ) -> Response[DelegationView]:
     write, caller, vault = once(request), request.user, gate.vault
-    _check_services(data.services, request.app.state["catalog"])
+    check_services(data.services, request.app.state["catalog"])
     await gate.limiter.hit("delegations", str(caller.id), limit=ASKED_A_DAY, period_s=_DAY_S)
     wanted = actions.Asking(
         caller.id, vault.index("nik", data.nik), data.relation, list(dict.fromkeys(data.services)), data.days
@@ -81,6 +92,43 @@ async def ask_for_delegation(
     async def work(connection: Connection) -> FirstAnswer:
         new = await actions.ask(connection, wanted)
         row = await actions.one_of_mine(connection, new, caller.id)
+        view = _words(request, language_asked(request)).view(row)
+        return FirstAnswer(201, msgspec.json.encode(view), {"Location": "/v1/me/delegations"})
+
+    return await write.answer(work)
+
+
+@post(
+    "/v1/me/delegations/child",
+    opt=citizen(level=2),
+    operation_id="ask_for_child",
+    summary="Ask to act for my child, who needs no account",
+    description="An officer at the agency's counter confirms it who has seen the family card, and only where the "
+    "population register knows the child. It ends on the 17th birthday at the latest. Needs an Idempotency-Key.",
+    tags=["me"],
+    response_headers=[LOCATION, REPLAYED],
+    response_description="Asked for: the officer is told its id",
+    responses=problems("assurance_level_too_low", 409, 413, 415, 422),
+)
+async def ask_for_child(
+    data: JSONBody[ForChild], request: CitizenRequest, gate: NamedDependency[Gate], idempotency_key: NeededKey
+) -> Response[DelegationView]:
+    write, caller, catalog = once(request), request.user, request.app.state["catalog"]
+    check_services(data.services, catalog)
+    if data.agency not in {agency.id for agency in catalog.agencies()}:
+        raise Unprocessable(errors=[FieldError("/agency", "agency_unknown")])
+    await gate.limiter.hit("delegations", str(caller.id), limit=ASKED_A_DAY, period_s=_DAY_S)
+    sought = Sought(
+        person=Person(data.nik, data.name, data.birth_date),
+        relation="child",
+        services=list(dict.fromkeys(data.services)),
+        days=data.days,
+        agency=data.agency,
+        delegate_id=caller.id,
+    )
+
+    async def work(connection: Connection) -> FirstAnswer:
+        row = await actions.one_of_mine(connection, await seek(connection, gate, sought), caller.id)
         view = _words(request, language_asked(request)).view(row)
         return FirstAnswer(201, msgspec.json.encode(view), {"Location": "/v1/me/delegations"})
 
@@ -166,15 +214,4 @@ def _state(row: Mapping[str, Any]) -> ShownState:
     return state
 
 
-def _check_services(services: list[str], catalog: Catalog) -> None:
-    """Raises Unprocessable for what is no service that cases are opened for here."""
-    faults = []
-    for place, slug in enumerate(services):
-        service = catalog.find(slug)
-        if service is None or service.manifest.mode != "api":
-            faults.append(FieldError(f"/services/{place}", "service_unknown"))
-    if faults:
-        raise Unprocessable(errors=faults)
-
-
-ROUTES = [list_delegations, ask_for_delegation, grant_delegation, end_delegation]
+ROUTES = [list_delegations, ask_for_delegation, ask_for_child, grant_delegation, end_delegation, *OFFICER_ROUTES]

@@ -1,12 +1,13 @@
 """What the delegation routes take and give."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
+from app.cases.schemas import WORDS
 from app.login.schemas import Nik
 
 ServiceSlug = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,62}$", examples=["outdoor-advertising"])]
@@ -22,6 +23,51 @@ class NewDelegation(msgspec.Struct, forbid_unknown_fields=True):
     relation: Annotated[Literal["elder", "other"], Meta(examples=["elder"])]
     services: Services
     days: Annotated[int, Meta(ge=1, le=365, examples=[90])]
+
+
+PersonName = Annotated[str, Meta(min_length=1, max_length=120, pattern=WORDS, examples=["Bima Prasetyo"])]
+BirthDate = Annotated[date, Meta(examples=["2015-06-01"])]
+
+
+class ForChild(msgspec.Struct, forbid_unknown_fields=True):
+    """Who my child is, for which services, and at which agency's counter I show the family card."""
+
+    nik: Nik
+    name: PersonName
+    birth_date: BirthDate
+    services: Services
+    days: Annotated[int, Meta(ge=1, le=365, examples=[365])]
+    agency: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{1,40}$", examples=["dinkes"])]
+
+
+class AtCounter(msgspec.Struct, forbid_unknown_fields=True):
+    """Who stands before me, as their identity card says, and what they want done."""
+
+    nik: Nik
+    name: PersonName
+    birth_date: BirthDate
+    services: Services
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """What another officer confirms, by its id."""
+
+    id: UUID
+
+
+class WaitingDelegation(msgspec.Struct, frozen=True, kw_only=True):
+    """One that waits for an officer. `asked_by_me`: then another confirms it."""
+
+    id: UUID
+    relation: str
+    services: list[str]
+    asked_at: datetime
+    asked_by_me: bool
+
+
+class WaitingPage(msgspec.Struct, frozen=True):
+    items: list[WaitingDelegation]
+    next_cursor: str | None
 
 
 class ServiceName(msgspec.Struct, frozen=True):

@@ -49,6 +49,12 @@ def day(context: Context, value: date | None) -> Markup:
 
 
 @pass_context
+def local_day(context: Context, at: datetime | None) -> Markup:
+    """The day of a moment in the city's zone."""
+    return day(context, at.astimezone(context["zone"]).date() if at else None)
+
+
+@pass_context
 def moment(context: Context, at: datetime | None) -> Markup:
     """`22 Nov 2026, 07.15 WIB`, with the exact time for machines."""
     if at is None:
@@ -61,4 +67,10 @@ def moment(context: Context, at: datetime | None) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(local.isoformat(timespec="seconds"), said)
 
 
-FILTERS: Mapping[str, Callable[..., Any]] = {"number": number, "size": size, "day": day, "moment": moment}
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "number": number,
+    "size": size,
+    "day": day,
+    "local_day": local_day,
+    "moment": moment,
+}

@@ -31,6 +31,8 @@ ENDING = {"log_out", "end_all_my_sessions", "end_my_session", "log_officer_out",
 # Who sends what officers may: the first whose path it begins with.
 OFFICERS = {
     "/v1/officer/deliveries": "operator.dpmptsp",
+    "/v1/officer/cases": "supervisor.dpmptsp",
+    "/v1/officer/escalations": "supervisor.dpmptsp",
     "/v1/officer/audit/": "auditor",
     "/v1/officer/": "admin.diskominfo",
 }

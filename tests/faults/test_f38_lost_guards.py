@@ -26,7 +26,7 @@ CLOSED = [
 ]
 OFFICERS = [route for route in CLOSED if not {"citizen", "page"} & set(RULES[str(route)].who)]
 # `citizen_id = $2`, `sessions.citizen_id = $2::UUID`: the owner in a query, however it was written.
-_OWNER = re.compile(r"\b((?:\w+\.)?(?:citizen_id|officer_id|subject_id|delegate_id)|citizens\.id) = (\$\d+(?:::\w+)?)")
+_OWNER = re.compile(r"\b((?:\w+\.)?(?:citizen_id|officer_id|subject_id|delegate_id)|asked\.id) = (\$\d+(?:::\w+)?)")
 # Where every statement passes, the driver's own and SQLAlchemy's.
 _PREPARING: dict[type, str] = {asyncpg.Connection: "_get_statement", AsyncAdapt_asyncpg_connection: "_prepare"}
 

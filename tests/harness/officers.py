@@ -43,12 +43,12 @@ class Officers:
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._product = build(api.settings, "test")
+        self.product = build(api.settings, "test")
         self._made: list[OfficerAtWork] = []
 
     async def __aenter__(self) -> Self:
-        await self._product.gate.keys.open()
-        self._factors = Factors(await self._product.gate.passwords.hash(PASSWORD), TOTP_SECRET)
+        await self.product.gate.keys.open()
+        self._factors = Factors(await self.product.gate.passwords.hash(PASSWORD), TOTP_SECRET)
         return self
 
     async def __aexit__(
@@ -56,8 +56,8 @@ class Officers:
     ) -> None:
         for officer in self._made:
             await officer.client.aclose()
-        await self._product.gate.close()
-        await self._product.close()
+        await self.product.gate.close()
+        await self.product.close()
 
     async def make(
         self, role: Role = "operator", agency: str = "dpmptsp", *, language: Language = "id"
@@ -72,11 +72,11 @@ class Officers:
             created_by="test",
             language=language,
         )
-        async with self._product.database.transaction() as session:
-            account = new_account(session, self._product.vault, new, self._factors)
+        async with self.product.database.transaction() as session:
+            account = new_account(session, self.product.vault, new, self._factors)
             await session.flush()
-            opened = open_officer_session(session, self._product.vault, account.id, "token", Place("test", ""))
-        token = Door(self._product.gate).tokens.issue(account.id, opened.session_id)
+            opened = open_officer_session(session, self.product.vault, account.id, "token", Place("test", ""))
+        token = Door(self.product.gate).tokens.issue(account.id, opened.session_id)
         officer = OfficerAtWork(account.id, new, token, self._api.client(token, language))
         self._made.append(officer)
         return officer

@@ -1,10 +1,12 @@
 """What belongs to citizen A, or to agency A's officers, made afresh for whoever tries to reach it."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import date
 from typing import Any
 
 import msgspec
 
+from app.delegations.counter import Person, Sought, seek
 from app.login.sessions import open_session
 from tests.harness.aid import objection
 from tests.harness.callers import HERE, Callers
@@ -106,6 +108,7 @@ class Things:
             "passkey": self._passkey,
             "consent": self._consent,
             "asked delegation": self._asked_delegation,
+            "delegation to confirm": self._delegation_to_confirm,
             "data request": self._data_request,
             "correction": lambda: self._data_request(""),
             "deletion": self._deletion,
@@ -196,6 +199,21 @@ class Things:
         """Somebody else's each time: one has one of them only."""
         citizen = await self._callers.people.make()
         return Thing(await self._tables.value(_NEW_DELETION, citizen.id), "data_requests", "")
+
+    async def _delegation_to_confirm(self) -> Thing:
+        """For a child whom no register knows, at agency A's counter."""
+        person = Person("3571020106159996", "Anak Rahasia", date(2015, 6, 1))
+        sought = Sought(
+            person=person,
+            relation="child",
+            services=[SERVICE],
+            days=30,
+            agency=HERE,
+            delegate_id=self._callers.citizen_a.id,
+        )
+        product = self._callers.product
+        async with product.database.begin() as connection:
+            return Thing(str(await seek(connection, product.gate, sought)), "delegations", HERE)
 
     async def _step_up(self) -> Thing:
         """A code on its way to citizen A."""

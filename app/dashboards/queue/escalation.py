@@ -3,7 +3,7 @@ where a case is late."""
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +24,6 @@ log = logging.getLogger("loket.escalation")
 
 BATCH = 100
 MOST_ROUNDS = 50
-_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 # Who waited longer than this for a word about it gets no message years later, when history is taken over.
 TOLD_WITHIN = timedelta(days=14)
 
@@ -40,12 +39,16 @@ SELECT id, $2, agency FROM cases WHERE id = $1 AND {IS_OPEN}
 ON CONFLICT (case_id, stage) DO NOTHING RETURNING 1
 """  # noqa: S608 - constants of ours
 _NOTE = "INSERT INTO case_work (id, case_id, kind) VALUES ($1, $2, $3)"
+# What is late needs no word any more that it soon will be.
+_SETTLE_FORMER = """
+UPDATE case_escalations SET seen_at = now() WHERE case_id = $1 AND stage <> $2 AND seen_at IS NULL
+"""
 _UNSEEN = """
 SELECT case_id, stage, case_escalations.at, number, service, due_on,
     (SELECT name FROM officers WHERE officers.id = assignee_id) AS assignee
 FROM case_escalations JOIN cases ON cases.id = case_id
-WHERE case_escalations.agency = $1 AND seen_at IS NULL AND (case_escalations.at, case_id) > ($2, $3)
-ORDER BY case_escalations.at, case_id LIMIT $4
+WHERE case_escalations.agency = $1 AND seen_at IS NULL AND case_id > $2
+ORDER BY case_id LIMIT $3
 """
 _SEEN = """
 UPDATE case_escalations SET seen_at = now(), seen_by = $3
@@ -74,12 +77,12 @@ async def escalate(tools: CaseTools) -> int:
 async def unseen(
     connection: Connection, officer: Officer, cursor: str | None, limit: int, shown: tuple[CaseTools, Language]
 ) -> EscalationPage:
-    """The agency's, oldest first."""
+    """The agency's, one for each case, oldest case first."""
     tools, language = shown
-    given = decode_cursor(cursor, tuple[datetime, UUID]) if cursor is not None else (_FIRST, UUID(int=0))
-    rows: Sequence[Mapping[str, Any]] = await connection.fetch(_UNSEEN, officer.agency, *given, limit + 1)
+    after = decode_cursor(cursor, tuple[UUID])[0] if cursor is not None else UUID(int=0)
+    rows: Sequence[Mapping[str, Any]] = await connection.fetch(_UNSEEN, officer.agency, after, limit + 1)
     items = [_item(row, tools, language) for row in rows[:limit]]
-    last = encode_cursor((items[-1].at, items[-1].case_id)) if len(rows) > limit else None
+    last = encode_cursor((items[-1].case_id,)) if len(rows) > limit else None
     return EscalationPage(items, last)
 
 
@@ -92,6 +95,7 @@ async def _raise(tools: CaseTools, case_id: UUID, stage: str, *, is_told: bool) 
         row = await hold(connection, case_id)
         if await connection.fetchval(_RAISE, case_id, stage) is None:
             return 0
+        await connection.execute(_SETTLE_FORMER, case_id, stage)
         await connection.execute(_NOTE, uuid7(), case_id, stage)
         if is_told:
             await change_case(connection, row, Line("late", row["status"]))

@@ -8,13 +8,12 @@ from uuid import UUID
 from app.cases.due import days_left, soon_until, today
 from app.cases.numbers import is_case_number
 from app.cases.tools import CaseTools
-from app.cases.views import status_words
 from app.dashboards.queue.schemas import CaseCounts, Colleague, OfficerCaseItem, OfficerCasePage
 from app.dashboards.queue.trail import Look, audit
 from app.dashboards.queue.wanted import HANDED, IS_OPEN, OPEN, Wanted, next_cursor, statement_of
 from app.database import Connection
 from app.login.guards import Officer
-from app.texts import Language
+from app.texts import Language, text
 
 MOST_COUNTED = 1000
 MOST_FOUND = 50
@@ -113,7 +112,7 @@ def item_of(row: Mapping[str, Any], day: date, tools: CaseTools, language: Langu
         agency=row["agency"],
         backend=row["backend"],
         status=row["status"],
-        status_text=status_words(row["status"], row["module"], language),
+        status_text=text(f"queue.status.{row['status']}", language),
         delivery=row["delivery_state"],
         agency_reference=row["agency_reference"],
         due_on=due,

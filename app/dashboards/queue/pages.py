@@ -10,7 +10,6 @@ import msgspec
 from app.cases.due import today
 from app.cases.schemas import DeliveryState
 from app.cases.tools import CaseTools
-from app.cases.views import status_words
 from app.cursor import MAX_LENGTH
 from app.dashboards.queue import listing, reading, saved
 from app.dashboards.queue.powers import LEADS, handles
@@ -103,7 +102,7 @@ def choices_for(officer: Officer, cases: CaseTools, team: Sequence[Colleague]) -
         people.insert(0, ("me", text("queue.list.me", language)))
     return {
         "service": sorted(services, key=lambda each: each[1]),
-        "status": [(each, status_words(each, "", language)) for each in get_args(HandedStatus)],
+        "status": [(each, text(f"queue.status.{each}", language)) for each in get_args(HandedStatus)],
         "clock": [(each, text(f"queue.clock.{each}", language)) for each in get_args(Clock)],
         "delivery": [(each, text(f"queue.delivery.{each}", language)) for each in get_args(DeliveryState)],
         "assignee": [*people, *((str(each.id), each.name) for each in team if each.id != officer.id)],

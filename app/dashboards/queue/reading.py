@@ -124,7 +124,7 @@ async def _personal(
     files = await attachments.of_case(connection, row["id"])
     return {
         "applicant": ApplicantView(person.name, mask_nik(person.nik), person.phone),
-        "form": msgspec.Raw(tools.vault.decrypt(row["form_enc"], FORM_CONTEXT)),
+        "form": msgspec.json.decode(tools.vault.decrypt(row["form_enc"], FORM_CONTEXT)),
         "question": tools.vault.unseal(row["question"] or "") or None,
         "product": row["product"],
         "attachments": [attachments.view(each, tools.vault) for each in files],
@@ -166,7 +166,7 @@ def sections_of(shown: OfficerCase, tools: CaseTools, language: Language) -> Seq
     form = tools.catalog.form(shown.service, shown.form_version)
     if shown.form is None or form is None:
         return []
-    schema, said = form.schema_for(language), msgspec.json.decode(shown.form)
+    schema, said = form.schema_for(language), shown.form
     titles = {group["key"]: group.get("title", group["key"]) for group in schema.get("x-groups", ())}
     files = {str(each.id): each for each in shown.attachments}
     found: dict[str, list[Any]] = {key: [] for key in titles}
@@ -181,7 +181,7 @@ def sections_of(shown: OfficerCase, tools: CaseTools, language: Language) -> Seq
 def _answer(value: Any, spec: Mapping[str, Any], files: Mapping[str, Any]) -> tuple[str, Any]:
     """How an answer is shown, and what: a file, yes or no, a choice by its label, or the words themselves."""
     if "x-file" in spec:
-        return ("file", files[value]) if value in files else ("words", str(value))
+        return ("file", files[value]) if value in files else ("words", "-")
     if isinstance(value, bool):
         return "bool", value
     labels = spec.get("x-labels", {})

@@ -1,5 +1,6 @@
 """HTTP of officers' cases: the queue, a case, and what is done with them."""
 
+import asyncio
 from typing import Annotated, Any, get_args
 from urllib.parse import quote
 from uuid import UUID
@@ -13,6 +14,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from app.answers import CONTENT_DISPOSITION, representations
 from app.cases.attachments import MEDIA_TYPES
 from app.cases.due import today
+from app.cases.photos import without_metadata
 from app.cases.schemas import DeliveryState
 from app.cases.timeline import CHANNEL
 from app.cases.tools import CaseTools
@@ -30,7 +32,7 @@ from app.dashboards.queue.schemas import (
     RefreshState,
 )
 from app.dashboards.queue.view_routes import VIEW_ROUTES
-from app.dashboards.queue.wanted import Clock, Filters, HandedStatus, on
+from app.dashboards.queue.wanted import ASSIGNEE, Clock, Filters, HandedStatus, on
 from app.login.guards import OfficerRequest, officer
 from app.parameters import Cursor, Limit
 from app.problems import problems
@@ -48,7 +50,8 @@ def _one_of(kind: Any, what: str) -> Any:
 
 
 ServiceFilter = Annotated[
-    str | None, QueryParameter(max_length=63, pattern=r"^[a-z][a-z0-9-]*$", description="Only those of this service.")
+    str | None,
+    QueryParameter(max_length=63, pattern=r"^[a-z][a-z0-9-]{1,62}$", description="Only those of this service."),
 ]
 StatusFilter = Annotated[str | None, _one_of(HandedStatus, "Only those that stand here.")]
 ClockFilter = Annotated[
@@ -59,14 +62,14 @@ AssigneeFilter = Annotated[
     str | None,
     QueryParameter(
         max_length=36,
-        pattern=r"^(me|nobody|[0-9a-f-]{36})$",
+        pattern=ASSIGNEE,
         description="Given to `me`, to `nobody`, or to them.",
     ),
 ]
 AgencyFilter = Annotated[
     str | None,
     QueryParameter(
-        max_length=41, pattern=r"^[a-z][a-z0-9_]*$", description="Only this agency's, for roles of the whole city."
+        max_length=41, pattern=r"^[a-z][a-z0-9_]{1,40}$", description="Only this agency's, for roles of the whole city."
     ),
 ]
 Sought = Annotated[
@@ -287,10 +290,11 @@ async def refresh_case(
 
 
 async def download(request: OfficerRequest, case_id: UUID, attachment_id: UUID, cases: CaseTools) -> Response[bytes]:
-    """Always saved, never rendered in our origin: what a citizen sent is not ours to show as a page."""
+    """Always saved, never rendered in our origin: what a citizen sent is not ours to show as a page. A photo comes
+    without the place, time and device in it: what an officer needs of these stands in the form."""
     async with cases.database.begin() as connection:
         name, media_type = await reading.read_file(connection, request.user, case_id, attachment_id, cases)
-        content = await cases.files.get(attachment_id)
+        content = await asyncio.to_thread(without_metadata, await cases.files.get(attachment_id))
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
         "Content-Security-Policy": "sandbox; default-src 'none'",

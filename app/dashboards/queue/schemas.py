@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from app.cases.port import Status
-from app.cases.schemas import WORDS, AttachmentView, DeliveryState, StoredForm, TimelineEvent
+from app.cases.schemas import WORDS, AttachmentView, DeliveryState, TimelineEvent
 from app.dashboards.queue.wanted import Clock, Filters
 
 Power = Literal["take", "release", "assign", "note", "ask", "refresh"]
@@ -119,7 +119,7 @@ class OfficerCase(OfficerCaseItem):
 
     applicant: ApplicantView | None
     form_version: int
-    form: StoredForm | None
+    form: dict[str, Any] | None
     question: str | None
     product: dict[str, Any] | None
     attachments: list[AttachmentView]

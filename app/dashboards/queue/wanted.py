@@ -18,12 +18,16 @@ from app.manifest import FolderName
 OPEN = ("submitted", "in_review", "needs_citizen")
 HANDED = "cases.submitted_at IS NOT NULL"
 IS_OPEN = "cases.status IN ('submitted', 'in_review', 'needs_citizen')"
+# What is due after the case at a place, or as soon and with a higher id: the first part is where the index begins.
+_AFTER_DUE = """cases.due_on >= (SELECT due_on FROM cases AS last WHERE last.id = ${0}) AND (
+    cases.due_on > (SELECT due_on FROM cases AS last WHERE last.id = ${0}) OR cases.id > ${0})"""
 
 HandedStatus = Literal[
     "submitted", "in_review", "needs_citizen", "approved", "rejected", "completed", "withdrawn", "expired"
 ]
 Clock = Literal["late", "soon_late"]
-Assignee = Annotated[str, msgspec.Meta(max_length=36, pattern=r"^(me|nobody|[0-9a-f-]{36})$", examples=["me"])]
+ASSIGNEE = r"^(me|nobody|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$"
+Assignee = Annotated[str, msgspec.Meta(max_length=36, pattern=ASSIGNEE, examples=["me"])]
 
 
 class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -57,13 +61,9 @@ def statement_of(wanted: Wanted, columns: str) -> tuple[str, list[Any]]:
     """The page, with one row more than it shows."""
     where, given = conditions(wanted)
     order = "cases.due_on, cases.id" if wanted.by_due else "cases.id DESC"
-    if wanted.cursor is not None and wanted.by_due:
-        after = decode_cursor(wanted.cursor, tuple[date, UUID])
-        given += after
-        where.append(f"(cases.due_on, cases.id) > (${len(given) - 1}, ${len(given)})")
-    elif wanted.cursor is not None:
+    if wanted.cursor is not None:
         given.append(decode_cursor(wanted.cursor, tuple[UUID])[0])
-        where.append(f"cases.id < ${len(given)}")
+        where.append((_AFTER_DUE if wanted.by_due else "cases.id < ${0}").format(len(given)))
     given.append(wanted.limit + 1)
     condition = " AND ".join(where)
     return (
@@ -77,7 +77,7 @@ def next_cursor(wanted: Wanted, rows: Sequence[Mapping[str, Any]]) -> str | None
     if len(rows) <= wanted.limit:
         return None
     last = rows[wanted.limit - 1]
-    return encode_cursor((last["due_on"], last["id"]) if wanted.by_due else (last["id"],))
+    return encode_cursor((last["id"],))
 
 
 def conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:

@@ -16,7 +16,9 @@ from app.settings import read_settings
 from services.social_aid import actions
 from tests.harness.aid import BUDI, HENDRA, RAHMAT, certificate, hand_in, objection, proposal, send_photo, siti
 from tests.harness.cases import is_delivered, new_key, until
+from tests.harness.officers import Officers
 from tests.harness.people import Citizen, People
+from tests.harness.photos import SECRET
 from tests.harness.product import Api, Running, Sandboxes
 from tests.harness.tables import Tables
 from tests.harness.tickets import once_open
@@ -54,7 +56,7 @@ async def matter(citizen: Citizen, case_id: str, holds: Callable[[dict[str, Any]
 
 
 async def test_an_objection_with_a_photo_is_visited_and_decided(
-    member: Citizen, people: People, bench: HttpWorkbench, tables: Tables
+    member: Citizen, people: People, bench: HttpWorkbench, tables: Tables, officers: Officers
 ) -> None:
     seen = (await member.get("/v1/social-aid/entitlements")).json()
     photo = {"with_photos": "yes", "photo_front": await send_photo(member), "photo_consent": True}
@@ -68,6 +70,18 @@ async def test_an_objection_with_a_photo_is_visited_and_decided(
     planned = (await matter(member, case["id"], lambda told: told["visit"] is not None))["visit"]
     assert (planned["state"], planned["planned_on"] is not None, planned["done_on"]) == ("planned", True, None)
     assert planned["by"]
+    visitor, other = await officers.make("operator", "dinsos"), await officers.make("operator", "dinkes")
+    assert (await visitor.get(f"/v1/officer/cases/{case['id']}")).status_code == 200
+    assert (await other.get(f"/v1/officer/cases/{case['id']}")).status_code == 404
+    file = await visitor.get(f"/v1/officer/cases/{case['id']}/attachments/{photo['photo_front']}")
+    assert file.headers["content-type"] == "image/jpeg"
+    assert SECRET.encode() not in file.content
+    looks = (await member.get("/v1/me/access-log")).json()["items"]
+    look = next(each for each in looks if each["actor"]["kind"] == "officer")
+    assert (look["actor"]["agency"], look["case"]["number"]) == ("Dinas Sosial", case["number"])
+    assert look["purpose_text"]
+    assert look["legal_basis_text"]
+
     await bench.work(case["number"], "visited")
     done = (await matter(member, case["id"], lambda told: told["visit"]["state"] == "done"))["visit"]
     assert done["findings"]

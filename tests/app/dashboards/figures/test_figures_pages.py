@@ -33,7 +33,7 @@ async def chromium() -> AsyncIterator[Browser]:
 
 async def seen_by(officer: OfficerAtWork, officers: Officers, chromium: Browser, **how: Any) -> BrowserContext:
     """A browser in which the officer is logged in."""
-    product = officers._product
+    product = officers.product
     async with product.database.transaction() as session:
         opened = open_officer_session(session, product.vault, officer.id, "page", Place("test", ""))
     return await chromium.new_context(extra_http_headers={"Cookie": f"{SESSION}={opened.cookie}"}, **how)

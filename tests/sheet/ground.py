@@ -1,0 +1,70 @@
+"""The product with two years of history, and an officer of each role at its pages: what the sheet photographs."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import msgspec
+
+from app.demo import seed
+from app.history.seeding import Past, write_history
+from app.login.guards import Role
+from app.login.officers.browsers import SESSION
+from app.login.officers.sessions import Place, open_officer_session
+from app.texts import Language
+from tests.harness.officers import Officers
+from tests.harness.product import Api, free_port, running_api, running_sandboxes
+from tests.harness.servers import running_servers
+
+# Whose pages differ: an agency's people, and those of the whole city.
+ROLES: tuple[tuple[Role, str], ...] = (
+    ("operator", "dpmptsp"),
+    ("supervisor", "dpmptsp"),
+    ("agency_head", "dinkes"),
+    ("city_admin", ""),
+    ("auditor", ""),
+)
+
+
+class AtPages(msgspec.Struct, frozen=True):
+    """An officer logged in at the pages, by the cookie of their browser."""
+
+    role: Role
+    cookie: str
+
+
+@contextmanager
+def ground() -> Iterator[Api]:
+    """The API with sandboxes, on servers of its own. No worker: it would ask agencies after what they never saw."""
+    with ExitStack() as stack:
+        servers = stack.enter_context(running_servers(0))
+        database = servers.create_database()
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        environment = {
+            "LOKET_DATABASE_URL": servers.serving_url(database),
+            "LOKET_MIGRATION_DATABASE_URL": database,
+            "LOKET_VALKEY_URL": servers.valkey_url,
+            "LOKET_DATA_DIR": str(folder),
+            "LOKET_PORT": str(free_port()),
+            "LOKET_SANDBOX_PORT": str(free_port()),
+            "LOKET_LIMITS": "load",
+            "LOKET_LOG_LEVEL": "warning",
+        }
+        api = stack.enter_context(running_api(environment))
+        stack.enter_context(running_sandboxes(int(environment["LOKET_SANDBOX_PORT"]), folder, api.url))
+        yield api
+
+
+async def fill(api: Api, cases: int) -> None:
+    """The demo's people, and two years of cases; nothing works on them."""
+    await seed(api.settings)
+    await write_history(api.settings, Past(cases), print)
+
+
+async def log_in(officers: Officers, role: Role, agency: str, language: Language) -> AtPages:
+    officer = await officers.make(role, agency or "dpmptsp", language=language)
+    product = officers.product
+    async with product.database.transaction() as session:
+        opened = open_officer_session(session, product.vault, officer.id, "page", Place("Firefox, Windows", ""))
+    return AtPages(role, f"{SESSION}={opened.cookie}")
