@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from app.data_requests import data_requests_command
 from app.desk import deliveries_group
 from app.maintenance import maintenance_group
 from app.settings import ROOT, Settings, SettingsError, settings
@@ -389,6 +390,7 @@ def _tell_written(make: Callable[[], list[Path]]) -> None:
         raise click.ClickException(str(error)) from None
 
 
+loket.add_command(data_requests_command(_with_servers))
 loket.add_command(deliveries_group(_with_servers))
 loket.add_command(maintenance_group(_with_servers))
 

@@ -15,7 +15,7 @@ from app.dashboards.exports.making import KEPT, QUEUE, ExportJob, remove_export
 from app.dashboards.exports.schemas import ExportView, ExportWanted
 from app.dashboards.figures.asked import Asked, scope_of
 from app.database import Connection
-from app.errors import Conflict, FieldError, NotFound, Unprocessable
+from app.errors import Conflict, NotFound
 from app.ids import uuid7
 from app.jobs import enqueue_on
 from app.login.guards import Officer
@@ -23,6 +23,7 @@ from app.texts import Language
 
 MOST = 20
 _YEAR = timedelta(days=365)
+_EARLIEST, _LATEST = date(2000, 1, 1), date(9000, 1, 1)
 _OWN = "officer_id = $1 AND ($2 = '' OR agency = $2) AND expires_at > now()"
 _LIST = f"SELECT * FROM exports WHERE {_OWN} ORDER BY id DESC LIMIT {MOST}"  # noqa: S608 - constants of ours
 _ONE = f"SELECT * FROM exports WHERE {_OWN} AND id = $3"  # noqa: S608 - constants of ours
@@ -47,13 +48,11 @@ class Download(msgspec.Struct, frozen=True):
 async def ask_for_export(
     connection: Connection, officer: Officer, wanted: ExportWanted, language: Language, tools: CaseTools
 ) -> ExportView:
-    """Have it made. Raises NotFound for another agency's, Unprocessable for days in the wrong order, Conflict where
-    too many are kept already."""
+    """Have it made. Raises NotFound for another agency's, Conflict where too many are kept already."""
     scope = scope_of(officer, Asked(agency=wanted.agency, service=wanted.service))
-    until = wanted.until_on or today(tools.catalog.timezone)
-    first = wanted.from_on or until - _YEAR
-    if not date(2000, 1, 1) <= first <= until <= date(9000, 1, 1):
-        raise Unprocessable(errors=[FieldError("/from_on", "invalid")])
+    last = max(wanted.until_on or today(tools.catalog.timezone), _EARLIEST)
+    # Whichever of the two was named first.
+    first, until = sorted(min(max(day, _EARLIEST), _LATEST) for day in (wanted.from_on or last - _YEAR, last))
     if await connection.fetchval(_COUNT, officer.id, officer.agency) >= MOST:
         raise Conflict("exports_too_many", params={"limit": MOST})
     given = (scope.agency, wanted.kind, wanted.format, language, scope.service, first, until, KEPT)

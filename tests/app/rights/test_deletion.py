@@ -8,12 +8,14 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
+from app.assembly import build
 from app.database import driver_url
 from app.privacy import Vault
-from app.rights.registry import declarations
+from app.rights.deleting import end_holds
+from app.rights.registry import declarations, places
 from tests.harness import canaries
 from tests.harness.people import Citizen, People
-from tests.harness.product import Running
+from tests.harness.product import Api, Running
 from tests.harness.rights import PATIENCE_S, ask, uses_everything
 from tests.harness.sweep import Sweep, bytes_of
 from tests.harness.tables import Tables
@@ -145,3 +147,40 @@ async def test_their_tokens_are_dead_and_they_can_register_anew(
     anew = await people.make(nik=deleted.person.nik, name=deleted.person.name)
     assert (await anew.get("/v1/me")).json()["name"] == NAME
     assert (await anew.get("/v1/cases")).json()["items"] == []
+
+
+async def test_what_was_held_goes_when_its_time_is_over(
+    deleted: Citizen, people: People, tables: Tables, api: Api, worker: Running
+) -> None:
+    """Another one, whose cases are long over, and whose account was deleted long ago: nothing is left but the audit."""
+    other = await people.make()
+    await uses_everything(other, tables)
+    await done(tables, (await ask(other, "deletion"))["id"])
+    product = build(api.settings, "test")
+    try:
+        await end_holds(product.cases)
+        counted = "SELECT count(*) FROM cases WHERE citizen_id = $1"
+        assert await tables.value(counted, other.id) == 1
+        await tables.run("UPDATE cases SET updated_at = now() - interval '6 years' WHERE citizen_id = $1", other.id)
+        await end_holds(product.cases)
+        assert await tables.value(counted, other.id) == 0
+        assert await tables.value("SELECT count(*) FROM consents WHERE citizen_id = $1", other.id) > 0
+        await tables.run("UPDATE citizens SET deleted_at = now() - interval '6 years' WHERE id = $1", other.id)
+        await end_holds(product.cases)
+    finally:
+        await product.close()
+    left = [name for name in await names_of(tables, other) if name != "audit_rows"]
+    assert left == []
+    assert await tables.value("SELECT count(*) FROM cases WHERE citizen_id = $1", deleted.id) == 1
+
+
+async def names_of(tables: Tables, citizen: Citizen) -> list[str]:
+    """The tables that have a row of the citizen by their declaration."""
+    found = []
+    for place in places():
+        given: list[object] = [[citizen.id], [], True][: 3 if "$3" in place.condition else 2]
+        if not place.personal.matched and await tables.rows(
+            f"SELECT 1 FROM {place.table} WHERE {place.condition}", *given
+        ):
+            found.append(place.table)
+    return found

@@ -1,10 +1,14 @@
 """A deletion waits for a day: its citizen can take it back, and two officers together can refuse it."""
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.harness.officers import Officers
 from tests.harness.people import People
+from tests.harness.product import Running
 from tests.harness.rights import ask
+from tests.harness.tables import Tables
 
 
 @pytest.fixture(scope="module")
@@ -41,3 +45,16 @@ async def test_two_officers_refuse_a_deletion(people: People, officers: Officers
     shown = (await citizen.get(f"/v1/me/data/requests/{request['id']}")).json()
     assert (shown["state"], shown["detail"]) == ("refused", body["reason"])
     assert not (await citizen.get("/v1/me/data/requests")).json()["restricted"]
+
+
+async def test_the_terminal_lists_what_is_overdue(
+    people: People, tables: Tables, start_process: Callable[..., Running]
+) -> None:
+    late, early = await people.make(), await people.make()
+    requests = [await ask(each, "deletion") for each in (late, early)]
+    await tables.run("UPDATE data_requests SET due_at = now() - interval '1 hour' WHERE citizen_id = $1", late.id)
+    listed = start_process("data-requests", "--overdue")
+    assert listed.process.wait(60) == 0, listed.output()
+    [line] = listed.output().splitlines()
+    assert line.startswith(requests[0]["id"])
+    assert line.endswith("OVERDUE")
