@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import date
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 
@@ -66,6 +67,10 @@ _NEW_OFFICER_PASSKEY = """
 INSERT INTO officer_passkeys (id, officer_id, credential_id, public_key, sign_count, backed_up)
 VALUES (gen_random_uuid(), $1, gen_random_uuid()::text::bytea, '', 0, false) RETURNING id::text
 """
+_NEW_COPY = """
+INSERT INTO data_copies (id, request_id, part, size, sha256, expires_at)
+VALUES ($1, $2::text::uuid, 1, 1, '', now() + interval '1 day')
+"""
 _FOR_AN_OFFICER = """
 UPDATE deliveries SET state = 'needs_operator', reason = 'no_answer' WHERE case_id = $1 RETURNING id::text
 """
@@ -110,6 +115,7 @@ class Things:
             "asked delegation": self._asked_delegation,
             "delegation to confirm": self._delegation_to_confirm,
             "data request": self._data_request,
+            "data copy": self._data_copy,
             "correction": lambda: self._data_request(""),
             "deletion": self._deletion,
             "step-up": self._step_up,
@@ -194,6 +200,14 @@ class Things:
 
     async def _data_request(self, owner: str = "A") -> Thing:
         return Thing(await self._tables.value(_NEW_REQUEST, self._callers.citizen_a.id), "data_requests", owner)
+
+    async def _data_copy(self) -> Thing:
+        """A part that can be fetched, file and all."""
+        asked = await self._data_request()
+        part_id = uuid4()
+        await self._callers.product.cases.files.put(part_id, b"Rahasia")
+        await self._tables.run(_NEW_COPY, part_id, asked.id)
+        return asked
 
     async def _deletion(self) -> Thing:
         """Somebody else's each time: one has one of them only."""
