@@ -28,17 +28,21 @@ CONTENT_LANGUAGE = _told("Content-Language", "The language of the texts: `id` or
 CONTENT_DISPOSITION = _told("Content-Disposition", "The file's name.", required=False)
 
 
-def representations(*media_types: str, form: OpenAPIFormat | None = None, also: bool = True) -> type[Operation]:
+def representations(
+    *media_types: str, form: OpenAPIFormat | None = None, also: bool = True, partly: bool = False
+) -> type[Operation]:
     """An `operation_class` that tells of further media types of the 200: a handler's return type names only one.
 
-    With `also` False they stand in place of what the return type says.
+    With `also` False they stand in place of what the return type says; with `partly` a 206 has them as well.
     """
 
     @dataclass
     class Represented(Operation):
         def __post_init__(self) -> None:
-            answer = (self.responses or {})["200"]
-            if isinstance(answer, OpenAPIResponse):
+            answers = self.responses or {}
+            for answer in (answers["200"], *([answers["206"]] if partly else [])):
+                if not isinstance(answer, OpenAPIResponse):
+                    continue
                 told = answer.content if also and answer.content else {}
                 texts = {name: OpenAPIMediaType(Schema(type=OpenAPIType.STRING, format=form)) for name in media_types}
                 answer.content = {**told, **texts}

@@ -80,6 +80,11 @@ class UnsupportedMediaType(LoketError):
     code = "media_type_unsupported"
 
 
+class RangeNotSatisfiable(LoketError):
+    status = 416
+    code = "range_beyond_file"
+
+
 class Unprocessable(LoketError):
     status = 422
     code = "validation_failed"

@@ -88,12 +88,11 @@ async def read_export(
     operation_id="fetch_export",
     summary="The file, whole or from where a download broke off",
     tags=TAGS,
-    operation_class=representations(*actions.MEDIA_TYPES.values(), form=OpenAPIFormat.BINARY, also=False),
+    operation_class=representations(*actions.MEDIA_TYPES.values(), form=OpenAPIFormat.BINARY, also=False, partly=True),
     response_headers=[ETAG, CONTENT_DISPOSITION],
     responses={
-        **problems("export_not_found", "export_not_done", "forbidden"),
+        **problems("export_not_found", "export_not_done", "forbidden", "range_beyond_file"),
         206: ResponseSpec(None, generate_examples=False, description="The range that was asked for"),
-        416: ResponseSpec(None, generate_examples=False, description="The file is shorter"),
     },
 )
 async def fetch_export(

@@ -8,6 +8,7 @@ from litestar.response import Stream
 
 from app.cases.files import FileStore
 from app.dashboards.exports.actions import Download, piece_of
+from app.errors import RangeNotSatisfiable
 
 _RANGE = re.compile(r"^bytes=([0-9]{0,15})-([0-9]{0,15})$")
 
@@ -26,7 +27,7 @@ def sent(files: FileStore, download: Download, asked: str, unless_changed: str) 
         return _stream(files, download, (0, download.size - 1), headers, 200)
     first, last = _bytes(found[1], found[2], download.size)
     if first > last:
-        return Response(None, status_code=416, headers={**headers, "Content-Range": f"bytes */{download.size}"})
+        raise RangeNotSatisfiable(params={"size": download.size})
     headers["Content-Range"] = f"bytes {first}-{last}/{download.size}"
     return _stream(files, download, (first, last), headers, 206)
 

@@ -112,7 +112,7 @@ FILTERS = {
     description="Nothing here names a citizen. Officers see their own agency's; `city_admin` and `auditor` all.",
     dependencies=FILTERS,
     tags=TAGS,
-    responses=problems("cursor_invalid", "forbidden", 422),
+    responses=problems("cursor_invalid", "forbidden"),
 )
 async def list_officer_cases(
     request: OfficerRequest,
@@ -280,7 +280,7 @@ async def ask_citizen(
     operation_id="refresh_case",
     summary="Have the agency's system asked about a case before its turn",
     tags=TAGS,
-    responses=problems("case_not_found", "forbidden", "case_not_asked_after", *BODY),
+    responses=problems("case_not_found", "forbidden", "case_not_asked_after"),
 )
 async def refresh_case(
     case_id: FromPath[UUID], request: OfficerRequest, cases: NamedDependency[CaseTools]

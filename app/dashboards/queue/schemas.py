@@ -136,10 +136,16 @@ class CitizenSought(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nik: Annotated[str, msgspec.Meta(pattern="^[0-9]{16}$", examples=["3571016501900001"])]
 
 
+CaseIds = Annotated[
+    list[UUID],
+    msgspec.Meta(min_length=1, max_length=100, examples=[["0192f5d0-c0de-7000-8000-000000000001"]]),
+]
+
+
 class Assignment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which cases, and to whom: an officer of the agency, oneself, or nobody (null)."""
 
-    case_ids: Annotated[list[UUID], msgspec.Meta(min_length=1, max_length=100)]
+    case_ids: CaseIds
     officer_id: UUID | None = None
 
 
@@ -224,7 +230,7 @@ class EscalationPage(msgspec.Struct):
 class Seen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The cases whose escalations were seen."""
 
-    case_ids: Annotated[list[UUID], msgspec.Meta(min_length=1, max_length=100)]
+    case_ids: CaseIds
 
 
 class SeenMany(msgspec.Struct):
