@@ -9,6 +9,7 @@ from typing import Any, Literal
 import click
 import msgspec
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.async_api import Error as PlaywrightError
 
 from app.discovery import route_handlers
 from app.login.guards import Role
@@ -79,7 +80,12 @@ class Sheet:
         address = await self._address(page, path)
         if not address:
             return
-        answer = await page.goto(f"{self._api.url}{address}")
+        try:
+            answer = await page.goto(f"{self._api.url}{address}")
+        except PlaywrightError as error:
+            if "Download is starting" in error.message:
+                return
+            raise
         if answer is None or answer.status != 200 or "text/html" not in answer.headers.get("content-type", ""):
             return
         across = await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
