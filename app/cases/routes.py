@@ -106,7 +106,15 @@ def provide_page(
     response_description="A draft, stored and not handed in; or a case whose agency gave at once what was asked for",
     responses={
         **problems(
-            "assurance_level_too_low", *AT_ONCE, 409, 413, 415, 422, "service_elsewhere", "attachment_not_usable"
+            "assurance_level_too_low",
+            "delegation_not_for_service",
+            *AT_ONCE,
+            409,
+            413,
+            415,
+            422,
+            "service_elsewhere",
+            "attachment_not_usable",
         ),
         **HANDED_IN,
     },
