@@ -75,6 +75,8 @@ def before_call(_: HookContext, case: Case[Any], __: dict[str, Any]) -> None:
         case.query["cursor"] = encode_cursor(SearchCursor("all", 0, "a") if searched else ("izin", "a"))
     if _name(case) == "search_audit" and case.query and case.query.get("cursor") in CURSORS:
         case.query["cursor"] = encode_cursor((utc_now(), 1))
+    if _name(case) == "list_access_log" and case.query and case.query.get("cursor") in CURSORS:
+        case.query["cursor"] = encode_cursor((1,))
     likely = _LIKELY.get(_name(case))
     if likely and isinstance(case.body, dict) and _is_valid(case, ParameterLocation.BODY):
         case.body = likely(case.body)
