@@ -13,7 +13,8 @@ import msgspec
 
 from app.database import utc_now
 
-# Of one try, the last ones. A lookup asks for many numbers one by one: what was answered before is not kept again.
+# Of one try, half of them the first and half the last: a lookup asks for many numbers one by one, and finds ours among
+# the first. What was answered before is not kept again.
 MOST_KEPT = 16
 LONGEST_KEPT = 4096
 
@@ -55,7 +56,9 @@ class Exchanges:
         self.calls += 1
         self.last_status = exchange.status if exchange.status is not None else self.last_status
         if not any(_says_the_same(each, exchange) for each in self._kept):
-            self._kept = [*self._kept[-(MOST_KEPT - 1) :], exchange]
+            if len(self._kept) == MOST_KEPT:
+                del self._kept[MOST_KEPT // 2]
+            self._kept.append(exchange)
 
 
 def _says_the_same(one: Exchange, other: Exchange) -> bool:

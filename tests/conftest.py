@@ -28,6 +28,12 @@ from tests.harness.skips import SkipWatch
 
 # What a process of its own says goes into a file, where a test can look for it.
 PROCESS = {"LOKET_LOG_LEVEL": "info"}
+# A file is one process's: those that last longest begin first, so that none is left when all others are done.
+LONGEST = ("tests/contract", "tests/conformance", "tests/chaos", "tests/planted", "tests/faults", "tests/test_readme")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: next((at for at, place in enumerate(LONGEST) if item.nodeid.startswith(place)), 99))
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ def test_schemathesis_finds_nothing(
     settings = read_settings(environment)
     start_process("serve").wait_for("Uvicorn running")
     asyncio.run(seed(settings))
-    how = ["--max-examples", examples] if examples else ["--max-examples", "15", "--generation-deterministic"]
+    how = ["--max-examples", examples] if examples else ["--max-examples", "10", "--generation-deterministic"]
     told = schemathesis(environment, f"{settings.issuer}/openapi.json", *how)
     operations = sum(len(path) for path in httpx.get(f"{settings.issuer}/openapi.json").json()["paths"].values())
     assert f"Tested: {operations}\n" in told
