@@ -24,8 +24,10 @@ WITH RECURSIVE mine AS (
 SELECT array_agg(id) AS ids FROM mine
 """
 _OWN_DOING = "actor_kind = 'citizen' AND (actor_id = 'unproven' OR actor_id = ANY($1::uuid[]::text[]))"
+# What one asked for oneself, and an agency was told by it.
+_TOLD_AN_AGENCY = "object_kind IN ('agency', 'membership')"
 _OF_KIND: Mapping[ActorKind | None, str] = {
-    None: f"NOT ({_OWN_DOING})",
+    None: f"(NOT ({_OWN_DOING}) OR {_TOLD_AN_AGENCY})",
     "officer": "actor_kind = 'officer'",
     "job": "actor_kind = 'job'",
     "client": "actor_kind = 'client'",

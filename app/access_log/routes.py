@@ -34,7 +34,8 @@ KindFilter = Annotated[
     QueryParameter(
         name="actor",
         pattern=f"^({'|'.join(get_args(ActorKind))})$",
-        description="Only what was done by such; without it, by everybody but myself.",
+        description="Only what was done by such. Without it: by everybody but myself, and what agencies were told when "
+        "I asked them.",
         schema_extra={"enum": list(get_args(ActorKind))},
     ),
 ]
@@ -75,7 +76,7 @@ def provide_asked(
     summary="Who looked at my data, newest first",
     description="Every look at my personal data, and every passing on, by an officer, a job of the product, an "
     "agency's application or another citizen: who, what, which data, why, on which legal basis, about which case. "
-    "What I did myself is shown with `actor=self`. Reading this is not recorded: it is my own.",
+    "What else I did myself is shown with `actor=self`. Reading this is not recorded: it is my own.",
     dependencies={"asked": Provide(provide_asked, sync_to_thread=False)},
     tags=["me"],
     responses=problems(),

@@ -110,6 +110,16 @@ async def test_others_see_nothing_of_it_and_reading_it_leaves_no_row(
     assert (await database.fetch(count))[0]["n"] == before
 
 
+async def test_what_an_agency_was_told_as_i_asked_it_is_among_them(people: People, database: Database) -> None:
+    citizen = await people.make()
+    own = {"actor_kind": "citizen", "actor_id": str(citizen.id)}
+    async with database.begin() as connection:
+        await record_on(connection, entry(citizen, **own, object_kind="citizen"))
+        await record_on(connection, entry(citizen, **own, object_kind="agency", object_id="dinsos"))
+    assert [each["actor"]["kind"] for each in await entries(citizen)] == ["self"]
+    assert len(await entries(citizen, actor="self")) == 2
+
+
 async def test_jobs_applications_and_others_are_told_apart(people: People, database: Database) -> None:
     citizen, other = await people.make(), await people.make()
     case = await hand_in(citizen)
