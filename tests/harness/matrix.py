@@ -37,7 +37,8 @@ Who = Literal["anyone", "citizen", "page", "operator", "supervisor", "agency_hea
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One route. `thing` fills its path parameter and `{thing}` in `body` and `query`; `near` only stands beside.
     `page`: these roles may at a page alone; "page" in `who`: whoever is logged in there.
-    `own`: what those get who may; `foreign`: what those get whose the thing is not. `ends`: it ends their session."""
+    `offers`: what its body takes beside, though it is protected elsewhere. `own`: what those get who may;
+    `foreign`: what those get whose the thing is not. `ends`: it ends their session."""
 
     who: Sequence[Who]
     page: bool = False
@@ -47,6 +48,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     path: Mapping[str, str] = {}
     query: Mapping[str, str] = {}
     body: Any = None
+    offers: Sequence[str] = ()
     form: Mapping[str, str] | None = None
     file: bool = False
     own: Sequence[int] = _DONE
