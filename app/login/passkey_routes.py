@@ -9,8 +9,7 @@ from litestar.params import FromPath, JSONBody
 from app.login.gate import Gate
 from app.login.guards import CITIZEN, Caller
 from app.login.limits import count
-from app.login.models import Passkey
-from app.login.passkey_schemas import NewPasskey, Passkeys, PasskeyStarted, PasskeyView
+from app.login.passkey_schemas import NewPasskey, Passkeys, PasskeyStarted, PasskeyView, passkey_view
 from app.login.passkeys import add_passkey, passkeys_of, remove_passkey, start_passkey
 from app.problems import problems
 
@@ -54,7 +53,7 @@ async def start(caller: NamedDependency[Caller], gate: NamedDependency[Gate]) ->
 )
 async def add(data: JSONBody[NewPasskey], caller: NamedDependency[Caller], gate: NamedDependency[Gate]) -> PasskeyView:
     await count(gate.limiter, "challenges", {"account": str(data.challenge_id)})
-    return _view(await add_passkey(gate, caller, data))
+    return passkey_view(await add_passkey(gate, caller, data))
 
 
 @get(
@@ -66,7 +65,7 @@ async def add(data: JSONBody[NewPasskey], caller: NamedDependency[Caller], gate:
     responses=problems(),
 )
 async def list_passkeys(caller: NamedDependency[Caller], gate: NamedDependency[Gate]) -> Passkeys:
-    return Passkeys([_view(passkey) for passkey in await passkeys_of(gate, caller.id)])
+    return Passkeys([passkey_view(passkey) for passkey in await passkeys_of(gate, caller.id)])
 
 
 @delete(
@@ -79,10 +78,6 @@ async def list_passkeys(caller: NamedDependency[Caller], gate: NamedDependency[G
 )
 async def remove(passkey_id: FromPath[UUID], caller: NamedDependency[Caller], gate: NamedDependency[Gate]) -> None:
     await remove_passkey(gate, caller, passkey_id)
-
-
-def _view(passkey: Passkey) -> PasskeyView:
-    return PasskeyView(passkey.id, passkey.name, passkey.backed_up, passkey.created_at, passkey.last_used_at)
 
 
 PASSKEY_ROUTES = [start, add, list_passkeys, remove]

@@ -3,7 +3,7 @@ options for `parseCreationOptionsFromJSON` and `parseRequestOptionsFromJSON`, wi
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 from uuid import UUID
 
 import msgspec
@@ -156,6 +156,20 @@ class PasskeyView(msgspec.Struct):
     backed_up: bool
     created_at: datetime
     last_used_at: datetime | None
+
+
+class Kept(Protocol):
+    """A passkey as a table keeps it."""
+
+    id: Any
+    name: Any
+    backed_up: Any
+    created_at: Any
+    last_used_at: Any
+
+
+def passkey_view(passkey: Kept) -> PasskeyView:
+    return PasskeyView(passkey.id, passkey.name, passkey.backed_up, passkey.created_at, passkey.last_used_at)
 
 
 class Passkeys(msgspec.Struct):

@@ -20,6 +20,8 @@ from app.login.relying_party import (
     PasskeyOwner,
     PasskeyRefused,
     credential_id_of,
+    is_copied,
+    made_columns,
     relying_party,
     user_handle_of,
 )
@@ -139,12 +141,7 @@ async def _added(session: AsyncSession, gate: Gate, caller: Caller, given: NewPa
         .values(
             id=uuid7(),
             citizen_id=caller.id,
-            credential_id=verified.credential_id,
-            public_key=verified.credential_public_key,
-            sign_count=verified.sign_count,
-            name=given.name,
-            transports=list(given.credential.response.transports),
-            backed_up=verified.credential_backed_up,
+            **made_columns(given, verified),
         )
         .on_conflict_do_nothing(index_elements=[Passkey.credential_id])
         .returning(Passkey)
@@ -167,8 +164,7 @@ async def _prove(session: AsyncSession, gate: Gate, counted: Counted, credential
         raise PasskeyRefused("user handle")
     challenge = challenge_of(gate.vault, counted.challenge_id)
     verified = relying_party(gate.settings).verify_used(credential, challenge, passkey.public_key)
-    if (verified.new_sign_count or passkey.sign_count) and verified.new_sign_count <= passkey.sign_count:
-        # Two devices sign with what should be in one.
+    if is_copied(verified, passkey.sign_count):
         await keep(session, Step("passkey_copied", passkey.citizen_id, "passkey", str(passkey.id)))
         await gate.courier.tell(session, passkey.citizen_id, "login.passkey_copied", {"name": passkey.name or "-"})
         raise PasskeyRefused("counter")

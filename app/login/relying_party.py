@@ -24,7 +24,7 @@ from webauthn.helpers.structs import (
 )
 from webauthn.registration.verify_registration_response import VerifiedRegistration
 
-from app.login.passkey_schemas import CreationOptions, NewCredential, RequestOptions, UsedCredential
+from app.login.passkey_schemas import CreationOptions, NewCredential, NewPasskey, RequestOptions, UsedCredential
 from app.settings import Settings
 
 _TIMEOUT_MS = 120_000
@@ -132,6 +132,23 @@ def relying_party(settings: Settings) -> RelyingParty:
     ours = [settings.issuer, *([f"http://localhost{port}"] if domain == "localhost" else [])]
     listed = settings.passkey_origins or settings.cors_origins
     return RelyingParty(domain, [*ours, *(origin.strip() for origin in listed.split(",") if origin.strip())])
+
+
+def made_columns(given: NewPasskey, verified: VerifiedRegistration) -> dict[str, Any]:
+    """What a table of passkeys keeps of a new one, whoever's it is."""
+    return {
+        "credential_id": verified.credential_id,
+        "public_key": verified.credential_public_key,
+        "sign_count": verified.sign_count,
+        "name": given.name,
+        "transports": list(given.credential.response.transports),
+        "backed_up": verified.credential_backed_up,
+    }
+
+
+def is_copied(verified: VerifiedAuthentication, sign_count: int) -> bool:
+    """Whether two devices sign with what should be in one: the counter did not rise (WebAuthn level 3, 6.1.1)."""
+    return bool(verified.new_sign_count or sign_count) and verified.new_sign_count <= sign_count
 
 
 def credential_id_of(credential: NewCredential | UsedCredential) -> bytes:

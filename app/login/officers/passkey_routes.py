@@ -8,9 +8,8 @@ from litestar.params import FromPath, JSONBody
 
 from app.login.gate import Gate
 from app.login.guards import OfficerRequest, officer
-from app.login.officers.models import OfficerPasskey
 from app.login.officers.passkeys import add_passkey, passkeys_of, remove_passkey, start_passkey
-from app.login.passkey_schemas import NewPasskey, Passkeys, PasskeyStarted, PasskeyView
+from app.login.passkey_schemas import NewPasskey, Passkeys, PasskeyStarted, PasskeyView, passkey_view
 from app.problems import problems
 
 ANY_OFFICER = officer("operator", "supervisor", "agency_head", "city_admin", "auditor")
@@ -54,7 +53,7 @@ async def start(request: OfficerRequest, gate: NamedDependency[Gate]) -> Passkey
     ),
 )
 async def add(data: JSONBody[NewPasskey], request: OfficerRequest, gate: NamedDependency[Gate]) -> PasskeyView:
-    return _view(await add_passkey(gate, request.user, data))
+    return passkey_view(await add_passkey(gate, request.user, data))
 
 
 @get(
@@ -67,7 +66,7 @@ async def add(data: JSONBody[NewPasskey], request: OfficerRequest, gate: NamedDe
 )
 async def list_passkeys(request: OfficerRequest, gate: NamedDependency[Gate]) -> Passkeys:
     async with gate.database.transaction() as session:
-        return Passkeys([_view(passkey) for passkey in await passkeys_of(session, request.user.id)])
+        return Passkeys([passkey_view(passkey) for passkey in await passkeys_of(session, request.user.id)])
 
 
 @delete(
@@ -80,10 +79,6 @@ async def list_passkeys(request: OfficerRequest, gate: NamedDependency[Gate]) ->
 )
 async def remove(passkey_id: FromPath[UUID], request: OfficerRequest, gate: NamedDependency[Gate]) -> None:
     await remove_passkey(gate, request.user, passkey_id)
-
-
-def _view(passkey: OfficerPasskey) -> PasskeyView:
-    return PasskeyView(passkey.id, passkey.name, passkey.backed_up, passkey.created_at, passkey.last_used_at)
 
 
 PASSKEY_ROUTES = [start, add, list_passkeys, remove]

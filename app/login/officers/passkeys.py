@@ -19,7 +19,15 @@ from app.login.officers.models import FULL_NAME, OfficerAccount, OfficerChalleng
 from app.login.officers.trail import note, tell
 from app.login.passkey_schemas import CreationOptions, NewPasskey, RequestOptions, UsedCredential
 from app.login.passkeys import passkey_refusal
-from app.login.relying_party import PasskeyOwner, PasskeyRefused, credential_id_of, relying_party, user_handle_of
+from app.login.relying_party import (
+    PasskeyOwner,
+    PasskeyRefused,
+    credential_id_of,
+    is_copied,
+    made_columns,
+    relying_party,
+    user_handle_of,
+)
 from app.privacy import Vault
 
 MOST = 5
@@ -111,8 +119,7 @@ async def _prove(
         raise PasskeyRefused("user handle")
     challenge = _challenge(gate.vault, challenge_id)
     verified = relying_party(gate.settings).verify_used(credential, challenge, passkey.public_key)
-    if (verified.new_sign_count or passkey.sign_count) and verified.new_sign_count <= passkey.sign_count:
-        # Two devices sign with what should be in one.
+    if is_copied(verified, passkey.sign_count):
         await note(session, officer_id, "passkey_copied", officer_id)
         raise PasskeyRefused("counter")
     passkey.sign_count, passkey.backed_up = verified.new_sign_count, verified.credential_backed_up
@@ -139,12 +146,7 @@ async def _added(session: AsyncSession, gate: Gate, officer: Officer, given: New
         .values(
             id=uuid7(),
             officer_id=officer.id,
-            credential_id=verified.credential_id,
-            public_key=verified.credential_public_key,
-            sign_count=verified.sign_count,
-            name=given.name,
-            transports=list(given.credential.response.transports),
-            backed_up=verified.credential_backed_up,
+            **made_columns(given, verified),
         )
         .on_conflict_do_nothing(index_elements=[OfficerPasskey.credential_id])
         .returning(OfficerPasskey)
