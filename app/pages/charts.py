@@ -13,8 +13,8 @@ HEIGHT = 240
 TONES = 6
 _TOP, _BOTTOM, _RIGHT = 12, 34, 8
 _CHARACTER = 7
-_STEPS = (1, 2, 2.5, 5, 10)
-_TICKS = 4
+_STEPS = (1, 2, 5, 10)
+_TICKS = 5
 
 
 class Series(msgspec.Struct, frozen=True):
@@ -94,9 +94,9 @@ class _Ground(msgspec.Struct, frozen=True):
 
 def drawn(chart: Chart, language: Language, width: int) -> Drawing:
     """The chart in `width` units, which are pixels where the page has room for them."""
-    step = _step(_highest(chart))
+    step = _step(_highest(chart), chart.digits)
     top = step * max(1, math.ceil(_highest(chart) / step))
-    digits = 0 if step >= 1 else 2
+    digits = max(0, -math.floor(math.log10(step)))
     values = [step * count for count in range(round(top / step) + 1)]
     said = [number_in(value, language, digits) for value in values]
     left = 10 + _CHARACTER * max(len(words) for words in said)
@@ -120,11 +120,11 @@ def _highest(chart: Chart) -> float:
     return max((value for row in rows for value in row), default=0)
 
 
-def _step(highest: float) -> float:
-    """A round one, that leads to the top in about four."""
-    if highest <= 0:
-        return 1
+def _step(highest: float, digits: int) -> float:
+    """A round one, that leads to the top in at most five, and is whole where the values are."""
     rough = highest / _TICKS
+    if rough <= 0 or (rough < 1 and not digits):
+        return 1
     size: float = 10.0 ** math.floor(math.log10(rough))
     return next(size * each for each in _STEPS if size * each >= rough)
 

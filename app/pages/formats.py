@@ -32,6 +32,12 @@ def number(context: Context, value: float | None, digits: int = 0) -> str:
 
 
 @pass_context
+def percent(context: Context, share: float | None, digits: int = 1) -> str:
+    """A share of one as `86,1%`."""
+    return str(_UNKNOWN) if share is None else f"{number_in(share * 100, context['language'], digits)}%"
+
+
+@pass_context
 def size(context: Context, bytes_: int) -> str:
     """Of a file, in the largest unit that gives at least one."""
     shown, units = float(bytes_), ["B", "KB", "MB", "GB"]
@@ -69,6 +75,7 @@ def moment(context: Context, at: datetime | None) -> Markup:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "number": number,
+    "percent": percent,
     "size": size,
     "day": day,
     "local_day": local_day,

@@ -14,7 +14,8 @@ from app.pages.routes import ICON_PATH, PASSKEY_SCRIPT_PATH, SCRIPT_PATH, STYLE_
 from app.settings import ROOT
 from app.texts import LANGUAGES, Language, text
 
-WIDTHS = {"wide": 720, "narrow": 340}
+# In pixels, near those that style.css chooses each for: what is drawn is stretched little, and its words less.
+WIDTHS = {"narrow": 320, "half": 480, "wide": 880}
 
 
 class Policy(msgspec.Struct, frozen=True):

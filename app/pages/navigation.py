@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-Icon = Literal["home", "cases", "figures", "systems", "desk", "city", "audit", "list"]
+Icon = Literal["home", "cases", "figures", "systems", "desk", "city", "audit", "clock", "steps", "eye", "chain", "list"]
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -15,7 +15,15 @@ from app.cursor import MAX_LENGTH
 from app.dashboards.auditing import checks
 from app.dashboards.auditing.routes import as_file
 from app.dashboards.auditing.schemas import Nik
-from app.dashboards.auditing.search import Page, Wanted, find_subject, note_search, readings, search
+from app.dashboards.auditing.search import (
+    Page,
+    Wanted,
+    case_numbers,
+    find_subject,
+    note_search,
+    readings,
+    search,
+)
 from app.errors import LoketError, Unprocessable
 from app.login.guards import OfficerRequest, officer_page
 from app.login.officers.pages import PAGE, form_of, sent_to, shown
@@ -117,11 +125,13 @@ async def _found(request: OfficerRequest, cases: CaseTools, refusal: LoketError 
     wanted = _wanted(query)
     async with cases.database.begin() as connection:
         found = await search(connection, wanted, Page(PAGE_ROWS, query.cursor or None), cases.catalog.timezone)
+        numbers = await case_numbers(connection, found.items)
         if wanted.told:
             await note_search(connection, request.user, "audit.searched", wanted)
     chosen = {name: each for name, each in msgspec.to_builtins(query).items() if name not in ("cursor", "done")}
     values = {
         "items": found.items,
+        "numbers": numbers,
         "query": query,
         "is_filtered": bool(chosen),
         "chosen": urlencode(chosen),
@@ -176,6 +186,6 @@ PAGE_ROUTES = [
 ]
 NAVIGATION = [
     Entry(AUDIT, "auditing.list.title", ("auditor",), 60, "audit"),
-    Entry(f"{AUDIT}/readings", "auditing.readings.title", ("auditor",), 61, "list"),
-    Entry(CHECKS, "auditing.checks.title", ("auditor",), 62, "list"),
+    Entry(f"{AUDIT}/readings", "auditing.readings.title", ("auditor",), 61, "eye"),
+    Entry(CHECKS, "auditing.checks.title", ("auditor",), 62, "chain"),
 ]

@@ -37,6 +37,11 @@ UNION ALL SELECT $1
 UNION ALL SELECT deliveries.id::text FROM deliveries JOIN cases ON cases.id = case_id WHERE number = $1
 """
 _ACTORS = "SELECT id::text AS id, name FROM officers WHERE id = ANY($1::uuid[])"
+_NUMBERS = """
+SELECT id::text AS id, number FROM cases WHERE id = ANY($1::uuid[])
+UNION ALL SELECT deliveries.id::text, number FROM deliveries JOIN cases ON cases.id = case_id
+WHERE deliveries.id = ANY($1::uuid[])
+"""
 _NAMED = "SELECT id::text FROM officers WHERE name = $1"
 _CITIZEN = "SELECT id FROM citizens WHERE nik_index = $1"
 _READINGS = f"""
@@ -79,6 +84,12 @@ async def search(connection: Connection, wanted: Wanted, page: Page, zone: ZoneI
     items = [_view(row, names) for row in shown]
     more = len(rows) > page.limit
     return RowPage(items, encode_cursor((items[-1].at, items[-1].id)) if more else None)
+
+
+async def case_numbers(connection: Connection, rows: Sequence[RowView]) -> Mapping[str, str]:
+    """By which people call the cases, and the cases of deliveries, that these rows are about."""
+    ids = {row.object_id for row in rows if row.object_kind in ("case", "delivery") and _is_uuid(row.object_id)}
+    return {row["id"]: row["number"] for row in await connection.fetch(_NUMBERS, list(ids))} if ids else {}
 
 
 async def find_subject(connection: Connection, vault: Vault, nik: str) -> UUID:

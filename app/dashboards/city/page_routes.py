@@ -106,5 +106,5 @@ def tiles_of(agencies: list[AgencyFigures], services: list[Maturity]) -> dict[st
 PAGE_ROUTES = [city_page, maturity_page, evidence_page, register_file]
 NAVIGATION = [
     Entry(CITY, "city.agencies.title", ROLES, 50, "city"),
-    Entry(MATURITY, "city.maturity.title", ROLES, 51, "list"),
+    Entry(MATURITY, "city.maturity.title", ROLES, 51, "steps"),
 ]

@@ -12,6 +12,7 @@ from app.cases.tools import CaseTools
 from app.dashboards.exports import actions
 from app.dashboards.exports.schemas import ExportWanted, Format, Kind
 from app.dashboards.exports.sending import sent
+from app.dashboards.figures.page_routes import TABS
 from app.errors import LoketError
 from app.login.guards import Officer, OfficerRequest, officer_page
 from app.login.officers.pages import PAGE, form_of, sent_to, shown
@@ -84,6 +85,7 @@ async def _shown(request: OfficerRequest, cases: CaseTools, refusal: LoketError 
     language: Language = request.user.language
     values = {
         "path": PATH,
+        "tabs": TABS,
         "exports": found,
         "services": _services(request.user, cases, language),
         "agencies": _agencies(request.user, cases),

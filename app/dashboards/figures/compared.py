@@ -82,14 +82,14 @@ def _said(value: Value, measure: _Measure, language: Language) -> str:
     if value is None:
         return NOTHING
     digits = 0 if measure.digits == 1 and not measure.unit and value == int(value) else measure.digits
-    return number_in(value, language, digits) + (f" {measure.unit}" if measure.unit else "")
+    return number_in(value, language, digits) + measure.unit
 
 
 def _change(value: Value, other: Value, measure: _Measure, language: Language) -> str:
     if value is None or other is None:
         return NOTHING
     change = value - other
-    digits, unit = measure.digits, "" if not measure.unit else text("figures.points", language)
+    digits, unit = measure.digits, "" if not measure.unit else f" {text('figures.points', language)}"
     if measure.percent:
         if not other:
             return f"+{number_in(change, language)}" if change else "±0"
@@ -97,4 +97,4 @@ def _change(value: Value, other: Value, measure: _Measure, language: Language) -
     if round(change, digits) == 0:
         return "±0"
     sign = "+" if change > 0 else MINUS
-    return f"{sign}{number_in(abs(change), language, digits)}{f' {unit}' if unit else ''}"
+    return f"{sign}{number_in(abs(change), language, digits)}{unit}"

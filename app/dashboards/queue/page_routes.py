@@ -190,5 +190,5 @@ PAGE_ROUTES: list[Any] = [
 ]
 NAVIGATION = [
     Entry(LIST, "queue.list.title", EVERYBODY, 10, "cases"),
-    Entry(WARNINGS, "queue.warnings.title", ("supervisor", "agency_head"), 11, "list"),
+    Entry(WARNINGS, "queue.warnings.title", ("supervisor", "agency_head"), 11, "clock"),
 ]

@@ -65,6 +65,7 @@ async def case_values(officer: Officer, case_id: UUID, cases: CaseTools) -> Mapp
         "case": case,
         "title": case.number,
         "agency_name": cases.catalog.agency(case.agency).name.into(officer.language),
+        "system": cases.systems[case.backend].title if case.backend in cases.systems else case.backend,
         "sections": reading.sections_of(case, cases, officer.language),
         "team": team,
         "handles": handles(officer),
