@@ -34,5 +34,6 @@ def check_page(verdict: Verdict, language: Language) -> str:
         "answer": verdict.answer,
         "advice": verdict.advice,
     }
-    rows = "".join(f"<dt>{escape(label)}</dt><dd>{escape(value)}</dd>" for label, value in verdict.facts if value)
+    facts = ((escape(label), escape(value)) for label, value in verdict.facts if value)
+    rows = "".join(f"<div><dt>{label}</dt><dd>{value}</dd></div>" for label, value in facts)
     return _PAGE.substitute({name: escape(value) for name, value in filled.items()}, rows=rows)

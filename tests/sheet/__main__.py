@@ -2,9 +2,11 @@
 
 import asyncio
 import html
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
+from uuid import UUID
 
 import click
 import msgspec
@@ -19,11 +21,21 @@ from tests.harness.officers import Officers
 from tests.harness.product import Api
 from tests.sheet.ground import ROLES, AtPages, fill, ground, log_in
 
-SIZES = {"phone": (375, 812), "tablet": (820, 1180), "desk": (1366, 860)}
+# `paper`: what is left of A4 between its margins.
+SIZES = {"phone": (375, 812), "tablet": (820, 1180), "desk": (1366, 860), "paper": (703, 1000)}
 Scheme = Literal["light", "dark"]
 _LONGEST = 4_000
+_NOT_IN_NAMES = re.compile(r"[^a-z0-9_.-]")
 # What leads to a page's path parameters: the first link of this kind on that page.
-_EXAMPLES = {"case_id": ("/dashboard/cases", "/dashboard/cases/")}
+_EXAMPLES = {
+    "case_id": ("/dashboard/cases", "/dashboard/cases/"),
+    "delivery_id": ("/dashboard/desk", "/dashboard/desk/"),
+    "backend": ("/dashboard/systems", "/dashboard/systems/"),
+    "slug": ("/dashboard/city/services", "/dashboard/city/services/"),
+}
+# Pages before login, those that refuse, and the contract's.
+_BEFORE = ("/dashboard/login", "/dashboard/enrolment", "/oauth/authorize?client_id=nobody", "/docs", "/docs/errors")
+_REFUSING = ("/dashboard/cases?status=none-such", f"/dashboard/cases/{UUID(int=7)}", "/dashboard/views/drop")
 _PAGE = """<!doctype html><meta charset=utf-8><title>Satu Loket: contact sheet</title><style>
 body{{font:15px/1.4 system-ui;margin:2rem;background:#888;color:#fff}}
 figure{{display:inline-block;margin:0 1rem 1.5rem 0;vertical-align:top}}
@@ -45,15 +57,17 @@ class Look(msgspec.Struct, frozen=True):
         return f"{self.language}-{self.size}-{'print' if self.is_print else self.scheme}"
 
 
-FEW = (Look("id", "desk"), Look("en", "phone", "dark"), Look("id", "tablet"), Look("id", "desk", is_print=True))
+FEW = (Look("id", "desk"), Look("en", "phone", "dark"), Look("id", "tablet"), Look("id", "paper", is_print=True))
 
 
 def every_look() -> Iterator[Look]:
     for language in ("id", "en"):
         for size in SIZES:
-            yield Look(language, size, "light")
-            yield Look(language, size, "dark")
-        yield Look(language, "desk", is_print=True)
+            if size == "paper":
+                yield Look(language, size, is_print=True)
+            else:
+                yield Look(language, size, "light")
+                yield Look(language, size, "dark")
 
 
 class Sheet:
@@ -65,18 +79,21 @@ class Sheet:
         self.faults: list[str] = []
 
     async def take(self, chromium: Browser, officer: AtPages, look: Look) -> None:
-        """Every page that this officer may open."""
+        """Every page that this officer may open, and some that refuse."""
         context = await self._context(chromium, officer, look)
+        pages = [(path, 200) for path in paths(officer.role)] if officer.role else [(path, 0) for path in _BEFORE]
+        if officer.role == "operator":
+            pages += [(path, 0) for path in _REFUSING]
         page = await context.new_page()
         page.on("console", self._heard)
         page.on("request", self._watched)
         if look.is_print:
             await page.emulate_media(media="print")
-        for path in paths(officer.role):
-            await self._shoot(page, path, f"{officer.role}-{look.name}")
+        for path, status in pages:
+            await self._shoot(page, path, f"{officer.name}-{look.name}", status)
         await context.close()
 
-    async def _shoot(self, page: Page, path: str, way: str) -> None:
+    async def _shoot(self, page: Page, path: str, way: str, status: int) -> None:
         address = await self._address(page, path)
         if not address:
             return
@@ -86,12 +103,16 @@ class Sheet:
             if "Download is starting" in error.message:
                 return
             raise
-        if answer is None or answer.status != 200 or "text/html" not in answer.headers.get("content-type", ""):
+        if (
+            answer is None
+            or answer.status not in (status or answer.status, 304)
+            or "text/html" not in answer.headers.get("content-type", "")
+        ):
             return
         across = await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
         if not across and "print" not in way:
             self.faults.append(f"{way} {address} has to be pushed sideways")
-        name = f"{path.strip('/').replace('/', '.').replace('{', '').replace('}', '').replace(':', '')}-{way}.png"
+        name = f"{_NOT_IN_NAMES.sub('', path.strip('/').replace('/', '.'))}-{way}.png"
         height = min(_LONGEST, int(await page.evaluate("document.documentElement.scrollHeight")))
         size = page.viewport_size or {"width": 800, "height": 600}
         clip: Any = {"x": 0, "y": 0, "width": size["width"], "height": max(height, size["height"])}
@@ -109,7 +130,7 @@ class Sheet:
         await page.goto(f"{self._api.url}{lists}")
         link = page.locator(f"tbody a[href^='{prefix}']").first
         found = await link.get_attribute("href") if await link.count() else None
-        return path.partition("{")[0] + found.removeprefix(prefix) if found else ""
+        return path.partition("{")[0] + found.removeprefix(prefix) + path.partition("}")[2] if found else ""
 
     async def _context(self, chromium: Browser, officer: AtPages, look: Look) -> BrowserContext:
         width, height = SIZES[look.size]
@@ -117,7 +138,10 @@ class Sheet:
             viewport={"width": width, "height": height}, color_scheme=look.scheme, locale=look.language
         )
         name, _, value = officer.cookie.partition("=")
-        await context.add_cookies([{"name": name, "value": value, "domain": "127.0.0.1", "path": "/", "secure": True}])
+        if value:
+            await context.add_cookies(
+                [{"name": name, "value": value, "domain": "127.0.0.1", "path": "/", "secure": True}]
+            )
         return context
 
     def _heard(self, said: ConsoleMessage) -> None:
@@ -129,7 +153,7 @@ class Sheet:
             self.faults.append(f"a request left the machine: {request.url}")
 
 
-def paths(role: Role) -> list[str]:
+def paths(role: Role | None) -> list[str]:
     """Of every page that this role may read."""
     pages = (
         each for each in route_handlers() if each.opt.get("permission") == "officer_page" and role in each.opt["roles"]
@@ -144,6 +168,8 @@ async def photograph(folder: Path, cases: int, looks: tuple[Look, ...], api: Api
         for role, agency in ROLES:
             for look in looks:
                 await sheet.take(chromium, await log_in(officers, role, agency, look.language), look)
+        for look in looks:
+            await sheet.take(chromium, AtPages("visitor", None, ""), look)
     return sheet
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from app.assembly import build
 from app.demo import seed
 from app.history.seeding import Past, write_history
 from app.login.guards import Role
@@ -16,21 +17,25 @@ from app.texts import Language
 from tests.harness.officers import Officers
 from tests.harness.product import Api, free_port, running_api, running_sandboxes
 from tests.harness.servers import running_servers
+from tests.harness.tables import Tables
+from tests.sheet.dressing import dress
 
-# Whose pages differ: an agency's people, and those of the whole city.
+# Whose pages differ: an agency's people, those of the whole city, and those of an agency where nothing has begun.
 ROLES: tuple[tuple[Role, str], ...] = (
     ("operator", "dpmptsp"),
     ("supervisor", "dpmptsp"),
     ("agency_head", "dinkes"),
     ("city_admin", ""),
     ("auditor", ""),
+    ("supervisor", "dindik"),
 )
 
 
 class AtPages(msgspec.Struct, frozen=True):
-    """An officer logged in at the pages, by the cookie of their browser."""
+    """An officer logged in at the pages, by the cookie of their browser; or nobody, without a role."""
 
-    role: Role
+    name: str
+    role: Role | None
     cookie: str
 
 
@@ -57,9 +62,13 @@ def ground() -> Iterator[Api]:
 
 
 async def fill(api: Api, cases: int) -> None:
-    """The demo's people, and two years of cases; nothing works on them."""
+    """The demo's people, two years of cases, and what a busy day leaves behind; nothing works on them."""
     await seed(api.settings)
     await write_history(api.settings, Past(cases), print)
+    product = build(api.settings, "sheet")
+    async with Tables(api.settings.migration_database_url) as tables:
+        await dress(product, tables)
+    await product.close()
 
 
 async def log_in(officers: Officers, role: Role, agency: str, language: Language) -> AtPages:
@@ -67,4 +76,4 @@ async def log_in(officers: Officers, role: Role, agency: str, language: Language
     product = officers.product
     async with product.database.transaction() as session:
         opened = open_officer_session(session, product.vault, officer.id, "page", Place("Firefox, Windows", ""))
-    return AtPages(role, f"{SESSION}={opened.cookie}")
+    return AtPages("new_agency" if agency == "dindik" else role, role, f"{SESSION}={opened.cookie}")

@@ -132,6 +132,7 @@ async def _found(request: OfficerRequest, cases: CaseTools, refusal: LoketError 
     values = {
         "items": found.items,
         "numbers": numbers,
+        "titles": {each.slug: each.title.into(request.user.language) for each in cases.catalog.services()},
         "query": query,
         "is_filtered": bool(chosen),
         "chosen": urlencode(chosen),

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.pages.charts import HEIGHT, Chart, Series, drawn
-from app.pages.frame import render, template_folders, templates
+from app.pages.frame import WIDTHS, render, template_folders, templates
 from app.pages.navigation import Entry, links_for
 from app.texts import Language, has_text, load_texts, text_roots
 
@@ -42,11 +42,20 @@ def shown(source: str, language: Language, **values: object) -> str:
         ("id", "{{ 1234567.5|number(1) }}", "1.234.567,5"),
         ("en", "{{ 1234567.5|number(1) }}", "1,234,567.5"),
         ("id", "{{ None|number }}", "\u2013"),
+        ("id", "{{ 0.8615|percent }} {{ 1|percent(0) }} {{ None|percent }}", "86,2% 100% \u2013"),
         ("id", "{{ 1536|size }} {{ 12|size }}", "1,5 KB 12 B"),
         ("en", "{{ (5*1024*1024*1024*1024)|size }}", "5,120.0 GB"),
-        ("id", "{{ on|day }}", '<time datetime="2026-08-17">17 Agt 2026</time>'),
-        ("id", "{{ at|moment }}", '<time datetime="2026-08-18T00:05:09+07:00">18 Agt 2026, 00.05 WIB</time>'),
-        ("en", "{{ at|moment }}", '<time datetime="2026-08-18T00:05:09+07:00">18 Aug 2026, 00:05 WIB</time>'),
+        ("id", "{{ on|day }}", '<time datetime="2026-08-17">17\u00a0Agt\u00a02026</time>'),
+        (
+            "id",
+            "{{ at|moment }}",
+            '<time datetime="2026-08-18T00:05:09+07:00">18\u00a0Agt\u00a02026, 00.05\u00a0WIB</time>',
+        ),
+        (
+            "en",
+            "{{ at|moment }}",
+            '<time datetime="2026-08-18T00:05:09+07:00">18\u00a0Aug\u00a02026, 00:05\u00a0WIB</time>',
+        ),
     ],
 )
 def test_formats(language: Language, source: str, expected: str) -> None:
@@ -75,7 +84,7 @@ def test_the_menu_shows_a_roles_own_and_marks_the_nearest() -> None:
 def test_a_chart_is_true_to_its_values(kind: Literal["bar", "line", "stacked"]) -> None:
     rows = [Series("a", [10, 0, 30]), Series("b", [20, 5, None])]
     chart = Chart(kind, "t", "h", ["Jan", "Feb", "Mar"], rows)
-    for width in (340, 720):
+    for width in WIDTHS.values():
         drawing = drawn(chart, "id", width)
         zero, top = drawing.ticks[0].at, drawing.ticks[-1]
         unit = (zero - top.at) / float(top.words)
@@ -91,6 +100,23 @@ def test_a_chart_is_true_to_its_values(kind: Literal["bar", "line", "stacked"]) 
         assert all(0 <= tick.at <= HEIGHT for tick in drawing.ticks)
 
 
+@pytest.mark.parametrize(
+    ("highest", "digits", "scale"),
+    [
+        (9, 0, "0 2 4 6 8 10"),
+        (2, 0, "0 1 2"),
+        (30, 0, "0 10 20 30"),
+        (95.4, 1, "0 20 40 60 80 100"),
+        (4.7, 2, "0 1 2 3 4 5"),
+        (0.7, 1, "0,0 0,2 0,4 0,6 0,8"),
+        (7_150, 0, "0 2.000 4.000 6.000 8.000"),
+    ],
+)
+def test_a_scale_is_of_round_numbers_and_says_them_whole(highest: float, digits: int, scale: str) -> None:
+    chart = Chart("line", "t", "h", ["a"], [Series("x", [highest])], digits=digits)
+    assert " ".join(tick.words for tick in drawn(chart, "id", 480).ticks) == scale
+
+
 def test_a_chart_of_nothing_and_a_gap_in_a_line() -> None:
     drawn(Chart("bar", "t", "h", [], []), "id", 340)
     drawn(Chart("stacked", "t", "h", ["a"], [Series("x", [0])]), "id", 340)
@@ -102,5 +128,5 @@ def test_a_chart_stands_beside_its_table() -> None:
     source = '{% import "pages/charts.html" as charts with context %}{{ charts.chart(it) }}'
     chart = Chart("bar", "Masuk", "Bulan", ["Jan"], [Series("Kasus", [1234])])
     page = shown(source, "id", it=chart, told=lambda key: key)
-    assert page.count("<svg") == 2
-    assert '<td class="end" data-label="Kasus">1.234</td>' in page
+    assert page.count("<svg") == len(WIDTHS)
+    assert '<td class="end">1.234</td>' in page
