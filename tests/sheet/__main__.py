@@ -36,6 +36,9 @@ _EXAMPLES = {
 # Pages before login, those that refuse, and the contract's.
 _BEFORE = ("/dashboard/login", "/dashboard/enrolment", "/oauth/authorize?client_id=nobody", "/docs", "/docs/errors")
 _REFUSING = ("/dashboard/cases?status=none-such", f"/dashboard/cases/{UUID(int=7)}", "/dashboard/views/drop")
+# Nothing has to be pushed sideways, and no table is cut off at its card's edge.
+_FITS = """document.documentElement.scrollWidth <= document.documentElement.clientWidth
+    && [...document.querySelectorAll(".table")].every(each => each.firstElementChild.offsetWidth <= each.clientWidth)"""
 _PAGE = """<!doctype html><meta charset=utf-8><title>Satu Loket: contact sheet</title><style>
 body{{font:15px/1.4 system-ui;margin:2rem;background:#888;color:#fff}}
 figure{{display:inline-block;margin:0 1rem 1.5rem 0;vertical-align:top}}
@@ -77,6 +80,7 @@ class Sheet:
         self._api, self._folder = api, folder
         self.shots: list[tuple[str, str]] = []
         self.faults: list[str] = []
+        self._may_refuse = False
 
     async def take(self, chromium: Browser, officer: AtPages, look: Look) -> None:
         """Every page that this officer may open, and some that refuse."""
@@ -90,6 +94,7 @@ class Sheet:
         if look.is_print:
             await page.emulate_media(media="print")
         for path, status in pages:
+            self._may_refuse = status == 0
             await self._shoot(page, path, f"{officer.name}-{look.name}", status)
         await context.close()
 
@@ -109,9 +114,8 @@ class Sheet:
             or "text/html" not in answer.headers.get("content-type", "")
         ):
             return
-        across = await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
-        if not across and "print" not in way:
-            self.faults.append(f"{way} {address} has to be pushed sideways")
+        if not await page.evaluate(_FITS):
+            self.faults.append(f"{way} {address} is wider than it may be")
         name = f"{_NOT_IN_NAMES.sub('', path.strip('/').replace('/', '.'))}-{way}.png"
         height = min(_LONGEST, int(await page.evaluate("document.documentElement.scrollHeight")))
         size = page.viewport_size or {"width": 800, "height": 600}
@@ -145,7 +149,8 @@ class Sheet:
         return context
 
     def _heard(self, said: ConsoleMessage) -> None:
-        if said.type == "error":
+        refused = self._may_refuse and said.text.startswith("Failed to load resource")
+        if said.type == "error" and not refused:
             self.faults.append(f"{said.location.get('url')}: {said.text}")
 
     def _watched(self, request: Any) -> None:

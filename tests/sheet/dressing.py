@@ -1,7 +1,6 @@
 """What a history alone does not show on the pages: systems that were called, one in trouble and one paused, deliveries
-that wait for an officer, warnings, maturity."""
+that wait for an officer, maturity, very long names and large numbers."""
 
-from collections.abc import Mapping
 from uuid import UUID
 
 from app.assembly import Product
@@ -12,7 +11,7 @@ from tests.harness.tables import Tables
 # By the day's hours, so that a chart has a shape; an operation in trouble fails in the last hours.
 _CALLS = """
 INSERT INTO backend_calls (backend, operation, slot, outcome, bucket, calls, last_at)
-SELECT $1, $2, slot, outcome, bucket, greatest(1, (calls * busy)::int), slot + interval '4 minutes'
+SELECT $1, $2, slot, outcome, bucket, greatest(1, (calls * busy)::int) * $4::int, slot + interval '4 minutes'
 FROM (
     SELECT to_timestamp(floor(extract(epoch FROM now()) / 300) * 300 - n * 300) AS slot, n,
         1 + sin(n / 45.0) AS busy FROM generate_series(0, 287) AS n
@@ -60,25 +59,26 @@ SELECT id, n, operation, backend, n = 2, now() - interval '9 h' + n * interval '
 FROM deliveries CROSS JOIN generate_series(2, 4) AS n WHERE state = 'needs_operator'
 ON CONFLICT DO NOTHING
 """
+_LONG_NAME = """
+UPDATE officers SET name = 'nama.petugas.yang.sangat.panjang.sekali.di.dpmptsp' WHERE name = 'operator.dpmptsp'
+"""
+# Of one system, so that large numbers are seen as well.
+_MANY = 4_321
 
 
 async def dress(product: Product, tables: Tables) -> None:
     """Once, after the history."""
     systems = sorted(product.cases.systems)
     for number, name in enumerate(systems):
-        await _call(tables, name, list(product.cases.systems[name].operations), number == 0)
+        times = _MANY if number == 1 else 1
+        for operation in product.cases.systems[name].operations:
+            await tables.run(_CALLS, name, operation, number == 0, times)
+        for statement in (_SLOTS, _HEALTH):
+            await tables.run(statement, name, number == 0)
     first, second = UUID(int=1), UUID(int=2)
     await tables.run(_PAUSED, first, systems[-1], second, systems[0])
-    await tables.run(_WAITING)
-    await tables.run(_TRIES)
+    for statement in (_WAITING, _TRIES, _LONG_NAME):
+        await tables.run(statement)
     async with product.database.transaction() as session:
         await sync(session, product.catalog)
     await measure_services(product.database)
-
-
-async def _call(tables: Tables, backend: str, operations: list[str], is_in_trouble: bool) -> None:
-    for operation in operations:
-        await tables.run(_CALLS, backend, operation, is_in_trouble)
-    given: Mapping[str, bool] = {_SLOTS: is_in_trouble, _HEALTH: is_in_trouble}
-    for statement, flag in given.items():
-        await tables.run(statement, backend, flag)
