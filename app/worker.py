@@ -18,6 +18,7 @@ from app.audit.keeping import keep_audit
 from app.backends.actions import QUEUE_PREFIX
 from app.backends.measuring import purge_measured
 from app.callbacks import actions as callbacks
+from app.callbacks import strays
 from app.cases.delivery import Deliverer, Share
 from app.cases.giving_up import give_up
 from app.cases.handover import DeliveryJob
@@ -171,6 +172,7 @@ async def _sweep(product: Product) -> None:
     await sweep_deliveries(product.cases)
     await give_up(product.cases)
     await settle_phone_changes(product.gate)
+    await strays.match(product.database)
     await rights.sweep(product.cases, product.settings)
 
 

@@ -8,7 +8,10 @@ from litestar import Request, post
 from litestar.params import PathParameter
 
 from app.callbacks.actions import hear
+from app.callbacks.officer_routes import OFFICER_ROUTES
 from app.callbacks.port import MAX_BODY_BYTES, Callbacks, Incoming, NotProven, Unreadable
+from app.callbacks.strays import Teller
+from app.cases.tools import CaseTools
 from app.database import utc_now
 from app.errors import BadRequest, NotFound, Unauthenticated
 from app.login.guards import PUBLIC
@@ -58,11 +61,13 @@ async def take_callback(backend: BackendName, request: Request[Any, Any, Any]) -
     except Unreadable as refused:
         log.warning("callback of %s not understood: %s", backend, refused)
         raise BadRequest("callback_unreadable") from None
-    async with request.app.state["cases"].database.begin() as connection:
-        new = await hear(connection, backend, tidings)
+    cases: CaseTools = request.app.state["cases"]
+    teller = Teller(backend, cases.systems[backend].agency, cases.vault)
+    async with cases.database.begin() as connection:
+        new = await hear(connection, teller, tidings)
     if new < len(tidings):
         log.info("callback of %s: %d of %d told before", backend, len(tidings) - new, len(tidings))
     return HEARD
 
 
-ROUTES = [take_callback]
+ROUTES: list[Any] = [take_callback, *OFFICER_ROUTES]
