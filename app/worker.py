@@ -39,6 +39,7 @@ from app.login import jobs as login
 from app.login.phone_changes import settle_phone_changes
 from app.login.provider import backchannel
 from app.metrics import serve_metrics
+from app.pooling import wait_for_own_connections
 from app.processes import freeze_heap
 from app.readiness.beats import beat
 from app.rights import jobs as rights
@@ -75,7 +76,7 @@ def main() -> None:
 
 async def work(product: Product) -> bool:
     """Run every queue and every recurring task of the product, until told to stop. False: the database was lost."""
-    await product.database.wait()
+    await wait_for_own_connections(product.database)
     connection = await asyncpg.connect(
         driver_url(product.settings.database_url), timeout=10, server_settings=_QUEUE_SETTINGS
     )

@@ -1,6 +1,7 @@
 """Where agencies' systems tell us something: `POST /callbacks/<backend>`. No part of the contract for frontends."""
 
 import logging
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -9,13 +10,14 @@ from litestar.params import PathParameter
 
 from app.callbacks.actions import hear
 from app.callbacks.officer_routes import OFFICER_ROUTES
-from app.callbacks.port import MAX_BODY_BYTES, Callbacks, Incoming, NotProven, Unreadable
+from app.callbacks.port import MAX_BODY_BYTES, Callbacks, Incoming, NotProven, Tiding, Unreadable
 from app.callbacks.strays import Teller
 from app.cases.tools import CaseTools
 from app.database import utc_now
 from app.errors import BadRequest, NotFound, Unauthenticated
 from app.login.guards import PUBLIC
 from app.problems import problems
+from app.storable import refuse_texts
 
 BackendName = Annotated[str, PathParameter(max_length=64, description="The system's name here, such as `fonnte`.")]
 log = logging.getLogger("loket.callbacks")
@@ -55,6 +57,7 @@ async def take_callback(backend: BackendName, request: Request[Any, Any, Any]) -
     )
     try:
         tidings = known[backend].read(incoming)
+        _refuse_unstorable(tidings)
     except NotProven as refused:
         log.warning("callback of %s refused: %s", backend, refused)
         raise Unauthenticated("callback_not_proven") from None
@@ -68,6 +71,14 @@ async def take_callback(backend: BackendName, request: Request[Any, Any, Any]) -
     if new < len(tidings):
         log.info("callback of %s: %d of %d told before", backend, len(tidings) - new, len(tidings))
     return HEARD
+
+
+def _refuse_unstorable(tidings: Sequence[Tiding]) -> None:
+    """Raises Unreadable."""
+    try:
+        refuse_texts(text for each in tidings for text in (each.reference, each.sign))
+    except BadRequest:
+        raise Unreadable("text that nothing can keep") from None
 
 
 ROUTES: list[Any] = [take_callback, *OFFICER_ROUTES]
