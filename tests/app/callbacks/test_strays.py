@@ -158,7 +158,8 @@ async def test_from_the_terminal(
 
 
 def loket(environment: Mapping[str, str], folder: Path, *arguments: str) -> tuple[int, str]:
-    running = start_command("deliveries", *arguments, environment=environment, log=folder / "said.log")
+    said = folder / f"{len(list(folder.iterdir()))}.log"
+    running = start_command("deliveries", *arguments, environment=environment, log=said)
     running.process.wait(60)
     return running.process.returncode, running.output()
 
