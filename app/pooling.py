@@ -16,8 +16,12 @@ ROUNDS = 4
 # Whoever has to wait this long has learned nothing, and is let through.
 PATIENCE_S = 2.0
 log = logging.getLogger("loket")
-# What was prepared a moment ago on this connection is gone, or there already.
-_OF_ANOTHER = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
+# What was prepared a moment ago on this connection is gone, or there already; or, pooled by statement, nothing may begin.
+_OF_ANOTHER = (
+    asyncpg.InvalidSQLStatementNameError,
+    asyncpg.DuplicatePreparedStatementError,
+    asyncpg.ProtocolViolationError,
+)
 _WHICH = "SELECT pg_backend_pid()"
 _REFUSAL = (
     "LOKET_DATABASE_URL leads through a pooler that pools by transaction (one connection here is served by several of "

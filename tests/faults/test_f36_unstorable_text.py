@@ -23,8 +23,11 @@ from tests.harness.tables import Tables
 
 ROUTES = routes_of(route_handlers())
 RULES = rules()
-# As JSON has it, and what is told of it.
-LETTERS = {b"a\\u0000b": "text_unstorable", b"\\ud800": "json_malformed"}
+# As JSON has it, and what is told of it: a fault that stands before the surrogate is found before it.
+LETTERS = {
+    b"a\\u0000b": [(400, "text_unstorable")],
+    b"\\ud800": [(400, "json_malformed"), (422, "validation_failed")],
+}
 PLACE = "here it stands"
 # UTF-8 that is none: read with a sign in its place, which is text like any other.
 SURROGATE = "%ED%A0%80"
@@ -94,10 +97,10 @@ async def test_in_json(client: httpx.AsyncClient, matrix: Matrix, operations: Ma
         rule = RULES[str(route)]
         headers = {**headers_of(matrix, rule), "Content-Type": "application/json"}
         for body in bodies_of(operation, rule):
-            for letters, code in LETTERS.items():
+            for letters, told in LETTERS.items():
                 sent = body.replace(PLACE.encode(), letters)
                 answer = await client.request(route.method, path_of(route, rule), content=sent, headers=headers)
-                assert (answer.status_code, answer.json()["code"]) == (400, code), f"{route} {sent.decode()}"
+                assert (answer.status_code, answer.json()["code"]) in told, f"{route} {sent.decode()}"
                 asked += 1
     assert asked > 300
 
