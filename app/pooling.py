@@ -16,7 +16,7 @@ ROUNDS = 4
 # Whoever has to wait this long has learned nothing, and is let through.
 PATIENCE_S = 2.0
 log = logging.getLogger("loket")
-# What was prepared a moment ago on this connection is gone, or there already; or, pooled by statement, nothing may begin.
+# What was prepared a moment ago on this connection is gone, or there already. Pooled by statement, nothing may begin.
 _OF_ANOTHER = (
     asyncpg.InvalidSQLStatementNameError,
     asyncpg.DuplicatePreparedStatementError,
