@@ -60,7 +60,9 @@ class StrayPage(msgspec.Struct):
 class Dismissal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which ones nothing will come of, and why."""
 
-    ids: Annotated[list[UUID], msgspec.Meta(min_length=1, max_length=100)]
+    ids: Annotated[
+        list[UUID], msgspec.Meta(min_length=1, max_length=100, examples=[["0192f5d0-c0de-7000-8000-000000000000"]])
+    ]
     reason: Reason
 
 
