@@ -16,12 +16,10 @@ ROUNDS = 4
 # Whoever has to wait this long has learned nothing, and is let through.
 PATIENCE_S = 2.0
 log = logging.getLogger("loket")
-# What was prepared a moment ago on this connection is gone, or there already. Pooled by statement, nothing may begin.
-_OF_ANOTHER = (
-    asyncpg.InvalidSQLStatementNameError,
-    asyncpg.DuplicatePreparedStatementError,
-    asyncpg.ProtocolViolationError,
-)
+# What was prepared a moment ago on this connection is gone, or there already.
+_OF_ANOTHER = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
+# PgBouncer's word to a transaction that begins where it pools by statement.
+_BY_STATEMENT = "statement pooling"
 _WHICH = "SELECT pg_backend_pid()"
 _REFUSAL = (
     "LOKET_DATABASE_URL leads through a pooler that pools by transaction (one connection here is served by several of "
@@ -51,9 +49,9 @@ async def is_shared(database: Database) -> bool:
             return await _seen(database)
     except _OF_ANOTHER:
         return True
-    except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        # What comes next will say what is wrong.
-        return False
+    except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        # Of anything else what comes next will say what is wrong.
+        return _BY_STATEMENT in str(error)
 
 
 async def _seen(database: Database) -> bool:
