@@ -2,13 +2,16 @@
 ends or happens twice because of it."""
 
 import asyncio
+import functools
 import re
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from email.utils import format_datetime
 
+import jwt.api_jwt
 import pytest
 
+import app.database
 from app.assembly import Product
 from app.backends.breaker import Shut
 from app.cases.claims import Busy, claim
@@ -98,13 +101,27 @@ def test_no_timer_of_calls_goes_by_the_clock() -> None:
     assert found == {"app/agency_client.py: return datetime.now(UTC)"}
 
 
+def step(monkeypatch: pytest.MonkeyPatch, seconds: int) -> None:
+    """Our time of day, as the product and its tokens read it in this process. What runs by itself goes on."""
+    real = time.time
+
+    class Stepped(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override] # a plain one, as everywhere
+            return datetime.now(tz) + timedelta(seconds=seconds)
+
+    monkeypatch.setattr(time, "time", lambda: real() + seconds)
+    monkeypatch.setattr(jwt.api_jwt, "datetime", Stepped)
+    monkeypatch.setattr(app.database, "datetime", Stepped)
+
+
 @pytest.mark.parametrize("step_s", STEPS_S)
 async def test_a_step_of_our_clock_ends_no_token_early_and_none_late(
     people: People, product: Product, monkeypatch: pytest.MonkeyPatch, step_s: int
 ) -> None:
-    citizen, real = await people.make(), time.time
+    citizen = await people.make()
     assert (await citizen.get("/v1/me")).status_code == 200
-    monkeypatch.setattr(time, "time", lambda: real() + step_s)
+    step(monkeypatch, step_s)
     assert (await citizen.get("/v1/me")).status_code == 200
     await product.gate.keys.open()
     tokens = AccessTokens(product.gate.keys, product.settings.issuer)
@@ -120,11 +137,11 @@ async def test_a_step_of_our_clock_ends_no_token_early_and_none_late(
 @pytest.mark.parametrize("step_s", STEPS_S)
 async def test_who_is_logged_in_stays_so(journey: Journey, monkeypatch: pytest.MonkeyPatch, step_s: int) -> None:
     """A login, a refresh and a look, before, during and after a step of our clock: nobody has to log in anew."""
-    person, real = somebody(), time.time
+    person = somebody()
     held = await journey.register(person)
     async with journey.api.client() as client:
-        for clock in (lambda: real() + step_s, real):
-            monkeypatch.setattr(time, "time", clock)
+        for change in (functools.partial(step, monkeypatch, step_s), monkeypatch.undo):
+            change()
             refreshed = await journey.refresh(client, held["refresh_token"])
             assert refreshed.status_code in (200, 201), refreshed.text
             held = refreshed.json()
@@ -143,11 +160,11 @@ async def test_no_job_runs_twice(
     step_s: int,
 ) -> None:
     """Under way while our clock steps: its lease is not over for anybody."""
-    case, real = await hand_in(await people.make()), time.time
+    case = await hand_in(await people.make())
     delivery_id = await delivery_of(tables, case)
     async with product.database.connection() as connection:
         assert await claim(connection, delivery_id) is not None
-        monkeypatch.setattr(time, "time", lambda: real() + step_s)
+        step(monkeypatch, step_s)
         with pytest.raises(Busy):
             await claim(connection, delivery_id)
     await sweep_deliveries(product.cases)
