@@ -118,7 +118,7 @@ class Trace:
     """This process's part of a trace: a request or a job, and what it did."""
 
     __slots__ = (
-        *("_id", "attributes", "because", "ended_ns", "error", "is_over", "kind"),
+        *("__weakref__", "_id", "attributes", "because", "ended_ns", "error", "is_over", "kind"),
         *("name", "parent", "span_id", "spans", "started_ns"),
     )
 
@@ -160,6 +160,11 @@ class Trace:
         """What still runs on, as a stream's reader does, belongs to it no more."""
         self.is_over = True
         self.ended_ns = time.time_ns()
+
+    def forget(self) -> None:
+        """It is not told. Its parts point back at it, and would wait for the cyclic collector."""
+        self.is_over = True
+        self.spans.clear()
 
     def headers_for(self, span_id: int) -> dict[str, str]:
         headers = {"traceparent": f"00-{self.id:032x}-{span_id:016x}-{int(bool(self.because)):02x}"}
@@ -215,12 +220,14 @@ class Tracing:
         return Trace(parent, self._begin(parent), kind)
 
     def is_told(self, trace: Trace, *, failed: bool, seconds: float) -> bool:
-        """Whether it is: what failed or was slow is told too, as far as the budget goes."""
+        """Whether it is, now that it ends: what failed or was slow is told too, as far as the budget goes."""
         if not trace.because and (failed or seconds >= self._slow_s):
             if self._late.take():
                 trace.because = "failed" if failed else "slow"
             else:
                 TRACES.labels("left_out").inc()
+        if not trace.because:
+            trace.forget()
         return trace.because != ""
 
     def tell(self, trace: Trace) -> None:
