@@ -195,6 +195,13 @@ def note(attributes: Mapping[str, Told]) -> None:
         trace.attributes.update(attributes)
 
 
+def note_failure(reason: str) -> None:
+    """The request or job that runs now has failed, whatever it ends with: `reason` is a word of ours."""
+    trace = current.get()
+    if trace is not None:
+        trace.error = reason
+
+
 def job_headers() -> str:
     """What a job begun now is to be enqueued with, as JSON: a part of this trace, where that is told."""
     trace = current.get()
