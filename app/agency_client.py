@@ -308,8 +308,7 @@ def _tell(trial: _Trial, backend: str, outcome: str) -> None:
     if trial.reply is not None:
         told["http.response.status_code"] = trial.reply.status
     trial.span.note(told)
-    trial.span.error = "" if outcome == "ok" else outcome
-    trial.span.end()
+    trial.span.end("" if outcome == "ok" else outcome)
 
 
 def _kind_of(error: Exception) -> str:

@@ -68,7 +68,7 @@ class Collector:
         self._closing = True
         self._wake.set()
         self._thread.join(LAST_PATIENCE_S)
-        self._exporter.shutdown()
+        self._exporter.shutdown()  # type: ignore[no-untyped-call] # the library's
         # Where it only waited to try once more, it ends now.
         self._thread.join(LAST_PATIENCE_S / 4)
         if left := sum(1 + len(trace.spans) for trace in self._take(MOST_WAITING)):

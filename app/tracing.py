@@ -67,8 +67,9 @@ class Span:
         """Note how long it took until here, in milliseconds."""
         self.attributes[milestone] = round((time.time_ns() - self.started_ns) / 1e6, 3)
 
-    def end(self) -> None:
+    def end(self, error: str = "") -> None:
         self.ended_ns = time.time_ns()
+        self.error = error
         self._trace.keep(self)
 
     def outgoing(self) -> dict[str, str]:
@@ -98,7 +99,7 @@ class Nothing:
     def reached(self, milestone: str) -> None:
         pass
 
-    def end(self) -> None:
+    def end(self, error: str = "") -> None:
         pass
 
     def outgoing(self) -> dict[str, str]:

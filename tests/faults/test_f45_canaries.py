@@ -314,7 +314,7 @@ async def test_nobody_sings(
     # The sandboxes are the agencies' own systems; keys are random bytes, and nobody's.
     outputs |= dict(canaries.files_in(Path(environment["LOKET_DATA_DIR"]), but=("sandboxes", "sandbox", "secrets")))
     outputs |= {"log of PostgreSQL": await postgres_log(postgres_url)}
-    collector.wait_for(lambda seen: {"POST /v1/cases", "sicantik submit"} <= {each.name for each in seen})
+    collector.wait_for(lambda seen: {"POST /v1/cases", "sicantik register"} <= {each.name for each in seen})
     outputs |= {"traces": bytes(collector.raw)}
     found = canaries.singing(outputs, flood.secrets)
     assert not found, "\n".join(found)

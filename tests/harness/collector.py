@@ -3,7 +3,7 @@
 import gzip
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -112,5 +112,5 @@ def _seen(service: str, span: Span) -> Seen:
     )
 
 
-def _read(attributes: "Iterator[KeyValue] | object") -> dict[str, object]:
-    return {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in attributes}  # type: ignore[attr-defined]
+def _read(attributes: Iterable[KeyValue]) -> dict[str, object]:
+    return {each.key: getattr(each.value, each.value.WhichOneof("value") or "") for each in attributes}

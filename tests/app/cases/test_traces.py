@@ -30,7 +30,7 @@ async def test_a_case_handed_in_and_its_delivery_are_one_trace(
     form = advertising(await send_pdf(citizen))
     asked = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "portal=a1", "Idempotency-Key": new_key()}
     async with sandboxes.bench("sicantik") as agency:
-        await agency.fault("error_503", ["submit"])
+        await agency.fault("error_503", ["register"])
         opened = await citizen.client.post("/v1/cases", json={"service": SERVICE, "form": form}, headers=asked)
         assert opened.status_code == 202, opened.text
         collector.wait_for(lambda seen: any(is_try(each, "queued") for each in seen))
@@ -51,7 +51,7 @@ async def test_a_case_handed_in_and_its_delivery_are_one_trace(
     for state, outcome in (("queued", "unavailable"), ("delivered", "ok")):
         one = next(each for each in spans if is_try(each, state))
         assert (one.service, one.parent, one.attributes["loket.operation"]) == ("loket-worker", request.id, "submit")
-        [call] = [each for each in spans if each.parent == one.id and each.name == "sicantik submit"]
+        [call] = [each for each in spans if each.parent == one.id and each.name == "sicantik register"]
         assert (call.kind, call.failed, call.attributes["loket.outcome"]) == ("client", outcome != "ok", outcome)
         assert any(each.parent == one.id and each.name == "postgresql" for each in spans)
     assert any(each.parent == request.id and each.name == "postgresql" for each in spans)
