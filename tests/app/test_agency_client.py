@@ -21,7 +21,6 @@ from app.errors import AgencyError, AgencyUnavailable, OutcomeUnknown
 from app.manifest import IntegrationManifest, OperationPolicy
 from app.settings import BackendSettings
 from app.telemetry import request_id
-from app.tracing import Trace, Tracing, current
 from tests.harness.listener import Behaviour, Server, answering, listening
 
 PATIENT_S = 10.0  # where an answer comes: also on a machine that is busy with something else
@@ -62,7 +61,6 @@ def client_for(
     scheme: str = "http",
     budget_s: float = PATIENT_S,
     observe: Observe | None = None,
-    trace_context: bool = False,
 ) -> AgencyClient:
     manifest = IntegrationManifest(
         name="agency",
@@ -71,7 +69,6 @@ def client_for(
         serves=[],
         protocol="test",
         concurrency=concurrency,
-        trace_context=trace_context,
         operations={
             "read": OperationPolicy(safe=True, budget_s=budget_s, max_response_bytes=10_000),
             "write": OperationPolicy(budget_s=budget_s, max_response_bytes=10_000),
@@ -119,36 +116,6 @@ async def test_carries_the_correlation_id_of_the_request() -> None:
             assert b"X-Request-ID: trail-0123456789" in server.requests[0]
     finally:
         request_id.reset(token)
-
-
-@pytest.mark.parametrize("agrees", [False, True])
-async def test_its_system_learns_of_our_traces_only_where_its_manifest_says_so(*, agrees: bool) -> None:
-    told: list[Trace] = []
-    tracing = Tracing(1.0, 1.0, told.append, lambda: None)
-    trace = tracing.begin("", "", "server")
-    token = current.set(trace)
-    try:
-        async with listening(answering("503 Service Unavailable")) as server:
-            client = client_for(server.port, trace_context=agrees)
-            with pytest.raises(OutcomeUnknown):
-                await client.call(WRITE)
-            await client.close()
-    finally:
-        current.reset(token)
-    [call] = trace.spans
-    assert (call.name, call.error, call.attributes) == (
-        "agency write",
-        "unknown",
-        {
-            "loket.backend": "agency",
-            "loket.operation": "write",
-            "loket.outcome": "unknown",
-            "loket.breaker": "free",
-            "http.response.status_code": 503,
-        },
-    )
-    sent = [line for line in server.requests[0].split(b"\r\n") if line.lower().startswith(b"trace")]
-    assert sent == ([f"traceparent: 00-{trace.id:032x}-{call.id:016x}-01".encode()] if agrees else [])
 
 
 async def test_makes_a_correlation_id_where_there_is_none() -> None:

@@ -5,15 +5,18 @@ import logging
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import Any
 
 import pytest
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.agency_client import AgencyClient, Call
 from app.assembly import open_tracing
 from app.collector import LAST_PATIENCE_S, MOST_WAITING, SPANS
-from app.settings import Settings, SettingsError, read_settings
+from app.errors import OutcomeUnknown
+from app.manifest import IntegrationManifest, OperationPolicy
+from app.settings import BackendSettings, Settings, SettingsError, read_settings
 from app.telemetry import Telemetry
 from app.tracing import (
     ASKED_PER_S,
@@ -28,6 +31,8 @@ from app.tracing import (
     span,
 )
 from tests.harness.collector import collecting
+from tests.harness.listener import answering as failing_with
+from tests.harness.listener import listening
 from tests.harness.product import free_port
 
 # A status that stands for an exception nobody catches.
@@ -223,6 +228,38 @@ async def test_a_request_goes_on_with_its_callers_trace() -> None:
     await ask(answering(200), kept, traceparent=ASKED, tracestate="portal=a1")
     [trace] = kept.told
     assert trace.parent == Parent(int(TRACE, 16), int(PARENT, 16), True, "portal=a1")
+
+
+@pytest.mark.parametrize("agrees", [False, True])
+async def test_an_agency_learns_of_our_traces_only_where_its_manifest_says_so(*, agrees: bool) -> None:
+    operations = {"write": OperationPolicy(budget_s=10.0)}
+    manifest = IntegrationManifest(
+        name="agency",
+        title="Agency",
+        agency="agency",
+        serves=[],
+        protocol="test",
+        trace_context=agrees,
+        operations=operations,
+    )
+    trace = Kept(ratio=1.0).tracing.begin("", "", "server")
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(listening(failing_with("503 Service Unavailable")))
+        client = AgencyClient(manifest, BackendSettings("agency", f"http://127.0.0.1:{server.port}", {}))
+        stack.push_async_callback(client.close)
+        with running(trace), pytest.raises(OutcomeUnknown):
+            await client.call(Call(operation="write", path="/3571024505909001", method="POST"))
+    [call] = trace.spans
+    assert (call.name, call.error) == ("agency write", "unknown")
+    assert call.attributes == {
+        "loket.backend": "agency",
+        "loket.operation": "write",
+        "loket.outcome": "unknown",
+        "loket.breaker": "free",
+        "http.response.status_code": 503,
+    }
+    sent = [line for line in server.requests[0].split(b"\r\n") if line.lower().startswith(b"trace")]
+    assert sent == ([f"traceparent: 00-{trace.id:032x}-{call.id:016x}-01".encode()] if agrees else [])
 
 
 def test_settings() -> None:
