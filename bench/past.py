@@ -32,13 +32,6 @@ SELECT $1, operation, slot, CASE WHEN bucket < 24 THEN 'ok' ELSE 'unavailable' E
 FROM unnest($2::text[]) AS operation, generate_series(20, 24) AS bucket,
     generate_series(date_trunc('hour', now()) - interval '7 days', now(), '5 minutes') AS slot ON CONFLICT DO NOTHING
 """
-# Agencies' systems told of every case of these three months, and now and then of nothing of ours.
-_RECEIPTS = """
-INSERT INTO callback_receipts (backend, digest, about, reference, outcome, received_at)
-SELECT backend, sha256(id::text::bytea), 'case', coalesce(agency_reference, ''),
-    CASE WHEN random() < 0.001 THEN 'unknown' ELSE 'asked' END, created_at
-FROM cases WHERE created_at > now() - interval '90 days' ON CONFLICT DO NOTHING
-"""
 
 
 async def write_surroundings(settings: Settings) -> None:
@@ -53,8 +46,7 @@ async def write_surroundings(settings: Settings) -> None:
         for backend, manifest in product.cases.systems.items():
             await connection.execute(_SLOTS, backend)
             await connection.execute(_CALLS, backend, sorted(manifest.operations))
-        await connection.execute(_RECEIPTS)
-        for table in ("callback_receipts", "audit_rows", "audit_links", "backend_slots", "backend_calls"):
+        for table in ("audit_rows", "audit_links", "backend_slots", "backend_calls"):
             await connection.execute(f"VACUUM ANALYZE {table}")
     finally:
         await product.close()

@@ -21,7 +21,6 @@ class CallbackReceipt(Base):
         PrimaryKeyConstraint("backend", "digest"),
         CheckConstraint("outcome IN ('asked', 'unknown')", name="outcome"),
         Index(None, "received_at"),
-        Index("ix_callback_receipts_strays", "backend", postgresql_where=text("outcome = 'unknown'")),
     )
 
     backend: Mapped[str]
