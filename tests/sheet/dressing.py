@@ -81,4 +81,4 @@ async def dress(product: Product, tables: Tables) -> None:
         await tables.run(statement)
     async with product.database.transaction() as session:
         await sync(session, product.catalog)
-    await measure_services(product.database)
+    await measure_services(product.database, product.cases.systems)
