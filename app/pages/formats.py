@@ -51,7 +51,7 @@ def size(context: Context, bytes_: int) -> str:
 def day(context: Context, value: date | None) -> Markup:
     if value is None:
         return _UNKNOWN
-    return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), _whole(day_in(value, context["language"])))
+    return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), day_in(value, context["language"]))
 
 
 @pass_context
@@ -69,13 +69,10 @@ def moment(context: Context, at: datetime | None) -> Markup:
     language: Language = context["language"]
     local = at.astimezone(zone)
     clock = local.strftime("%H:%M" if language == "en" else "%H.%M")
-    said = f"{_whole(day_in(local.date(), language))}, {_whole(f'{clock} {local.tzname()}')}"
-    return Markup('<time datetime="{}">{}</time>').format(local.isoformat(timespec="seconds"), said)
-
-
-def _whole(words: str) -> str:
-    """Not broken at the end of a line."""
-    return words.replace(" ", "\u00a0")
+    # Between the two a narrow cell may break the line.
+    return Markup('<time datetime="{}"><span>{}</span>, <span>{} {}</span></time>').format(
+        local.isoformat(timespec="seconds"), day_in(local.date(), language), clock, local.tzname()
+    )
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {

@@ -45,16 +45,16 @@ def shown(source: str, language: Language, **values: object) -> str:
         ("id", "{{ 0.8615|percent }} {{ 1|percent(0) }} {{ None|percent }}", "86,2% 100% \u2013"),
         ("id", "{{ 1536|size }} {{ 12|size }}", "1,5 KB 12 B"),
         ("en", "{{ (5*1024*1024*1024*1024)|size }}", "5,120.0 GB"),
-        ("id", "{{ on|day }}", '<time datetime="2026-08-17">17\u00a0Agt\u00a02026</time>'),
+        ("id", "{{ on|day }}", '<time datetime="2026-08-17">17 Agt 2026</time>'),
         (
             "id",
             "{{ at|moment }}",
-            '<time datetime="2026-08-18T00:05:09+07:00">18\u00a0Agt\u00a02026, 00.05\u00a0WIB</time>',
+            '<time datetime="2026-08-18T00:05:09+07:00"><span>18 Agt 2026</span>, <span>00.05 WIB</span></time>',
         ),
         (
             "en",
             "{{ at|moment }}",
-            '<time datetime="2026-08-18T00:05:09+07:00">18\u00a0Aug\u00a02026, 00:05\u00a0WIB</time>',
+            '<time datetime="2026-08-18T00:05:09+07:00"><span>18 Aug 2026</span>, <span>00:05 WIB</span></time>',
         ),
     ],
 )
