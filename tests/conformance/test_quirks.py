@@ -5,6 +5,7 @@ The matrix is made from the sandboxes' own lists: a new quirk, check or integrat
 
 import ast
 import asyncio
+import inspect
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,10 +18,9 @@ from app.errors import AgencyError, AgencyUnavailable
 from app.ports import contract
 from app.sandbox.client import hurried
 from app.sandbox.port import Check, ContractBroken
-from app.settings import ROOT
 from tests.conformance.folders import integration_manifest, served
 from tests.harness.contracts import Sample, collect_samples, on_stage
-from tests.harness.source import read
+from tests.harness.source import PRODUCT, read
 
 # Enough for a sandbox on a busy machine, and soon over where a check lets it hang.
 BUDGET_S = 1.8
@@ -102,8 +102,15 @@ def test_every_quirk_does_something(integration: str) -> None:
     """Its name stands somewhere beside the list."""
     named = Counter(
         node.value
-        for path in (ROOT / "integrations" / integration).glob("*.py")
+        for folder in _folders(integration)
+        for path in folder.glob("*.py")
         for node in ast.walk(read(path).tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     )
     assert not [quirk for quirk in SANDBOXES[integration].quirks if named[quirk] < 2]
+
+
+def _folders(integration: str) -> set[Path]:
+    """Its own, and that of the standard whose quirks it has."""
+    kinds = (kind for kind in SANDBOXES[integration].__mro__ if kind.__module__.split(".")[0] in PRODUCT[1:])
+    return {Path(inspect.getfile(kind)).parent for kind in kinds}

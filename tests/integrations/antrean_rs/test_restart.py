@@ -19,7 +19,7 @@ async def test_nothing_is_lost(hospital: Hospital, tmp_path: Path) -> None:
     assert [ticket.booking for ticket in again.tickets] == [ticket.reference for ticket in tickets]
     assert [ticket.state for ticket in again.tickets] == ["served", "called", "cancelled", "waiting"]
     assert [ticket.checked_in for ticket in again.tickets] == [False, False, False, True]
-    assert list(again.record_numbers.values()) == [number]
+    assert list(again.patients.values()) == [number]
     assert again.matters(requests[1].reference) == again.matters(tickets[1].reference) == [1]
 
 
