@@ -1,4 +1,4 @@
-"""The commands `loket clients ...`, `loket officers ...` and `loket keys ...`: who and what gets in, and by which keys."""
+"""The commands `loket clients ...` and `loket officers ...`: the accounts of agencies' applications and of officers."""
 
 import asyncio
 from pathlib import Path
@@ -96,38 +96,3 @@ def disable_officer(name: str, officer: str) -> None:
 
     asyncio.run(disable(settings_with_servers(), name, officer))
     click.echo(f"{name} is disabled")
-
-
-@click.group()
-def keys() -> None:
-    """The keys that tokens are signed with, and those that personal data is encrypted with."""
-
-
-@keys.command("rotate-data")
-def rotate_data_keys() -> None:
-    """Encrypt all personal data anew, values, words and files, while the product runs; goes on where it was ended.
-
-    The demo makes the new key itself. With LOKET_DATA_KEY: put the new one first, the old behind it, restart every
-    process, then run this. The index key stays: each process finds people by it alone, so two cannot stand together.
-    """
-    from app.rekeying import rotate_data
-
-    asyncio.run(rotate_data(settings_with_servers(), click.echo))
-
-
-@keys.command("list")
-def list_signing_keys() -> None:
-    """The keys, oldest first: the active one signs, the next is published already, retired ones are still believed."""
-    from app.clients import listed_keys
-
-    for line in asyncio.run(listed_keys(settings_with_servers())):
-        click.echo(line)
-
-
-@keys.command("rotate")
-@click.option("--compromised", is_flag=True, help="Believe the present key no more, at once.")
-def rotate_signing_keys(*, compromised: bool) -> None:
-    """Sign with the next key from now on. Nobody is logged out."""
-    from app.clients import rotate
-
-    click.echo(f"signing with {asyncio.run(rotate(settings_with_servers(), compromised=compromised))}")
