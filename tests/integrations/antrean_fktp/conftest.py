@@ -15,7 +15,6 @@ from app.agency_client import AgencyClient
 from app.catalog.city import load_city
 from app.facilities import backends_of
 from app.manifest import integration_manifests
-from app.sandbox.client import HttpWorkbench, hurried
 from app.sandbox.port import Effect
 from app.sandbox.server import build_app
 from app.settings import BackendSettings, Settings
@@ -23,11 +22,11 @@ from integrations.antrean_fktp.health import AntreanFktpHealth
 from integrations.antrean_fktp.sandbox import AntreanFktpSandbox
 from services.health.port import Patient, Session, TicketRequest
 from tests.harness.contracts import WatchedClient
+from tests.harness.patience import PatientBench
 
 BALOWERTI, SUKORAME = "puskesmas-balowerti", "puskesmas-sukorame"
 DOCTOR, HOURS = "145011", "07:30-11:30"
 STRANGER = "3571010101759004"
-BUDGET_S = 1.0
 _serials = itertools.count(1)
 
 
@@ -36,7 +35,7 @@ class Town(msgspec.Struct, frozen=True):
 
     ports: Mapping[str, AntreanFktpHealth]
     clients: Mapping[str, WatchedClient]
-    bench: HttpWorkbench
+    bench: PatientBench
     http: aiohttp.ClientSession
     url: str
     opened: list[AgencyClient]
@@ -68,15 +67,15 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     where = Settings(sandbox_port=runner.addresses[0][1])
-    manifest = hurried(integration_manifests()["antrean_fktp"], BUDGET_S)
+    manifest = integration_manifests()["antrean_fktp"]
     backends = backends_of(manifest, load_city("kediri").facility, {}, where)
     clients = {facility: WatchedClient(manifest, backend) for facility, backend in backends.items()}
     ports = {facility: AntreanFktpHealth(client) for facility, client in clients.items()}
     url = f"{where.sandbox_url}/antrean_fktp"
-    async with HttpWorkbench(url) as bench, aiohttp.ClientSession() as http:
-        town = Town(ports, clients, bench, http, url, [])
-        yield town
-    for client in (*clients.values(), *town.opened):
+    opened: list[AgencyClient] = list(clients.values())
+    async with PatientBench(url, opened) as bench, aiohttp.ClientSession() as http:
+        yield Town(ports, clients, bench, http, url, opened)
+    for client in opened:
         await client.close()
     await runner.cleanup()
 

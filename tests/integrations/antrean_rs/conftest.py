@@ -14,7 +14,6 @@ from app.agency_client import AgencyClient
 from app.catalog.city import load_city
 from app.facilities import backends_of
 from app.manifest import integration_manifests
-from app.sandbox.client import HttpWorkbench, hurried
 from app.sandbox.port import Effect
 from app.sandbox.server import build_app
 from app.settings import BackendSettings, Settings
@@ -22,10 +21,10 @@ from integrations.antrean_rs.health import AntreanRsHealth
 from integrations.antrean_rs.sandbox import AntreanRsSandbox
 from services.health.port import Patient, Session, TicketRequest
 from tests.harness.contracts import WatchedClient
+from tests.harness.patience import PatientBench
 
 DOCTOR, HOURS = "30101", "08:00-12:00"
 STRANGER = "3571010101759004"
-BUDGET_S = 1.0
 _serials = itertools.count(1)
 
 
@@ -34,7 +33,7 @@ class Hospital(msgspec.Struct, frozen=True):
 
     port: AntreanRsHealth
     client: WatchedClient
-    bench: HttpWorkbench
+    bench: PatientBench
     opened: list[AgencyClient]
 
     async def effects(self, operation: str = "") -> list[Effect]:
@@ -56,14 +55,14 @@ async def hospital(tmp_path: Path) -> AsyncIterator[Hospital]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     where = Settings(sandbox_port=runner.addresses[0][1])
-    manifest = hurried(integration_manifests()["antrean_rs"], BUDGET_S)
+    manifest = integration_manifests()["antrean_rs"]
     [backend] = backends_of(manifest, load_city("kediri").facility, {}, where).values()
     client = WatchedClient(manifest, backend)
-    async with HttpWorkbench(f"{where.sandbox_url}/antrean_rs") as bench:
-        hospital = Hospital(AntreanRsHealth(client), client, bench, [])
-        yield hospital
-    for opened in (client, *hospital.opened):
-        await opened.close()
+    opened: list[AgencyClient] = [client]
+    async with PatientBench(f"{where.sandbox_url}/antrean_rs", opened) as bench:
+        yield Hospital(AntreanRsHealth(client), client, bench, opened)
+    for each in opened:
+        await each.close()
     await runner.cleanup()
 
 
