@@ -5,7 +5,8 @@ from pathlib import Path
 from app.sandbox.ledger import FileLedger
 from integrations.antrean_rs.office import Office
 from integrations.antrean_rs.sandbox import AntreanRsSandbox
-from tests.integrations.antrean_rs.conftest import STRANGER, Hospital, asked, patient
+from tests.harness.patients import STRANGER, patient
+from tests.integrations.antrean_rs.conftest import Hospital, asked
 
 
 async def test_nothing_is_lost(hospital: Hospital, tmp_path: Path) -> None:
