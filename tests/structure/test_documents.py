@@ -49,8 +49,6 @@ def test_commands_and_their_options_are_there() -> None:
 def test_targets_of_make_are_there() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     targets = {*re.findall(r"^([a-z-]+):", makefile, re.MULTILINE), "install-runtime"}
-        "install-runtime"
-    }
     told = [
         (path.name, target)
         for path in DOCUMENTS
