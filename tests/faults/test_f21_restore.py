@@ -38,7 +38,7 @@ INSERT INTO audit_rows (actor_kind, actor_id, action, object_kind, object_id, pu
 SELECT 'job', 'drill', 'case_read', 'case', n::text, 'drill', 'drill' FROM generate_series(1, $1) AS n
 """
 MISTAKE = "TRUNCATE cases, citizens CASCADE"
-RECEIVED = "SELECT bool_and(flush_lsn >= $1::pg_lsn) FROM pg_stat_replication WHERE application_name = 'pg_receivewal'"
+RECEIVED = "SELECT bool_and(flush_lsn >= $1::text::pg_lsn) FROM pg_stat_replication WHERE application_name = 'pg_receivewal'"
 
 
 class Site:
@@ -68,7 +68,10 @@ class Site:
             "recovery_target_time": moment,
             "recovery_target_action": "promote",
         }
-        (self.copy / "recovery.signal").touch()
+        signal = self.copy / "recovery.signal"
+        signal.touch()
+        if self.account:
+            os.chown(signal, self.account.uid, self.account.gid)
         server = EmbeddedPostgres(self.copy, {**_QUICK, **options})
         server.prepare()
         program = server.program(self.copy.parent / "log")
