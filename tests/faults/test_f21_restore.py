@@ -38,7 +38,9 @@ INSERT INTO audit_rows (actor_kind, actor_id, action, object_kind, object_id, pu
 SELECT 'job', 'drill', 'case_read', 'case', n::text, 'drill', 'drill' FROM generate_series(1, $1) AS n
 """
 MISTAKE = "TRUNCATE cases, citizens CASCADE"
-RECEIVED = "SELECT bool_and(flush_lsn >= $1::text::pg_lsn) FROM pg_stat_replication WHERE application_name = 'pg_receivewal'"
+RECEIVED = (
+    "SELECT bool_and(flush_lsn >= $1::text::pg_lsn) FROM pg_stat_replication WHERE application_name = 'pg_receivewal'"
+)
 
 
 class Site:
