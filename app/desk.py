@@ -143,6 +143,31 @@ def requeue(job: int, reason: str, officer: str) -> None:
     click.echo(f"{job} is queued again")
 
 
+@deliveries.command("strays")
+@click.option("--backend", default="", help="Only what this system told.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
+def strays(backend: str, limit: int) -> None:
+    """List what agencies' systems told about nothing of ours, longest waiting first."""
+    from app import deskwork
+    from app.callbacks.desk import Wanted
+
+    for each in asyncio.run(deskwork.strays(settings_with_servers(), Wanted(limit, backend=backend))):
+        told = f"{each.received_at:%Y-%m-%d %H:%M}, {each.times} times"
+        click.echo(f"{each.id}  {each.backend} {each.about} {each.reference}  {told}: {each.said}")
+
+
+@deliveries.command("dismiss")
+@click.argument("callback")
+@_REASON
+@_OFFICER
+def dismiss(callback: str, reason: str, officer: str) -> None:
+    """Say that nothing will come of CALLBACK, one of `strays`."""
+    from app import deskwork
+
+    done = asyncio.run(deskwork.dismiss(settings_with_servers(), callback, reason, officer))
+    click.echo(f"{callback} is dismissed" if done else f"{callback} is not waiting")
+
+
 def _line(item: "DeliveryItem") -> str:
     since = f"{item.since:%Y-%m-%d %H:%M}"
     return f"{item.id}  {item.case_number}  {item.backend} {item.operation}  {item.state} since {since}: {item.text}"

@@ -22,10 +22,12 @@ from app.errors import TooManyRequests
 from app.limits import Allowance
 from app.login.guards import DEPENDENCIES, Caller, Officer, guard
 from app.login.officers.door import Door
+from app.pooling import wait_for_own_connections
 from app.problems import StrictRequest, on_error
 from app.roles import warn_of_one_role
 from app.settings import Settings
 from app.shedding import Shedding
+from app.storable import refuse_address
 from app.telemetry import Telemetry, client_network, trusted_networks
 from app.texts import Language, language_of
 from app.tracing import Tracing
@@ -77,6 +79,7 @@ async def admit(connection: Request[Any, Any, Any]) -> Response[None] | None:
     Before the body is read, as Litestar's guards are; but those get a copy of the whole handler each, for a tenth of a
     light request's time.
     """
+    refuse_address(connection.scope)
     asks_methods = connection.method == HttpMethod.OPTIONS
     if not asks_methods:
         await guard(connection, connection.route_handler)
@@ -148,7 +151,7 @@ def _constant(value: object) -> Provide:
 def _lifespan(product: Product, tracing: Tracing | None) -> Any:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        await product.database.wait()
+        await wait_for_own_connections(product.database)
         async with product.database.transaction() as session:
             await sync(session, product.catalog)
         async with product.database.begin() as connection:

@@ -18,6 +18,7 @@ from app.audit.keeping import keep_audit
 from app.backends.actions import QUEUE_PREFIX
 from app.backends.measuring import purge_measured
 from app.callbacks import actions as callbacks
+from app.callbacks import strays
 from app.cases.delivery import Deliverer, Share
 from app.cases.giving_up import give_up
 from app.cases.handover import DeliveryJob
@@ -38,6 +39,7 @@ from app.login import jobs as login
 from app.login.phone_changes import settle_phone_changes
 from app.login.provider import backchannel
 from app.metrics import serve_metrics
+from app.pooling import wait_for_own_connections
 from app.processes import freeze_heap
 from app.readiness.beats import beat
 from app.rights import jobs as rights
@@ -78,7 +80,7 @@ def main() -> None:
 
 async def work(product: Product, tracing: Tracing | None = None) -> bool:
     """Run every queue and every recurring task of the product, until told to stop. False: the database was lost."""
-    await product.database.wait()
+    await wait_for_own_connections(product.database)
     connection = await asyncpg.connect(
         driver_url(product.settings.database_url), timeout=10, server_settings=_QUEUE_SETTINGS
     )
@@ -175,6 +177,7 @@ async def _sweep(product: Product) -> None:
     await sweep_deliveries(product.cases)
     await give_up(product.cases)
     await settle_phone_changes(product.gate)
+    await strays.match(product.database)
     await rights.sweep(product.cases, product.settings)
 
 
