@@ -10,8 +10,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -62,8 +62,8 @@ class Site:
         command += ["-h", str(where), "-U", POSTGRES_USER]
         return processes.start(Program(name=name, command=command, account=self.account))
 
-    @contextmanager
-    def restored(self, moment: str) -> Iterator[str]:
+    @asynccontextmanager
+    async def restored(self, moment: str) -> AsyncIterator[str]:
         """The backup, brought forward to the moment; its address."""
         options = {
             "restore_command": f"cp {self.wal}/%f %p || cp {self.wal}/%f.partial %p",
@@ -80,7 +80,7 @@ class Site:
         process = processes.start(program)
         try:
             url = server.url()
-            assert processes.wait_until(lambda: server.is_ready() and asyncio.run(_serves(url)), process, PATIENCE_S)
+            await until(lambda: _serves(url))
             yield url
         finally:
             processes.stop(process, program.stop_signal)
@@ -143,7 +143,7 @@ async def test_restored_to_a_moment_nothing_is_missing(
         end = await tables.value("SELECT pg_current_wal_lsn()::text")
         await until(lambda: tables.value(RECEIVED, end))
     begun = time.monotonic()
-    with site.restored(moment) as url:
+    async with site.restored(moment) as url:
         took_s = time.monotonic() - begun
         async with Tables(url) as copy:
             assert await copy.changed_since(before) == []
