@@ -154,14 +154,16 @@ async def test_restored_to_a_moment_nothing_is_missing(
 async def works_on(url: str, citizen: Citizen, kept: list[str], start_process: Callable[..., Running]) -> None:
     """The product reads there what it wrote before: the keys are not in the database."""
     serving = make_url(url).set(username=SERVING_ROLE).render_as_string()
-    port = free_port()
-    start_process("serve", LOKET_DATABASE_URL=serving, LOKET_MIGRATION_DATABASE_URL=url, LOKET_PORT=str(port))
+    port, known_as = free_port(), str(citizen.client.base_url).rstrip("/")
+    named = {"LOKET_DATABASE_URL": serving, "LOKET_MIGRATION_DATABASE_URL": url, "LOKET_PUBLIC_URL": known_as}
+    start_process("serve", **named, LOKET_PORT=str(port))
     headers = {"Authorization": f"Bearer {citizen.token}"}
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers) as client:
         await until(lambda: _answers(client))
         for case_id in kept:
             answer = await client.get(f"/v1/cases/{case_id}")
-            assert (answer.status_code, len(answer.json()["form"]["purpose"])) == (200, 16)
+            assert answer.status_code == 200, answer.text
+            assert len(answer.json()["form"]["purpose"]) == 16
 
 
 async def _answers(client: httpx.AsyncClient) -> bool:
