@@ -26,7 +26,7 @@ SELECT backend, count(*) FILTER (WHERE state = 'queued') AS queued,
 FROM deliveries WHERE state IN ('queued', 'delivering', 'needs_operator') GROUP BY backend
 """
 # Told by the system about nothing of ours: its officers should know.
-_STRAYS = "SELECT backend, count(*) AS strays FROM callback_receipts WHERE outcome = 'unknown' GROUP BY backend"
+_STRAYS = "SELECT backend, count(*) AS strays FROM stray_callbacks WHERE state = 'waiting' GROUP BY backend"
 _HEALTH = "SELECT backend, ok_at, failed_at, consecutive_failures FROM backend_health"
 
 
@@ -60,7 +60,7 @@ class HeldView(msgspec.Struct):
 
 class BackendView(msgspec.Struct):
     """One system of an agency. `ok_at`, `failed_at`: when it last answered as it should, and when it last did not.
-    `stray_callbacks`: what it told us, in the last three months, about nothing of ours. `hour`, `day`: its calls
+    `stray_callbacks`: what it told us about nothing of ours, and nobody has dismissed. `hour`, `day`: its calls
     lately, of all processes. `uptime`: the share, of 1, of the last 30 days' five minutes with calls in which it
     answered most of them; null where it was never called."""
 

@@ -17,6 +17,7 @@ from app.cases.tools import CaseTools
 from app.dashboards.systems.desk_pages import DESK_PAGES
 from app.dashboards.systems.pages import DESK, SYSTEMS, counts, list_values, system_values
 from app.dashboards.systems.reads import read_system
+from app.dashboards.systems.stray_pages import STRAY_PAGES
 from app.database import Connection
 from app.deliveries import backends
 from app.deliveries.acting import acting_of
@@ -190,6 +191,7 @@ PAGE_ROUTES = [
     plan_by_page,
     end_by_page,
     *DESK_PAGES,
+    *STRAY_PAGES,
 ]
 NAVIGATION = [
     Entry(SYSTEMS, "systems.list.title", EVERYBODY, 40, "systems"),
