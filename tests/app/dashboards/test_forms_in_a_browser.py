@@ -54,8 +54,9 @@ async def test_no_word_is_lost(
     async with product.database.transaction() as session:
         opened = open_officer_session(session, product.vault, officer.id, "page", Place("test", ""))
     context = await chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, locale=language)
-    own = {"name": SESSION, "value": opened.cookie, "domain": "127.0.0.1", "path": "/", "secure": True}
-    await context.add_cookies([own])
+    await context.add_cookies(
+        [{"name": SESSION, "value": opened.cookie, "domain": "127.0.0.1", "path": "/", "secure": True}]
+    )
     page = await context.new_page()
     place, case_id = f"{api.url}/dashboard/cases/{case['id']}", UUID(case["id"])
 
