@@ -49,8 +49,8 @@ contact-sheet: install-test ## every page of officers, by role, language, size a
 aid-reads: install-bench ## what a household receives, of 10,000 households: warm, and with the agency down; takes six minutes
 	@$(BIN)/python -m bench.aid_reads --households $${HOUSEHOLDS:-10000}
 
-bench-dashboards: install-bench ## every officers' page with many cases while citizens ask, and an export's memory; CASES=n
-	@$(BIN)/python -m bench.dashboards --cases $${CASES:-1000000}
+bench-dashboards: install-bench ## every officers' page with many cases while citizens ask, and an export's memory; CASES=n FOLDER=kept
+	@$(BIN)/python -m bench.dashboards --cases $${CASES:-1000000} $${FOLDER:+--folder $$FOLDER}
 
 bench-tracing: install-bench ## what traces cost a request: off, one in a hundred, all of them; ROUNDS=n
 	@$(BIN)/python -m bench.tracing --rounds $${ROUNDS:-5}

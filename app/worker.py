@@ -194,7 +194,7 @@ async def _count_figures(product: Product) -> None:
 
 
 async def _measure_services(product: Product) -> None:
-    await measure_services(product.database)
+    await measure_services(product.database, product.cases.systems)
 
 
 async def _purge(product: Product) -> None:

@@ -8,11 +8,13 @@ from uuid import UUID
 import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, HeaderParameter
+from litestar.params import FromPath
 
 from app.cases.tools import CaseTools
 from app.dashboards.exports import actions
 from app.dashboards.exports.making import remove_export
+from app.dashboards.exports.pages import IfRange, Nothing, Range, own_exports
+from app.dashboards.exports.record_pages import RECORD_PAGES
 from app.dashboards.exports.schemas import ExportWanted, Format, Kind
 from app.dashboards.exports.sending import sent
 from app.database import Connection
@@ -39,10 +41,6 @@ class ExportForm(msgspec.Struct, forbid_unknown_fields=True):
     until_on: _Day = ""
 
 
-class Nothing(msgspec.Struct, forbid_unknown_fields=True):
-    """A form that is only a button."""
-
-
 @get(PATH, opt=EXPORTS, **PAGE)
 async def exports_page(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
     return await _shown(request, cases)
@@ -64,8 +62,8 @@ async def fetch_on_page(
     export_id: FromPath[UUID],
     request: OfficerRequest,
     cases: NamedDependency[CaseTools],
-    asked: Annotated[str, HeaderParameter(name="Range", required=False)] = "",
-    unless_changed: Annotated[str, HeaderParameter(name="If-Range", required=False)] = "",
+    asked: Range = "",
+    unless_changed: IfRange = "",
 ) -> Response[Any]:
     async with cases.database.begin() as connection:
         download = await actions.fetch_export(connection, request.user, export_id)
@@ -94,15 +92,13 @@ def _wanted(given: Mapping[str, Any]) -> ExportWanted:
 
 async def _shown(request: OfficerRequest, cases: CaseTools, refusal: LoketError | None = None) -> Response[Any]:
     async with cases.database.connection() as connection:
-        found = await actions.list_exports(connection, request.user)
+        own = await own_exports(connection, request.user, PATH)
     language: Language = request.user.language
     values = {
-        "path": PATH,
-        "exports": found,
+        **own,
         "services": _services(request.user, cases, language),
         "agencies": _agencies(request.user, cases),
         "titles": {service.slug: service.title.into(language) for service in cases.catalog.services()},
-        "kinds": {"done": "good", "failed": "bad", "running": "info", "queued": "quiet"},
     }
     return shown(request, "exports/exports", values, refusal)
 
@@ -119,5 +115,5 @@ def _agencies(officer: Officer, cases: CaseTools) -> list[tuple[str, str]]:
     return [] if officer.agency else [(agency.id, agency.short_name) for agency in cases.catalog.agencies()]
 
 
-PAGE_ROUTES = [exports_page, ask_on_page, fetch_on_page, delete_on_page]
+PAGE_ROUTES = [exports_page, ask_on_page, fetch_on_page, delete_on_page, *RECORD_PAGES]
 NAVIGATION: list[Any] = []

@@ -69,8 +69,8 @@ async def systems_page(request: OfficerRequest, cases: NamedDependency[CaseTools
 async def systems_counts(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
     """What the tiles say now, for the page's script."""
     async with cases.database.connection() as connection:
-        found = await backends.list_backends(connection, acting_of(request.user), cases)
-    told = {name: number_in(count, request.user.language) for name, count in counts(found.items).items()}
+        found = await backends.list_standing(connection, acting_of(request.user), cases)
+    told = {name: number_in(count, request.user.language) for name, count in counts(found).items()}
     return Response(told, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 

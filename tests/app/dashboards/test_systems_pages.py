@@ -137,7 +137,7 @@ async def dismissed_there(walk: Walk, tables: Tables, product: Product) -> None:
 
 
 async def city_pages(walk: Walk, product: Product) -> None:
-    await measure_services(product.database)
+    await measure_services(product.database, product.cases.systems)
     assert "DPMPTSP" in await walk.see("/dashboard/city", "city")
     await walk.see("/dashboard/city/services", "maturity")
     await walk.see(f"/dashboard/city/services/{SERVICE}", "evidence")

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0031"
-down_revision: str | Sequence[str] | None = "0030"
+revision: str = "0033"
+down_revision: str | Sequence[str] | None = "0032"
 
 
 def upgrade() -> None:
