@@ -175,7 +175,10 @@ async def drop_view_by_page(
         await saved.drop_view(connection, request.user, view_id)
         return Done(f"{LIST}?done=dropped")
 
-    return await carried_out(request, cases.database, work, partial(_list, request, cases))
+    async def again(refusal: LoketError) -> Response[Any]:
+        raise refusal
+
+    return await carried_out(request, cases.database, work, again)
 
 
 async def _case(request: OfficerRequest, case_id: UUID, cases: CaseTools, refusal: LoketError) -> Response[Any]:
