@@ -37,6 +37,14 @@ async def look(page: Page) -> None:
     assert await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
+async def log_in(page: Page, name: str) -> None:
+    await page.fill("#name", name)
+    await page.fill("#password", PASSWORD)
+    await page.press("#password", "Enter")
+    await page.fill("#code", code())
+    await page.press("#code", "Enter")
+
+
 @pytest.mark.parametrize(("width", "scheme", "language"), [(360, "dark", "id"), (1280, "light", "en")])
 async def test_no_word_is_lost(
     api: Api,
@@ -59,7 +67,6 @@ async def test_no_word_is_lost(
     )
     page = await context.new_page()
     place, case_id = f"{api.url}/dashboard/cases/{case['id']}", UUID(case["id"])
-
     # Refused, by us alone: a browser that lets it pass.
     await page.goto(place)
     await page.click("details:has(#question) summary")
@@ -71,7 +78,6 @@ async def test_no_word_is_lost(
     await page.click("#problem a")
     await expect(page.locator("#question")).to_be_visible()
     assert await page.get_attribute("#question", "aria-describedby") == "question-fault question-help"
-
     # Clicked twice.
     await page.goto(place)
     await page.click("details:has(#words) summary")
@@ -80,7 +86,6 @@ async def test_no_word_is_lost(
     await expect(page.locator(".notice.good")).to_be_visible()
     await expect(page.locator(".said", has_text="denah lokasi")).to_have_count(1)
     assert await tables.value(_WORK, case_id, "note") == 1
-
     # The session ended over the writing.
     await page.click("details:has(#question) summary")
     await page.fill("#question", LONG)
@@ -88,11 +93,7 @@ async def test_no_word_is_lost(
     await page.click("details:has(#question) button")
     await look(page)
     assert "denah" not in await page.content()
-    await page.fill("#name", officer.name)
-    await page.fill("#password", PASSWORD)
-    await page.press("#password", "Enter")
-    await page.fill("#code", code())
-    await page.press("#code", "Enter")
+    await log_in(page, officer.name)
     await expect(page.locator("input[name=resumed]")).to_have_count(1)
     await look(page)
     await page.click("button.primary")
