@@ -129,9 +129,9 @@ async def test_a_step_of_valkeys_clock_ends_no_lease(valkey_url: str) -> None:
     async with processes(valkey_url, 2, name) as (one, other), AsyncExitStack() as stack:
         await taken(one, CAP, stack)
         async with Redis.from_url(valkey_url) as client:
-            before, at = (await client.hget(f"places:{name}", "@") or b"").split()  # type: ignore[misc] # sync or async
+            before, at = (await client.hget(f"places:{name}", "@") or b"").split()
             for step_ms in (-3_600_000, 3_600_000):
-                await client.hset(f"places:{name}", "@", f"{int(before) + step_ms} {int(at)}")  # type: ignore[misc]
+                await client.hset(f"places:{name}", "@", f"{int(before) + step_ms} {int(at)}")
                 assert await other._claim()
                 assert other._held == 0
                 assert other.limit == 0
@@ -153,7 +153,7 @@ async def test_who_leaves_in_good_order_leaves_nothing_behind(valkey_url: str) -
     async with processes(valkey_url, 1, name):
         pass
     async with Redis.from_url(valkey_url) as client:
-        assert await client.hkeys(f"places:{name}") == [b"@"]  # type: ignore[misc] # sync or async, say the stubs
+        assert await client.hkeys(f"places:{name}") == [b"@"]
 
 
 async def test_a_paused_process_begins_nothing_until_it_has_asked(valkey_url: str) -> None:
