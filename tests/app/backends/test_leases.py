@@ -30,11 +30,10 @@ async def processes(valkey_url: str, how_many: int = 2, name: str = "") -> Async
             stack.push_async_callback(shared.close)
             opened.append(shared.of(name, MANIFEST))
             await start_hearing(valkey)
-        # All of them have met, as after the first seconds of a Valkey.
+        # All of them have met.
         for places in opened:
             async with places:
                 pass
-        await until(lambda: all(places._has_met for places in opened))
         yield opened
 
 
