@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from app.children import Child
 from app.processes import Program
-from app.supervisor import Child
 from tests.harness.product import Running, free_port, start_command
 
 READY_S = 60
