@@ -1,5 +1,4 @@
-"""A breaker for each operation of a backend: open after failures in a row, or when too many of the last while's calls
-failed; tried by one probe at a time.
+"""A breaker for each operation of a backend: open after failures in a row or a share of failures, tried by one probe.
 
 Every process has its own; what they find out they share through Valkey, and without it each goes by what it sees
 itself. An operation that works costs no call to Valkey: what worked is told with the next failure.
