@@ -11,7 +11,7 @@ from app.audit.actions import AuditEntry, record_on
 from app.cases.due import today
 from app.cases.files import FileStore
 from app.cases.tools import CaseTools
-from app.dashboards.exports.making import KEPT, QUEUE, ExportJob, remove_export
+from app.dashboards.exports.keeping import KEPT, PARTS, QUEUE, ExportJob, remove_export
 from app.dashboards.exports.schemas import ExportView, ExportWanted
 from app.dashboards.figures.asked import Asked, scope_of
 from app.database import Connection
@@ -32,7 +32,6 @@ _NEW = """
 INSERT INTO exports (id, officer_id, agency, kind, format, language, service, from_on, until_on, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + $10) RETURNING *
 """
-_PARTS = "SELECT file_id, size FROM export_parts WHERE export_id = $1 ORDER BY number"
 
 
 class Download(msgspec.Struct, frozen=True):
@@ -79,7 +78,7 @@ async def fetch_export(connection: Connection, officer: Officer, export_id: UUID
     if row["state"] != "done":
         raise Conflict("export_not_done", params={"state": row["state"]})
     await _note(connection, officer, "export.fetched", row)
-    parts = [(part["file_id"], part["size"]) for part in await connection.fetch(_PARTS, export_id)]
+    parts = [(part["file_id"], part["size"]) for part in await connection.fetch(PARTS, export_id)]
     name = f"satu-loket-{row['kind']}-{row['from_on']}-{row['until_on']}.{row['format']}"
     return Download(name, MEDIA_TYPES[row["format"]], f'"{export_id.hex}"', row["size"], parts)
 
