@@ -11,7 +11,7 @@ BIN := .venv/bin
 TESTS ?= tests
 WORKERS ?= logical
 
-.PHONY: run test test-clients test-external fuzz kill-storm soak isolation enumeration login-storm aid-reads bench-dashboards planted-faults contact-sheet check bench bench-scale clean requirements install-% has-python
+.PHONY: run test test-clients test-external fuzz kill-storm soak isolation enumeration login-storm aid-reads bench-dashboards bench-tracing planted-faults contact-sheet check bench bench-scale clean requirements install-% has-python
 
 run: install-runtime ## PostgreSQL, Valkey, sandboxes, worker and API on this machine; Ctrl-C ends it all
 	@exec $(BIN)/loket run
@@ -49,8 +49,11 @@ contact-sheet: install-test ## every page of officers, by role, language, size a
 aid-reads: install-bench ## what a household receives, of 10,000 households: warm, and with the agency down; takes six minutes
 	@$(BIN)/python -m bench.aid_reads --households $${HOUSEHOLDS:-10000}
 
-bench-dashboards: install-bench ## every officers' page with many cases while citizens ask, and an export's memory; CASES=n
-	@$(BIN)/python -m bench.dashboards --cases $${CASES:-1000000}
+bench-dashboards: install-bench ## every officers' page with many cases while citizens ask, and an export's memory; CASES=n FOLDER=kept
+	@$(BIN)/python -m bench.dashboards --cases $${CASES:-1000000} $${FOLDER:+--folder $$FOLDER}
+
+bench-tracing: install-bench ## what traces cost a request: off, one in a hundred, all of them; ROUNDS=n
+	@$(BIN)/python -m bench.tracing --rounds $${ROUNDS:-5}
 
 planted-faults: install-test ## each planted fault in a copy of the tree: its test must fail; takes about half an hour
 	@$(BIN)/python -m tests.planted

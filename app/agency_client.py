@@ -32,6 +32,7 @@ from app.ids import uuid7
 from app.manifest import IntegrationManifest, OperationPolicy
 from app.settings import BackendSettings
 from app.telemetry import request_id
+from app.tracing import Nothing, Span, span
 
 Observe = Callable[[str, str, str, float], None]
 NotAsked = Literal["breaker_open", "busy", "rate"]
@@ -112,7 +113,7 @@ class AgencyClient:
         """
         policy = self.manifest.operations[call.operation]
         note_allowance(policy)
-        trial = _Trial(call, policy)
+        trial = _Trial(call, policy, span(f"{self.backend.name} {call.operation}", "client"))
         started = time.perf_counter()
         outcome = "broken_off"
         try:
@@ -133,6 +134,7 @@ class AgencyClient:
             breaker = self._breakers.get(call.operation)
             if breaker is not None and trial.passed:
                 await _learn(breaker, trial, outcome)
+            _tell(trial, self.backend.name, outcome)
             if self._shared.observe is not None:
                 self._shared.observe(self.backend.name, call.operation, outcome, seconds)
             if exchanges.is_noted() and trial.passed:
@@ -217,6 +219,8 @@ class AgencyClient:
     async def _exchange(self, trial: "_Trial") -> Reply:
         call, policy = trial.call, trial.policy
         headers, data = _encode(call)
+        if self.manifest.trace_context:
+            headers |= trial.span.outgoing()
         response = await self._connections.session(safe=policy.safe).request(
             call.method,
             self._url(call.path),
@@ -267,10 +271,11 @@ class _Trial:
     """One call on its way. `passed` is "" until the breaker lets it through; `asked_s`: how long to be left alone;
     `reply`: the whole answer, where one came."""
 
-    __slots__ = ("asked_s", "attempt", "call", "passed", "policy", "reply")
+    __slots__ = ("asked_s", "attempt", "call", "passed", "policy", "reply", "span")
 
-    def __init__(self, call: Call, policy: OperationPolicy) -> None:
+    def __init__(self, call: Call, policy: OperationPolicy, told: Span | Nothing) -> None:
         self.call = call
+        self.span = told
         self.policy = policy
         self.attempt = Attempt()
         self.passed: Pass | Literal[""] = ""
@@ -294,6 +299,16 @@ async def _learn(breaker: Breaker, trial: _Trial, outcome: str) -> None:
         await breaker.step_back(trial.passed)
     else:
         await breaker.failed(trial.passed, trial.asked_s)
+
+
+def _tell(trial: _Trial, backend: str, outcome: str) -> None:
+    """Never the address called: ids of cases and people stand in it."""
+    told: dict[str, str | int] = {"loket.backend": backend, "loket.operation": trial.call.operation}
+    told |= {"loket.outcome": outcome, "loket.breaker": trial.passed or "shut"}
+    if trial.reply is not None:
+        told["http.response.status_code"] = trial.reply.status
+    trial.span.note(told)
+    trial.span.end("" if outcome == "ok" else outcome)
 
 
 def _kind_of(error: Exception) -> str:

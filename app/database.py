@@ -19,6 +19,7 @@ from sqlalchemy.types import Uuid
 
 from app.asking import SERVICE, SETTING, asks
 from app.personal import Personal
+from app.tracing import span
 
 if TYPE_CHECKING:
     # Generic in the stubs alone.
@@ -33,6 +34,8 @@ POOL_TIMEOUT_S = 2
 _SAY = f"SELECT set_config('{SETTING}', $1, $2)"
 _SAY_IN_SESSION = text(f"SELECT set_config('{SETTING}', :who, true)")
 START_PATIENCE_S = 30.0
+# A trace shows how long a connection was held, and waited for: a statement's time is in there, its words are not.
+_SPAN, _WAITED = "postgresql", "loket.pool_wait_ms"
 
 
 class Base(DeclarativeBase):
@@ -104,10 +107,11 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A session whose work is committed at the end, or rolled back by any exception."""
-        async with self._sessions() as session, session.begin():
-            if (who := asks.get()) != SERVICE:
-                await session.execute(_SAY_IN_SESSION, {"who": who})
-            yield session
+        with span(_SPAN, "client"):
+            async with self._sessions() as session, session.begin():
+                if (who := asks.get()) != SERVICE:
+                    await session.execute(_SAY_IN_SESSION, {"who": who})
+                yield session
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -130,13 +134,15 @@ class Database:
     async def fetch_said(self, statement: str, *given: object) -> Sequence[Mapping[str, Any]]:
         """The same by the shortest way, for a statement that says itself who asks (`app.asking.said_for`)."""
         pool = await self._driver_pool()
-        # The pool's own fetch waits for a free connection for ever, and its own timeout costs a task.
-        async with asyncio.timeout(POOL_TIMEOUT_S):
-            borrowed = await pool.acquire()
-        try:
-            return cast("Sequence[Mapping[str, Any]]", await borrowed.fetch(statement, *given))
-        finally:
-            await pool.release(borrowed)
+        with span(_SPAN, "client") as told:
+            # The pool's own fetch waits for a free connection for ever, and its own timeout costs a task.
+            async with asyncio.timeout(POOL_TIMEOUT_S):
+                borrowed = await pool.acquire()
+            told.reached(_WAITED)
+            try:
+                return cast("Sequence[Mapping[str, Any]]", await borrowed.fetch(statement, *given))
+            finally:
+                await pool.release(borrowed)
 
     @asynccontextmanager
     async def said(self) -> AsyncIterator[Connection]:
@@ -156,9 +162,11 @@ class Database:
     @asynccontextmanager
     async def _borrowed(self) -> AsyncIterator[Connection]:
         pool = await self._driver_pool()
-        async with pool.acquire(timeout=POOL_TIMEOUT_S) as borrowed:
-            # The pool's proxy offers all that a connection does; the stubs do not say so.
-            yield cast("Connection", borrowed)
+        with span(_SPAN, "client") as told:
+            async with pool.acquire(timeout=POOL_TIMEOUT_S) as borrowed:
+                told.reached(_WAITED)
+                # The pool's proxy offers all that a connection does; the stubs do not say so.
+                yield cast("Connection", borrowed)
 
     async def _driver_pool(self) -> asyncpg.Pool:
         if self._drivers is None:

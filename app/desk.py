@@ -23,7 +23,20 @@ def deliveries_group(with_servers: WithServers) -> click.Group:
     def deliveries() -> None:
         """What waits for an agency's system, why, and what is done about it. Every look and action is audited."""
 
-    for command in (_list, _show, _retry, _retry_all, _resolve, _backends, _pause, _resume, _parked, _requeue):
+    for command in (
+        _list,
+        _show,
+        _retry,
+        _retry_all,
+        _resolve,
+        _backends,
+        _pause,
+        _resume,
+        _parked,
+        _requeue,
+        _strays,
+        _dismiss,
+    ):
         deliveries.add_command(command(with_servers))
     return deliveries
 
@@ -178,6 +191,37 @@ def _requeue(with_servers: WithServers) -> click.Command:
 
         asyncio.run(queue_again(with_servers(), job, reason, officer))
         click.echo(f"{job} is queued again")
+
+    return command
+
+
+def _strays(with_servers: WithServers) -> click.Command:
+    @click.command("strays")
+    @click.option("--backend", default="", help="Only what this system told.")
+    @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
+    def command(backend: str, limit: int) -> None:
+        """List what agencies' systems told about nothing of ours, longest waiting first."""
+        from app.callbacks.desk import Wanted
+        from app.deskwork import strays
+
+        for each in asyncio.run(strays(with_servers(), Wanted(limit, backend=backend))):
+            told = f"{each.received_at:%Y-%m-%d %H:%M}, {each.times} times"
+            click.echo(f"{each.id}  {each.backend} {each.about} {each.reference}  {told}: {each.said}")
+
+    return command
+
+
+def _dismiss(with_servers: WithServers) -> click.Command:
+    @click.command("dismiss")
+    @click.argument("callback")
+    @_REASON
+    @_OFFICER
+    def command(callback: str, reason: str, officer: str) -> None:
+        """Say that nothing will come of CALLBACK, one of `strays`."""
+        from app.deskwork import dismiss
+
+        done = asyncio.run(dismiss(with_servers(), callback, reason, officer))
+        click.echo(f"{callback} is dismissed" if done else f"{callback} is not waiting")
 
     return command
 

@@ -7,6 +7,8 @@ from uuid import UUID
 import msgspec
 
 from app.assembly import Product, build
+from app.callbacks import desk as callbacks
+from app.callbacks.desk import Dismissal, StrayCallback
 from app.cases.timeline import CHANNEL
 from app.database import Connection
 from app.deliveries import actions, backends, desk, parked
@@ -78,6 +80,23 @@ async def resume(settings: Settings, backend: str, reason: str, officer: str) ->
     await done(settings, work, decides=True)
 
 
+async def strays(settings: Settings, wanted: callbacks.Wanted) -> list[StrayCallback]:
+    async def read(connection: Connection, product: Product) -> list[StrayCallback]:
+        return (await callbacks.list_strays(connection, _terminal(""), wanted, product.vault)).items
+
+    return await done(settings, read)
+
+
+async def dismiss(settings: Settings, stray_id: str, reason: str, officer: str) -> bool:
+    """Whether it was waiting."""
+
+    async def work(connection: Connection, product: Product) -> bool:
+        asked = Dismissal([_id(stray_id, "callback")], reason)
+        return bool((await callbacks.dismiss(connection, _terminal(officer), asked, product.vault)).dismissed)
+
+    return await done(settings, work)
+
+
 async def parked_jobs(settings: Settings) -> list[ParkedJob]:
     async def read(connection: Connection, _: Product) -> list[ParkedJob]:
         return (await parked.list_parked(connection)).items
@@ -123,11 +142,11 @@ def _terminal(officer: str) -> Acting:
     return Acting(officer, officer, "", alone=True)
 
 
-def _id(given: str) -> UUID:
+def _id(given: str, whose: str = "delivery") -> UUID:
     try:
         return UUID(given)
     except ValueError:
-        raise SettingsError(f"{given!r} is no delivery's id") from None
+        raise SettingsError(f"{given!r} is no {whose}'s id") from None
 
 
 async def _items(connection: Connection, acting: Acting, wanted: desk.Wanted) -> list[DeliveryItem]:

@@ -3,8 +3,9 @@
 import asyncio
 import functools
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -18,6 +19,7 @@ from sqlalchemy import literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import Connection, Database, driver_of
+from app.tracing import Tracing, current, job_headers, note
 
 P = TypeVar("P", bound=msgspec.Struct)
 
@@ -72,18 +74,18 @@ async def enqueue_on(
 ) -> None:
     """The same in the transaction that `connection` is in."""
     after = timedelta(seconds=delay_s)
-    await connection.execute(_ENQUEUE, [0], [queue], [msgspec.json.encode(payload)], [after], [dedupe], ["null"])
+    await connection.execute(_ENQUEUE, [0], [queue], [msgspec.json.encode(payload)], [after], [dedupe], [job_headers()])
 
 
-def enqueue_part(queue: str, payload: str, source: str, *, dedupe: str = "NULL") -> str:
+def enqueue_part(queue: str, payload: str, source: str, *, dedupe: str = "NULL", headers: str = "NULL") -> str:
     """SQL that adds a job for each row of `source`, as a part of a WITH, where pgqueuer's own statement cannot stand.
 
-    `queue`, `payload` and `dedupe` are SQL: places of a text, its bytes and a text. Such a job is not noted in
-    pgqueuer's log before it is taken.
+    `queue`, `payload`, `dedupe` and `headers` are SQL: places of a text, its bytes, a text and of what `job_headers`
+    gives. Such a job is not noted in pgqueuer's log before it is taken.
     """
     return f"""
-    INSERT INTO pgqueuer (priority, entrypoint, payload, dedupe_key, status)
-    SELECT 0, {queue}, {payload}, {dedupe}, 'queued' FROM {source}
+    INSERT INTO pgqueuer (priority, entrypoint, payload, dedupe_key, headers, status)
+    SELECT 0, {queue}, {payload}, {dedupe}, {headers}, 'queued' FROM {source}
     """  # noqa: S608 - constants of ours
 
 
@@ -118,13 +120,13 @@ async def driver_connection(session: AsyncSession) -> Connection:
     return raw
 
 
-async def run_queues(connection: Connection, queues: Sequence[Queue[Any]]) -> PgQueuer:
+async def run_queues(connection: Connection, queues: Sequence[Queue[Any]], tracing: Tracing | None = None) -> PgQueuer:
     """A pgqueuer application with every queue registered; `.run()` works until `.shutdown` is set."""
     driver = AsyncpgDriver(connection)
     application = PgQueuer(driver, queries=_Unhurried(driver))
     for queue in queues:
         application.entrypoint(queue.name, concurrency_limit=queue.concurrency, on_failure="hold")(
-            functools.partial(_run_one, queue)
+            functools.partial(_run_one, queue, tracing)
         )
     return application
 
@@ -140,8 +142,35 @@ class _Unhurried(Queries):
         return await super().dequeue(*args, **kwargs)
 
 
-async def _run_one(queue: Queue[Any], job: Job) -> None:
+async def _run_one(queue: Queue[Any], tracing: Tracing | None, job: Job) -> None:
+    with _traced(queue, tracing, job):
+        try:
+            await queue.run(msgspec.json.decode(job.payload or b"{}", type=queue.payload_type))
+        except RetryLater as later:
+            note({"loket.put_off_s": round(later.delay_s, 3)})
+            raise RetryRequested(timedelta(seconds=later.delay_s), later.reason) from later
+
+
+@contextmanager
+def _traced(queue: Queue[Any], tracing: Tracing | None, job: Job) -> Iterator[None]:
+    """One try of a job is one part of the trace that it was enqueued in, however long ago."""
+    if tracing is None:
+        yield
+        return
+    carried = job.otel_headers() or {}
+    trace = tracing.begin(str(carried.get("traceparent", "")), str(carried.get("tracestate", "")), "consumer")
+    token, started = current.set(trace), time.perf_counter()
     try:
-        await queue.run(msgspec.json.decode(job.payload or b"{}", type=queue.payload_type))
-    except RetryLater as later:
-        raise RetryRequested(timedelta(seconds=later.delay_s), later.reason) from later
+        yield
+    except RetryRequested:
+        raise
+    except Exception as error:
+        trace.error = type(error).__name__
+        raise
+    finally:
+        current.reset(token)
+        if tracing.is_told(trace, failed=bool(trace.error), seconds=time.perf_counter() - started):
+            trace.name = f"process {queue.name}"
+            trace.attributes |= {"messaging.destination.name": queue.name, "messaging.message.id": str(job.id)}
+            trace.attributes["loket.since_enqueued_s"] = round((datetime.now(UTC) - job.created).total_seconds(), 3)
+            tracing.tell(trace)

@@ -1,5 +1,6 @@
 """Composition root of the API: the product's parts, found routes, Litestar. Nobody imports it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +12,7 @@ from litestar.enums import HttpMethod
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.asking import SERVICE, acting, as_agency, as_citizen, as_delegate, asks
-from app.assembly import Product, build
+from app.assembly import Product, build, open_tracing
 from app.catalog.sync import sync
 from app.consents.wordings import keep_wordings
 from app.delegations.door import Delegations
@@ -21,12 +22,15 @@ from app.errors import TooManyRequests
 from app.limits import Allowance
 from app.login.guards import DEPENDENCIES, Caller, Officer, guard
 from app.login.officers.door import Door
+from app.pooling import wait_for_own_connections
 from app.problems import StrictRequest, on_error
 from app.roles import warn_of_one_role
 from app.settings import Settings
 from app.shedding import Shedding
+from app.storable import refuse_address
 from app.telemetry import Telemetry, client_network, trusted_networks
 from app.texts import Language, language_of
+from app.tracing import Tracing
 
 VERSION = "0.1.0"
 MAX_BODY_BYTES = 256 * 1024
@@ -39,11 +43,12 @@ WINDOW_S = 60
 def create_app(settings: Settings) -> Litestar:
     """The API for one process. Raises SettingsError or ManifestError before anything is served."""
     product = build(settings, "api")
+    tracing = open_tracing(settings, "api")
     app = Litestar(
         route_handlers=route_handlers(),
         dependencies=_dependencies(product),
         before_request=admit,
-        lifespan=[_lifespan(product)],
+        lifespan=[_lifespan(product, tracing)],
         exception_handlers={Exception: on_error},
         request_class=StrictRequest,
         request_max_body_size=MAX_BODY_BYTES,
@@ -64,7 +69,7 @@ def create_app(settings: Settings) -> Litestar:
     app.state.update({name: module.port for name, module in product.found.modules.items()})
     app.state["trusted_proxies"] = trusted_networks(settings.trusted_proxies)
     # Outside of everything, so that what no route answers is counted, headed and logged as well.
-    app.asgi_handler = Telemetry(Shedding(app.asgi_handler), settings)
+    app.asgi_handler = Telemetry(Shedding(app.asgi_handler), settings, tracing)
     return app
 
 
@@ -74,6 +79,7 @@ async def admit(connection: Request[Any, Any, Any]) -> Response[None] | None:
     Before the body is read, as Litestar's guards are; but those get a copy of the whole handler each, for a tenth of a
     light request's time.
     """
+    refuse_address(connection.scope)
     asks_methods = connection.method == HttpMethod.OPTIONS
     if not asks_methods:
         await guard(connection, connection.route_handler)
@@ -142,10 +148,10 @@ def _constant(value: object) -> Provide:
     return Provide(lambda: value, sync_to_thread=False)
 
 
-def _lifespan(product: Product) -> Any:
+def _lifespan(product: Product, tracing: Tracing | None) -> Any:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        await product.database.wait()
+        await wait_for_own_connections(product.database)
         async with product.database.transaction() as session:
             await sync(session, product.catalog)
         async with product.database.begin() as connection:
@@ -160,6 +166,8 @@ def _lifespan(product: Product) -> Any:
         finally:
             await product.gate.close()
             await product.close()
+            if tracing is not None:
+                await asyncio.to_thread(tracing.close)
 
     return lifespan
 

@@ -143,7 +143,8 @@ class IntegrationManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     and refuses a credential that is the demo's. `late_effect_s`: how long after a lost answer it may still be acted on.
     `flow`: what goes to it through ports of the product's own rooms; a module's ports are in the module's manifest.
     `each_facility`: every facility of the city's profile that names this integration has such a system of its own, with
-    address, credentials and settings in LOKET_<NAME>_FACILITIES.
+    address, credentials and settings in LOKET_<NAME>_FACILITIES. `trace_context`: its calls carry `traceparent`, for a
+    system whose traces go to the city's own collector; any other learns nothing of ours.
     """
 
     name: FolderName
@@ -154,6 +155,7 @@ class IntegrationManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     settings: Mapping[FolderName, str] = {}
     credentials: Mapping[FolderName, str] = {}
     each_facility: bool = False
+    trace_context: bool = False
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=256)] = 8
     submits_per_second: Annotated[float, msgspec.Meta(gt=0)] = 500.0
     late_effect_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 35.0

@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 import msgspec
 from litestar import Request, Response
+from litestar.datastructures import FormMultiDict
 from litestar.exceptions import HTTPException, InternalServerException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
@@ -27,6 +28,7 @@ from app.errors import (
     Unprocessable,
     UnsupportedMediaType,
 )
+from app.storable import refuse_json, refuse_texts
 from app.telemetry import request_id
 from app.texts import Language, error_statuses, has_text, language_of, text
 
@@ -74,9 +76,16 @@ class StrictRequest(Request[Any, Any, Any]):
         field = self.route_handler.parsed_data_field
         return decode_body(await self.body(), field.annotation if field else object)
 
+    async def form(self) -> FormMultiDict:
+        given = await super().form()
+        refuse_texts(part for pair in given.multi_items() for part in pair)
+        return given
+
 
 def decode_body(body: bytes, kind: Any) -> Any:
-    """`body` as `kind`. Raises BadRequest where it is not JSON, Unprocessable where it is not of the form asked for."""
+    """`body` as `kind`. Raises BadRequest where it is not JSON, or holds what nothing can keep; Unprocessable where it
+    is not of the form asked for."""
+    refuse_json(body)
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -41,6 +41,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     anchor_key: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     otlp_url: str = ""
+    trace_ratio: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.01
+    trace_slow_s: Annotated[float, msgspec.Meta(ge=0)] = 1.0
     files_url: str = ""
     db_pool: int = 10
     metrics_port: int = 0
@@ -105,6 +107,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         for name in Settings.__struct_fields__
         if (variable := f"LOKET_{name.upper()}") in environ and environ[variable] != ""
     }
+    if url := environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""):
+        # The name that a city's other systems know; ours goes before it.
+        raw.setdefault("otlp_url", url)
     try:
         settings = msgspec.convert(raw, Settings, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
@@ -182,6 +187,8 @@ def _decode(kind: type, value: object) -> object:
 
 
 def _refuse_unsafe(settings: Settings) -> None:
+    if settings.otlp_url and not settings.otlp_url.startswith(("http://", "https://")):
+        raise SettingsError("LOKET_OTLP_URL is not an address such as http://collector.example:4318")
     if settings.is_demo:
         return
     for name in ("database_url", "valkey_url", "data_key", "index_key", "public_url"):

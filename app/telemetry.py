@@ -1,13 +1,13 @@
-"""One ASGI function around the product: request id, security headers, one log line, metrics; and masked logs."""
+"""One ASGI function around the product: request id, headers, one log line, metrics, a trace; and masked logs."""
 
 import asyncio
 import logging
-import random
 import re
 import sys
 import time
 from collections.abc import Callable, Mapping, MutableMapping
 from contextvars import ContextVar
+from http import HTTPStatus
 from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
@@ -23,6 +23,7 @@ from app.ids import uuid7
 from app.limits import Allowance
 from app.settings import Settings
 from app.texts import language_of, text
+from app.tracing import Trace, Tracing, current
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -52,8 +53,9 @@ _HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 class Telemetry:
     """Wraps the application; adds well under 60 µs a request, so no ready-made middleware is stacked for any of it."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, tracing: Tracing | None = None) -> None:
         self._app = app
+        self._tracing = tracing
         self._headers = _SECURITY_HEADERS if settings.is_demo else [*_SECURITY_HEADERS, _HSTS]
         self._hosts = None if settings.is_demo else {settings.public_url.split("//")[1].split("/")[0].encode()}
         self._counters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
@@ -63,15 +65,18 @@ class Telemetry:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        started = time.perf_counter()
-        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
+        started = answered = time.perf_counter()
+        headers = dict(scope["headers"])
+        given = headers.get(b"x-request-id", b"").decode("latin-1")
         identity = given if _WELL_FORMED_ID.match(given) else uuid7().hex
         token = request_id.set(identity)
+        trace = self._begin_trace(headers) if self._tracing else None
         status = 500
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answered
             if message["type"] == "http.response.start":
+                answered = time.perf_counter()
                 status = message["status"]
                 self._complete(scope, message, identity)
             await send(message)
@@ -83,7 +88,11 @@ class Telemetry:
                 await self._app(scope, receive, send_with_headers)
         finally:
             request_id.reset(token)
+            if trace is not None:
+                self._end_trace(scope, trace, status, answered - started)
             self._account(scope, status, identity, time.perf_counter() - started)
+            if trace is not None:
+                current.set(None)
 
     def _complete(self, scope: HTTPScope, message: HTTPResponseStartEvent, identity: str) -> None:
         headers = list(message.get("headers", ()))
@@ -103,7 +112,7 @@ class Telemetry:
 
     def _account(self, scope: HTTPScope, status: int, identity: str, seconds: float) -> None:
         route = scope.get("path_template") or "unmatched"
-        key = (scope["method"] if len(scope["method"]) <= 7 else "OTHER", route, status)
+        key = (_method_of(scope), route, status)
         found = self._counters.get(key)
         if found is None:
             found = self._counters[key] = (REQUESTS.labels(key[0], route, str(status)), SECONDS.labels(route))
@@ -112,9 +121,34 @@ class Telemetry:
         if self._log is not None:
             line = {"at": round(time.time(), 3), "event": "request", "method": key[0], "route": route}
             line |= {"status": status, "ms": round(seconds * 1000, 2), "request_id": identity}
+            if (trace := current.get()) and trace.shown_id:
+                line["trace_id"] = trace.shown_id
             if isinstance(delegate := scope.get("state", {}).get("acting"), Acting):
                 line |= {"subject": str(delegate.subject_id), "actor": str(delegate.actor_id)}
             self._log.add(line)
+
+    def _begin_trace(self, headers: Mapping[bytes, bytes]) -> Trace | None:
+        if self._tracing is None:
+            return None
+        parent = headers.get(b"traceparent", b"").decode("latin-1")
+        trace = self._tracing.begin(
+            parent, headers.get(b"tracestate", b"").decode("latin-1") if parent else "", "server"
+        )
+        current.set(trace)
+        return trace
+
+    def _end_trace(self, scope: HTTPScope, trace: Trace, status: int, seconds: float) -> None:
+        """The template of the route, never its path: that has people's ids in it."""
+        failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        if self._tracing is None or not self._tracing.is_told(trace, failed=failed, seconds=seconds):
+            return
+        method, route = _method_of(scope), scope.get("path_template") or "unmatched"
+        trace.name = f"{method} {route}"
+        trace.error = str(status) if failed else ""
+        trace.attributes |= {"http.request.method": method, "http.route": route, "http.response.status_code": status}
+        if agency := getattr(scope.get("user"), "agency", None):
+            trace.attributes["loket.agency"] = agency
+        self._tracing.tell(trace)
 
     def _host_allowed(self, scope: Scope) -> bool:
         host = next((value for name, value in scope["headers"] if name == b"host"), b"")
@@ -190,6 +224,10 @@ def _is_in(address: str, networks: tuple[Any, ...]) -> bool:
     return any(parsed in network for network in networks)
 
 
+def _method_of(scope: HTTPScope) -> str:
+    return scope["method"] if len(scope["method"]) <= 7 else "OTHER"
+
+
 async def _refuse_host(scope: HTTPScope, send: Send) -> None:
     """A problem document by hand: app.problems, which stands on this module, never sees the request."""
     code = "host_not_allowed"
@@ -235,6 +273,8 @@ def _mask(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableM
             event[key] = mask_text(value)
     if identity := request_id.get():
         event["request_id"] = identity
+    if (trace := current.get()) and trace.shown_id:
+        event["trace_id"] = trace.shown_id
     if delegate := acting.get():
         event.update(subject=str(delegate.subject_id), actor=str(delegate.actor_id))
     return event
@@ -261,7 +301,3 @@ def configure_logs(level: str) -> None:
     root.setLevel(level.upper())
     for noisy in ("uvicorn.access", "pgqueuer"):
         logging.getLogger(noisy).setLevel("WARNING")
-
-
-def sampled(ratio: float) -> bool:
-    return random.random() < ratio  # noqa: S311 - a sample, not a secret

@@ -10,6 +10,8 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
+from app.tracing import span
+
 log = logging.getLogger("loket.valkey")
 
 BUDGET_S = 0.05
@@ -43,12 +45,12 @@ class Valkey:
     async def run_script(self, source: str, keys: Sequence[str], args: Sequence[str | int | float]) -> object:
         """Run a Lua script as one atomic step. Raises ValkeyDown."""
         script = self._redis.register_script(source)
-        return await self._within_budget(script(keys=list(keys), args=list(args)))
+        return await self._within_budget("script", script(keys=list(keys), args=list(args)))
 
     async def publish(self, channel: str, message: bytes) -> None:
         """Tell every process that listens; lost where Valkey is down (each listener has a slower way to learn)."""
         with suppress(ValkeyDown):
-            await self._within_budget(self._redis.publish(channel, message))
+            await self._within_budget("publish", self._redis.publish(channel, message))
 
     def announce(self, channel: str, message: bytes) -> None:
         """The same without waiting, for one who has much to tell: what is told within GATHER_S goes in one call."""
@@ -58,7 +60,7 @@ class Valkey:
 
     async def ping(self) -> None:
         """Raises ValkeyDown."""
-        await self._within_budget(self._redis.ping())
+        await self._within_budget("ping", self._redis.ping())
 
     async def find(self, parts: Collection[str]) -> dict[str, str]:
         """Every key whose name has one of `parts` in it, with what it holds where that is a text. It goes through all
@@ -66,13 +68,13 @@ class Valkey:
         found: dict[str, str] = {}
         cursor = 0
         while True:
-            answer = await self._within_budget(self._redis.scan(cursor, count=1000))
+            answer = await self._within_budget("scan", self._redis.scan(cursor, count=1000))
             cursor, keys = cast("tuple[int, list[bytes]]", answer)
             for key in keys:
                 name = key.decode("utf-8", "replace")
                 if any(part in name for part in parts):
-                    is_text = await self._within_budget(self._redis.type(key)) == b"string"
-                    held = await self._within_budget(self._redis.get(key)) if is_text else None
+                    is_text = await self._within_budget("type", self._redis.type(key)) == b"string"
+                    held = await self._within_budget("get", self._redis.get(key)) if is_text else None
                     found[name] = held.decode("utf-8", "replace") if isinstance(held, bytes) else ""
             if cursor == 0:
                 return found
@@ -80,7 +82,7 @@ class Valkey:
     async def forget(self, names: Collection[str]) -> None:
         """Remove keys. Raises ValkeyDown."""
         if names:
-            await self._within_budget(self._redis.delete(*names))
+            await self._within_budget("delete", self._redis.delete(*names))
 
     def listen(self, channel: str, callback: Listener) -> None:
         """Call back with every message of `channel`, from now on or from `start`. Callbacks must be quick."""
@@ -113,12 +115,13 @@ class Valkey:
             for channel, message in news:
                 pipeline.publish(channel, message)
             with suppress(ValkeyDown):
-                await self._within_budget(pipeline.execute())
+                await self._within_budget("publish", pipeline.execute())
 
-    async def _within_budget(self, call: Awaitable[object]) -> object:
+    async def _within_budget(self, what: str, call: Awaitable[object]) -> object:
         try:
-            async with asyncio.timeout(self._budget_s):
-                return await call
+            with span(f"valkey {what}", "client"):
+                async with asyncio.timeout(self._budget_s):
+                    return await call
         except (RedisError, TimeoutError, OSError) as error:
             self._connect()
             raise ValkeyDown(type(error).__name__) from error

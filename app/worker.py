@@ -12,12 +12,13 @@ from typing import Any
 import asyncpg
 import uvloop
 
-from app.assembly import Product, build
+from app.assembly import Product, build, open_tracing
 from app.audit.anchor_file import anchor_file
 from app.audit.keeping import keep_audit
 from app.backends.actions import QUEUE_PREFIX
 from app.backends.measuring import purge_measured
 from app.callbacks import actions as callbacks
+from app.callbacks import strays
 from app.cases.delivery import Deliverer, Share
 from app.cases.giving_up import give_up
 from app.cases.handover import DeliveryJob
@@ -39,11 +40,13 @@ from app.login import jobs as login
 from app.login.phone_changes import settle_phone_changes
 from app.login.provider import backchannel
 from app.metrics import serve_metrics
+from app.pooling import wait_for_own_connections
 from app.processes import freeze_heap
 from app.readiness.beats import beat
 from app.rights import jobs as rights
 from app.roles import warn_of_one_role
 from app.settings import settings
+from app.tracing import Tracing
 
 log = logging.getLogger("loket.worker")
 
@@ -66,16 +69,19 @@ def main() -> None:
     """Work until told to stop; what is under way is finished first. When the database is lost all begins anew, with a
     clean slate but in this process: a new one would take seconds to come up."""
     product = build(settings(), "worker")
+    tracing = open_tracing(settings(), "worker")
     serve_metrics(settings())
     freeze_heap()
-    while not uvloop.run(work(product)):
+    while not uvloop.run(work(product, tracing)):
         log.warning("the database was lost; beginning anew")
         product = build(settings(), "worker")
+    if tracing is not None:
+        tracing.close()
 
 
-async def work(product: Product) -> bool:
+async def work(product: Product, tracing: Tracing | None = None) -> bool:
     """Run every queue and every recurring task of the product, until told to stop. False: the database was lost."""
-    await product.database.wait()
+    await wait_for_own_connections(product.database)
     connection = await asyncpg.connect(
         driver_url(product.settings.database_url), timeout=10, server_settings=_QUEUE_SETTINGS
     )
@@ -83,7 +89,7 @@ async def work(product: Product) -> bool:
         await warn_of_one_role(product.database)
     await product.valkey.start()
     await product.backends.controls.open()
-    jobs = await run_queues(connection, _queues(product))
+    jobs = await run_queues(connection, _queues(product), tracing)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, jobs.shutdown.set)
     tasks = [asyncio.create_task(task, name=name) for name, task in _recurring(product).items()]
@@ -172,6 +178,7 @@ async def _sweep(product: Product) -> None:
     await sweep_deliveries(product.cases)
     await give_up(product.cases)
     await settle_phone_changes(product.gate)
+    await strays.match(product.database)
     await rights.sweep(product.cases, product.settings)
 
 
@@ -188,7 +195,7 @@ async def _count_figures(product: Product) -> None:
 
 
 async def _measure_services(product: Product) -> None:
-    await measure_services(product.database)
+    await measure_services(product.database, product.cases.systems)
 
 
 async def _purge(product: Product) -> None:

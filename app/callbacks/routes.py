@@ -1,6 +1,7 @@
 """Where agencies' systems tell us something: `POST /callbacks/<backend>`. No part of the contract for frontends."""
 
 import logging
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -8,11 +9,15 @@ from litestar import Request, post
 from litestar.params import PathParameter
 
 from app.callbacks.actions import hear
-from app.callbacks.port import MAX_BODY_BYTES, Callbacks, Incoming, NotProven, Unreadable
+from app.callbacks.officer_routes import OFFICER_ROUTES
+from app.callbacks.port import MAX_BODY_BYTES, Callbacks, Incoming, NotProven, Tiding, Unreadable
+from app.callbacks.strays import Teller
+from app.cases.tools import CaseTools
 from app.database import utc_now
 from app.errors import BadRequest, NotFound, Unauthenticated
 from app.login.guards import PUBLIC
 from app.problems import problems
+from app.storable import refuse_texts
 
 BackendName = Annotated[str, PathParameter(max_length=64, description="The system's name here, such as `fonnte`.")]
 log = logging.getLogger("loket.callbacks")
@@ -52,17 +57,28 @@ async def take_callback(backend: BackendName, request: Request[Any, Any, Any]) -
     )
     try:
         tidings = known[backend].read(incoming)
+        _refuse_unstorable(tidings)
     except NotProven as refused:
         log.warning("callback of %s refused: %s", backend, refused)
         raise Unauthenticated("callback_not_proven") from None
     except Unreadable as refused:
         log.warning("callback of %s not understood: %s", backend, refused)
         raise BadRequest("callback_unreadable") from None
-    async with request.app.state["cases"].database.begin() as connection:
-        new = await hear(connection, backend, tidings)
+    cases: CaseTools = request.app.state["cases"]
+    teller = Teller(backend, cases.systems[backend].agency, cases.vault)
+    async with cases.database.begin() as connection:
+        new = await hear(connection, teller, tidings)
     if new < len(tidings):
         log.info("callback of %s: %d of %d told before", backend, len(tidings) - new, len(tidings))
     return HEARD
 
 
-ROUTES = [take_callback]
+def _refuse_unstorable(tidings: Sequence[Tiding]) -> None:
+    """Raises Unreadable."""
+    try:
+        refuse_texts(text for each in tidings for text in (each.reference, each.sign))
+    except BadRequest:
+        raise Unreadable("text that nothing can keep") from None
+
+
+ROUTES: list[Any] = [take_callback, *OFFICER_ROUTES]

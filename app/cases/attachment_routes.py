@@ -23,6 +23,7 @@ from app.errors import NotFound
 from app.login.guards import Caller, CitizenRequest, citizen
 from app.parameters import NeededKey
 from app.problems import problems
+from app.storable import refuse_texts
 
 BYTES = "application/octet-stream"
 MAX_REQUEST_BYTES = attachments.MAX_BYTES + 64 * 1024
@@ -63,6 +64,7 @@ async def send_attachment(
     idempotency_key: NeededKey,
 ) -> Response[AttachmentView]:
     read_key(idempotency_key, required=True)
+    refuse_texts([data.file.filename])
     content = await data.file.read()
     write = once(request)
     vault = write.tools.vault

@@ -22,6 +22,7 @@ from app.cases.tools import CaseTools
 from app.errors import AgencyRejected, AgencyUnavailable, NotOffered, OutcomeUnknown
 from app.exchanges import noted_in
 from app.jobs import RetryLater
+from app.tracing import note, note_failure
 
 log = logging.getLogger("loket.delivery")
 
@@ -72,6 +73,10 @@ class Deliverer:
         if tried is None:
             return
         held, outcome = tried
+        service = held.row["service"]
+        note({"loket.service": service, "loket.operation": held.operation, "loket.delivery": outcome.state})
+        if outcome.state == "needs_operator" or outcome.attempt == "failed":
+            note_failure(outcome.reason or "failed")
         await self._settle(held, outcome)
         if outcome.retry_in_s is not None:
             raise RetryLater(outcome.retry_in_s, outcome.reason or outcome.state)

@@ -19,6 +19,7 @@ from app.errors import FieldError, Forbidden, Unprocessable
 from app.forms import Form
 from app.ids import uuid7
 from app.login.guards import Caller
+from app.tracing import note
 
 # What a half-filled form may still lack: a field, a tick, the statement's consent.
 _NOT_YET = {"required", "choice_missing", "min_items", "not_accepted"}
@@ -35,6 +36,7 @@ class Filled(msgspec.Struct, frozen=True):
 
 def filled_in(caller: Caller, new: NewCase, tools: CaseTools) -> Filled:
     service = service_for(new.service, caller, tools)
+    note({"loket.service": service.slug, "loket.agency": service.agency_id})
     filled = Filled(service, form_for(service, new.form_version, tools), new.form, new.attachments)
     check_schema(filled, draft=new.draft)
     return filled

@@ -22,6 +22,7 @@ from app.database import Connection
 from app.errors import Conflict, Forbidden, Unauthenticated, Unprocessable
 from app.ids import uuid7
 from app.jobs import enqueue_part
+from app.tracing import job_headers
 
 _FACTS = f"""
 SELECT {APPLICANT_COLUMNS}, nextval('case_numbers') AS running, fingerprint, status, headers, body_enc, (
@@ -36,7 +37,9 @@ WHERE citizens.id = $1 AND {said_for("$1")}
 _AT = LAST_PLACE + 1
 _KEY = _AT + 1
 _JOB = _KEY + 5
-_CONSENTS = _JOB + 3
+_CONSENTS = _JOB + 4
+_NAMED = {"dedupe": f"${_JOB + 2}::text", "headers": f"${_JOB + 3}::jsonb"}
+_QUEUED = enqueue_part(f"${_JOB}::text", f"${_JOB + 1}::bytea", "kept", **_NAMED)
 # Where the key was quicker elsewhere, or another case took one of the files meanwhile, `kept` is left without a row,
 # and so every other part with nothing to write.
 _STORE_ONCE = f"""
@@ -50,7 +53,7 @@ WITH loose AS (
         AND {said_for("$3")}
     ON CONFLICT DO NOTHING RETURNING 1
 ), {submission_parts(f"${_AT}::timestamptz, ${_AT}::timestamptz", "FROM kept")}, queued AS (
-    {enqueue_part(f"${_JOB}::text", f"${_JOB + 1}::bytea", "kept", dedupe=f"${_JOB + 2}::text")}
+    {_QUEUED}
 ), agreed AS (
     INSERT INTO consents (citizen_id, case_id, session_id, id, purpose, text_version)
     SELECT $3, $1, ${_CONSENTS + 3}::uuid, agreed.* FROM kept,
@@ -116,7 +119,8 @@ async def _store(
 ) -> bool:
     """Whether it was stored: all of it or nothing."""
     delivery = submission.delivery
-    job = (QUEUE_PREFIX + delivery.backend, msgspec.json.encode(DeliveryJob(delivery.id)), str(delivery.id))
+    payload = msgspec.json.encode(DeliveryJob(delivery.id))
+    job = (QUEUE_PREFIX + delivery.backend, payload, str(delivery.id), job_headers())
     given = (
         *submission.values(),
         submission.case.submitted_at,

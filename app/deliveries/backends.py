@@ -26,7 +26,7 @@ SELECT backend, count(*) FILTER (WHERE state = 'queued') AS queued,
 FROM deliveries WHERE state IN ('queued', 'delivering', 'needs_operator') GROUP BY backend
 """
 # Told by the system about nothing of ours: its officers should know.
-_STRAYS = "SELECT backend, count(*) AS strays FROM callback_receipts WHERE outcome = 'unknown' GROUP BY backend"
+_STRAYS = "SELECT backend, count(*) AS strays FROM stray_callbacks WHERE state = 'waiting' GROUP BY backend"
 _HEALTH = "SELECT backend, ok_at, failed_at, consecutive_failures FROM backend_health"
 
 
@@ -60,7 +60,7 @@ class HeldView(msgspec.Struct):
 
 class BackendView(msgspec.Struct):
     """One system of an agency. `ok_at`, `failed_at`: when it last answered as it should, and when it last did not.
-    `stray_callbacks`: what it told us, in the last three months, about nothing of ours. `hour`, `day`: its calls
+    `stray_callbacks`: what it told us about nothing of ours, and nobody has dismissed. `hour`, `day`: its calls
     lately, of all processes. `uptime`: the share, of 1, of the last 30 days' five minutes with calls in which it
     answered most of them; null where it was never called."""
 
@@ -92,26 +92,21 @@ class BackendList(msgspec.Struct):
 
 async def list_backends(connection: Connection, acting: Acting, tools: CaseTools) -> BackendList:
     """The agency's own systems, or all."""
-    names = sorted(name for name, manifest in tools.systems.items() if acting.agency in ("", manifest.agency))
-    told = _Told(
-        waiting={row["backend"]: row for row in await connection.fetch(_WAITING)},
-        health={row["backend"]: row for row in await connection.fetch(_HEALTH)},
-        strays={row["backend"]: row["strays"] for row in await connection.fetch(_STRAYS)},
-        windows=await list_maintenance(connection),
-        held=await held_breakers(connection),
-        breakers=await tools.backends.breakers.states(),
-        calls=await read_calls(connection, names),
-        uptime=await read_uptime(connection, names),
-    )
+    names = _names(acting, tools)
+    told = await _measured(connection, names, await _standing(connection, tools))
     return BackendList([_view(name, tools.systems[name], told) for name in names])
+
+
+async def list_standing(connection: Connection, acting: Acting, tools: CaseTools) -> list[BackendView]:
+    """The same as they stand now, without what was measured of them: that takes a day's calls and a month's minutes."""
+    told = await _standing(connection, tools)
+    return [_view(name, tools.systems[name], told) for name in _names(acting, tools)]
 
 
 async def read_backend(connection: Connection, acting: Acting, backend: str, tools: CaseTools) -> BackendView:
     """Raises NotFound, for another agency's too."""
-    found = [each for each in (await list_backends(connection, acting, tools)).items if each.name == backend]
-    if not found:
-        raise NotFound("backend_unknown")
-    return found[0]
+    manifest = system_of(acting, backend, tools)
+    return _view(backend, manifest, await _measured(connection, [backend], await _standing(connection, tools)))
 
 
 async def pause_backend(connection: Connection, acting: Acting, backend: str, reason: str, tools: CaseTools) -> None:
@@ -158,8 +153,12 @@ def system_of(acting: Acting, backend: str, tools: CaseTools) -> IntegrationMani
     return manifest
 
 
+def _names(acting: Acting, tools: CaseTools) -> list[str]:
+    return sorted(name for name, manifest in tools.systems.items() if acting.agency in ("", manifest.agency))
+
+
 class _Told(msgspec.Struct, frozen=True):
-    """What is known of all systems."""
+    """What is known of systems."""
 
     waiting: Mapping[str, Mapping[str, Any]]
     health: Mapping[str, Mapping[str, Any]]
@@ -167,8 +166,24 @@ class _Told(msgspec.Struct, frozen=True):
     windows: Sequence[Window]
     held: Sequence[Held]
     breakers: Sequence[BreakerState]
-    calls: Mapping[str, Mapping[str, Measured]]
-    uptime: Mapping[str, float]
+    calls: Mapping[str, Mapping[str, Measured]] = {}
+    uptime: Mapping[str, float] = {}
+
+
+async def _standing(connection: Connection, tools: CaseTools) -> _Told:
+    return _Told(
+        waiting={row["backend"]: row for row in await connection.fetch(_WAITING)},
+        health={row["backend"]: row for row in await connection.fetch(_HEALTH)},
+        strays={row["backend"]: row["strays"] for row in await connection.fetch(_STRAYS)},
+        windows=await list_maintenance(connection),
+        held=await held_breakers(connection),
+        breakers=await tools.backends.breakers.states(),
+    )
+
+
+async def _measured(connection: Connection, names: Sequence[str], told: _Told) -> _Told:
+    calls, uptime = await read_calls(connection, names), await read_uptime(connection, names)
+    return msgspec.structs.replace(told, calls=calls, uptime=uptime)
 
 
 _NOTHING_WAITS: Mapping[str, Any] = {"queued": 0, "delivering": 0, "needs_operator": 0, "oldest_at": None}

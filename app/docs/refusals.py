@@ -15,8 +15,15 @@ Operation = dict[str, Any]
 _ALWAYS = ("not_acceptable", "too_many_requests", "internal_error", "database_unavailable", "overloaded")
 _BEARER = ("token_missing", "token_invalid", "token_expired", "session_revoked")
 _ACTING = ("delegation_invalid", "assurance_level_too_low")
-_JSON = ("json_malformed", "json_too_deep", "media_type_unsupported", "body_too_large", "validation_failed")
-_MULTIPART = ("bad_request", "media_type_unsupported", "body_too_large")
+_JSON = (
+    "json_malformed",
+    "json_too_deep",
+    "text_unstorable",
+    "media_type_unsupported",
+    "body_too_large",
+    "validation_failed",
+)
+_MULTIPART = ("bad_request", "text_unstorable", "media_type_unsupported", "body_too_large")
 _KEYED = ("idempotency_key_invalid", "idempotency_key_in_use", "idempotency_key_reused")
 _BY_PARAMETER = {
     "cursor": ("cursor_invalid",),

@@ -27,12 +27,13 @@ _REQUIRED = ("iss", "aud", "sub", "sid", "acr", "iat", "exp", "jti")
 
 
 class Claims(msgspec.Struct, frozen=True):
-    """What a verified token says. `ends_at` is Unix time, leeway included; `kid` the key that proved it."""
+    """What a verified token says; `kid` is the key that proved it. `ends_s`: when it ends, leeway included, by the
+    monotonic clock: once it was read, no step of the time of day ends it early or lets it live on."""
 
     citizen_id: UUID
     session_id: UUID
     assurance_level: int
-    ends_at: float
+    ends_s: float
     kid: str
 
 
@@ -96,7 +97,7 @@ class AccessTokens:
         claims = self._remembered.get(digest)
         if claims is not None and self._keys.known(claims.kid):
             self._remembered.move_to_end(digest)
-            if claims.ends_at <= time.time():
+            if claims.ends_s <= time.monotonic():
                 raise Unauthenticated("token_expired")
             return claims
         claims = await self._read(token)
@@ -111,7 +112,8 @@ class AccessTokens:
             payload = msgspec.convert(found.claims, _Payload)
         except msgspec.ValidationError:
             raise Unauthenticated("token_invalid") from None
-        return Claims(payload.sub, payload.sid, int(payload.acr), payload.exp + LEEWAY_S, found.kid)
+        ends_s = time.monotonic() + payload.exp + LEEWAY_S - time.time()
+        return Claims(payload.sub, payload.sid, int(payload.acr), ends_s, found.kid)
 
 
 async def decoded(keys: KeyRing, token: str, expected: Expected) -> Decoded:

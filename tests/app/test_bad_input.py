@@ -65,7 +65,7 @@ BAD = {
     "form with wrong values": Bad(
         422,
         "validation_failed",
-        case_with(form={"kind": "never", "width_m": -1, "starts_on": "2026-02-30", "extra": 1, "advert_text": "x\0"}),
+        case_with(form={"kind": "never", "width_m": -1, "starts_on": "2026-02-30", "extra": 1, "advert_text": "x\a"}),
         errors=(
             ("/form/kind", "enum"),
             ("/form/starts_on", "date_invalid"),
@@ -81,9 +81,13 @@ BAD = {
     "100,000 nested brackets": Bad(400, "json_too_deep", form_with("[" * 100_000 + "]" * 100_000)),
     "100,000 nested brackets and nothing else": Bad(422, "validation_failed", b"[" * 100_000, errors=(("", "type"),)),
     "100,000 nested objects in the form": Bad(400, "json_too_deep", form_with('{"a":' * 20_000 + "1" + "}" * 20_000)),
-    "NUL in the form": Bad(
-        422, "validation_failed", form_with('"Papan\\u0000nama"'), errors=(("/form/purpose", "control_character"),)
+    "NUL in the form": Bad(400, "text_unstorable", form_with('"Papan\\u0000nama"')),
+    "NUL as a name in the form": Bad(400, "text_unstorable", form_with('{"\\\\\\u0000":1}')),
+    "the letters of NUL in the form": Bad(422, "validation_failed", form_with('["\\\\u0000"]')),
+    "BEL in the form": Bad(
+        422, "validation_failed", form_with('"Papan\\u0007nama"'), errors=(("/form/purpose", "control_character"),)
     ),
+    "NUL in a parameter": Bad(400, "parameter_invalid", method="GET", path="/v1/services?q=a%00b"),
     "lone surrogate in the form": Bad(400, "json_malformed", form_with('"Papan \\ud800 nama"')),
     "Infinity": Bad(400, "json_malformed", form_with("Infinity")),
     "NaN": Bad(400, "json_malformed", form_with("NaN")),
@@ -205,7 +209,7 @@ async def test_words_that_cannot_be_stored_are_refused(
         f"/v1/cases/{case['id']}/{path}", content=body % letters, headers={"Content-Type": "application/json"}
     )
     assert answer.status_code in (400, 422), answer.text
-    assert answer.json()["code"] in ("json_malformed", "validation_failed")
+    assert answer.json()["code"] in ("json_malformed", "text_unstorable", "validation_failed")
     assert grown(before, await tables.counts()) == {}
 
 

@@ -1,4 +1,5 @@
-"""F09: callbacks in any order, late, or about nothing of ours: timelines only grow, nothing moves back, all is kept."""
+"""F09: callbacks in any order, early, late, or about nothing of ours: timelines only grow, nothing moves back, and what
+is unknown is kept aside until it is ours."""
 
 import asyncio
 import itertools
@@ -79,5 +80,27 @@ async def test_any_order_moves_nothing_back(
     )
     assert {row["reference"]: row["told"] for row in found} == dict.fromkeys(UNKNOWN, len(STATES))
     assert await tables.value("SELECT count(*) FROM cases WHERE agency_reference = ANY($1)", UNKNOWN) == 0
+    waiting = "SELECT reference, count(*) AS kept FROM stray_callbacks WHERE state = 'waiting' GROUP BY reference"
+    assert {row["reference"]: row["kept"] for row in await tables.rows(waiting)} == dict.fromkeys(UNKNOWN, len(STATES))
     ids = [UUID(case["id"]) for case in cases]
     assert await tables.value("SELECT count(*) FROM cases WHERE id = ANY($1) AND status = 'submitted'", ids) == 0
+
+
+async def test_what_comes_before_our_own_answer_is_acted_on_by_itself(
+    people: People, worker: Running, tables: Tables, caller: Caller, bench: HttpWorkbench
+) -> None:
+    """The agency is quicker to call than its answer is to be written down: the worker finds out in its next round."""
+    citizen = await people.make()
+    case = await hand_in(citizen)
+    number = (await until(citizen, case["id"], is_delivered, timeout_s=60))["delivery"]["reference"]
+    hidden = "UPDATE cases SET agency_reference = $2, next_refresh_at = now() + interval '1 day' WHERE id = $1"
+    await tables.run(hidden, UUID(case["id"]), None)
+    assert await caller.tell(number, "received early") == 200
+    kept = "SELECT state FROM stray_callbacks WHERE reference = $1"
+    assert await tables.value(kept, number) == "waiting"
+    for _ in range(4):
+        await bench.work(number)
+    await tables.run(hidden, UUID(case["id"]), number)
+    final = await until(citizen, case["id"], lambda now: now["status"] in ("approved", "completed"), timeout_s=60)
+    assert_forward(final)
+    assert await tables.value(kept, number) == "matched"

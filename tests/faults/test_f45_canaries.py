@@ -1,13 +1,14 @@
 """F45 and I18: the whole product flooded with people who must be seen nowhere, and every output searched byte by byte.
 
-Outputs: what API, worker and commands print at their most talkative level, metrics, everything answered with an error
-and everything answered to others, Valkey, every column of PostgreSQL that is not encrypted, its log, the data folder.
+Outputs: what API, worker and commands print at their most talkative level, metrics, traces, everything answered with an
+error and everything answered to others, Valkey, every column of PostgreSQL that is not encrypted, its log, the data
+folder.
 """
 
 import asyncio
 import base64
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -25,6 +26,7 @@ from tests.app.login.journey import PASSWORD, WRONG_PASSWORD, Journey, somebody
 from tests.harness import aid, canaries, tickets
 from tests.harness.canaries import Canary
 from tests.harness.cases import PDF, SERVICE, advertising, new_key
+from tests.harness.collector import Collected, collecting
 from tests.harness.officers import Officers
 from tests.harness.people import People
 from tests.harness.photos import photo
@@ -69,6 +71,18 @@ class Flood(msgspec.Struct):
     async def _keep_error(self, response: httpx.Response) -> None:
         if response.status_code >= 400:
             self.errors.extend(await response.aread() + b"\n" + repr(response.headers.raw).encode() + b"\n")
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collected]:
+    with collecting() as collected:
+        yield collected
+
+
+@pytest.fixture(scope="module")
+def environment(environment: dict[str, str], collector: Collected) -> dict[str, str]:
+    """Every request and job is traced."""
+    return environment | {"LOKET_OTLP_URL": collector.url, "LOKET_TRACE_RATIO": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +154,8 @@ async def mistakes(client: httpx.AsyncClient, nik: str, phone: str, name: str, t
     await client.get("/v1/permits/check", params={"number": nik})
     await client.get(f"/v1/cases/{nik}", headers={"Authorization": f"Bearer {token}x"})
     await client.get("/v1/me", headers={"Authorization": f"Bearer {token}", "X-Request-ID": f"{nik}-{name}"})
+    traced = {"traceparent": f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01", "tracestate": f"portal={nik}"}
+    await client.get(f"/v1/cases/{nik}", headers={"Authorization": f"Bearer {token}", **traced})
     await client.get("/v1/me", headers={"Authorization": f"Basic {PASSWORD}", "Accept-Language": name})
     await client.post("/v1/login/registrations", json={"nik": nik, "surname": name, nik: phone})
     await client.post("/v1/login/sessions", json={"nik": PASSWORD, "password": nik})
@@ -285,7 +301,7 @@ async def officer_looks(flood: Flood, agency: str) -> None:
 
 
 async def test_nobody_sings(
-    flood: Flood, processes: list[Running], postgres_url: str, environment: dict[str, str], tmp_path: Path
+    flood: Flood, processes: list[Running], postgres_url: str, environment: dict[str, str], collector: Collected
 ) -> None:
     assert len(flood.secrets) > 40, "the flood has not run"
     outputs = {f"output of {process.log.stem}": process.log.read_bytes() for process in processes}
@@ -298,6 +314,8 @@ async def test_nobody_sings(
     # The sandboxes are the agencies' own systems; keys are random bytes, and nobody's.
     outputs |= dict(canaries.files_in(Path(environment["LOKET_DATA_DIR"]), but=("sandboxes", "sandbox", "secrets")))
     outputs |= {"log of PostgreSQL": await postgres_log(postgres_url)}
+    collector.wait_for(lambda seen: {"POST /v1/cases", "sicantik register"} <= {each.name for each in seen})
+    outputs |= {"traces": bytes(collector.raw)}
     found = canaries.singing(outputs, flood.secrets)
     assert not found, "\n".join(found)
 

@@ -88,7 +88,9 @@ class FaultProxy:
         pair = (writer, back)
         self._open.add(pair)
         try:
-            await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
+            # Only _stop cancels; asyncio's streams would print a page of each callback that ended so.
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
         finally:
             self._open.discard(pair)
             for each in pair:

@@ -118,6 +118,11 @@ class Matrix:
         able = (each for each in self._kinds if refusal(rule, each) is None and (thing is None or owns(each, thing)))
         return await self.send(route, rule, next(able), thing)
 
+    def who_may(self, rule: Rule) -> Caller:
+        """The first."""
+        self._kinds = [self.callers.lasting(caller) for caller in self._kinds]
+        return next(each for each in self._kinds if refusal(rule, each) is None)
+
     async def _beside(self, rule: Rule) -> Thing | None:
         self._kinds = [self.callers.lasting(caller) for caller in self._kinds]
         name = rule.thing or rule.near

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import msgspec
 
+from app.callbacks.strays import SIGN_CONTEXT
 from app.delegations.counter import Person, Sought, seek
 from app.login.sessions import open_session
 from tests.harness.aid import objection
@@ -51,6 +52,10 @@ FROM asker, citizens WHERE citizens.id = $1 RETURNING id::text
 """
 _NEW_VIEW = """
 INSERT INTO officer_views (id, officer_id, name, filters) VALUES (gen_random_uuid(), $1, $2, '{}') RETURNING id::text
+"""
+_NEW_STRAY = """
+INSERT INTO stray_callbacks (id, backend, agency, digest, about, reference, sign_enc)
+VALUES (gen_random_uuid(), 'sicantik', $1, uuid_send(gen_random_uuid()), 'case', $2, $3) RETURNING id::text
 """
 _NEW_REQUEST = """
 INSERT INTO data_requests (id, citizen_id, kind, field, state, places, due_at)
@@ -124,6 +129,7 @@ class Things:
             "case file": self._case_file,
             "officer view": self._officer_view,
             "backend": self._backend,
+            "stray callback": self._stray_callback,
             "maintenance": self._maintenance,
             "officer": self._officer,
             "invited officer": lambda: self._officer("invited"),
@@ -257,6 +263,12 @@ class Things:
 
     async def _backend(self) -> Thing:
         return Thing("sicantik", "", HERE)
+
+    async def _stray_callback(self) -> Thing:
+        reference = f"asing-{uuid4()}"
+        self.secrets.add(reference)
+        said = self._callers.product.vault.encrypt(b"received", SIGN_CONTEXT)
+        return Thing(await self._tables.value(_NEW_STRAY, HERE, reference, said), "stray_callbacks", HERE)
 
     async def _maintenance(self) -> Thing:
         return Thing(await self._tables.value(_NEW_MAINTENANCE), "maintenance_windows", HERE)

@@ -13,7 +13,6 @@ from msgspec import Meta
 from app.cases.tools import CaseTools
 from app.cursor import MAX_LENGTH
 from app.dashboards.auditing import checks
-from app.dashboards.auditing.routes import as_file
 from app.dashboards.auditing.schemas import Nik
 from app.dashboards.auditing.search import Page, Wanted, find_subject, note_search, readings, search
 from app.errors import LoketError, Unprocessable
@@ -79,11 +78,6 @@ async def readings_page(request: OfficerRequest, cases: NamedDependency[CaseTool
     return shown(request, "auditing/readings", {**values, "named": _named(request.user.language)})
 
 
-@get(f"{AUDIT}/export", opt=AUDITS, **PAGE)
-async def export_by_page(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
-    return await as_file(request.user, cases, _wanted(_asked(request)))
-
-
 @get(CHECKS, opt=AUDITS, **PAGE)
 async def checks_page(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
     return await _checks(request, cases)
@@ -124,7 +118,6 @@ async def _found(request: OfficerRequest, cases: CaseTools, refusal: LoketError 
         "items": found.items,
         "query": query,
         "is_filtered": bool(chosen),
-        "chosen": urlencode(chosen),
         "next": f"{AUDIT}?{urlencode({**chosen, 'cursor': found.next_cursor})}" if found.next_cursor else "",
         "first": f"{AUDIT}?{urlencode(chosen)}" if query.cursor else "",
         "named": _named(request.user.language),
@@ -169,7 +162,6 @@ PAGE_ROUTES = [
     audit_page,
     find_by_page,
     readings_page,
-    export_by_page,
     checks_page,
     check_by_page,
     live_check,

@@ -1,4 +1,4 @@
-"""HTTP of the auditor's view: the record searched, read by whom, handed out, and verified."""
+"""HTTP of the auditor's view: the record searched, read by whom, verified. app.dashboards.exports hands it out."""
 
 from datetime import date
 from typing import Annotated, Any
@@ -6,17 +6,14 @@ from uuid import UUID
 
 from litestar import get, post
 from litestar.di import NamedDependency, Provide
-from litestar.openapi.spec.enums import OpenAPIFormat
 from litestar.params import FromPath, JSONBody, QueryParameter
-from litestar.response import Stream
 
-from app.answers import CONTENT_DISPOSITION, representations
 from app.cases.tools import CaseTools
 from app.dashboards.auditing import checks
 from app.dashboards.auditing.schemas import CheckList, CheckView, Readings, RowPage, SubjectAsked, SubjectFound
-from app.dashboards.auditing.search import Page, Wanted, as_csv, find_subject, note_search, readings, search
+from app.dashboards.auditing.search import Page, Wanted, find_subject, note_search, readings, search
 from app.errors import BadRequest, FieldError
-from app.login.guards import Officer, OfficerRequest, officer
+from app.login.guards import OfficerRequest, officer
 from app.parameters import Cursor, Limit
 from app.problems import problems
 from app.texts import Language
@@ -24,7 +21,6 @@ from app.texts import Language
 TAGS = ["officers"]
 AUDITS = officer("auditor")
 BODY = (413, 415, 422)
-CSV = "text/csv"
 
 # Texts held to what they are: a date or an id that may be left out would take `null` for none.
 _DAY: dict[str, Any] = {
@@ -156,24 +152,6 @@ async def list_audit_readings(
     return found
 
 
-@get(
-    "/v1/officer/audit/export",
-    opt=AUDITS,
-    operation_id="export_audit",
-    summary="What a search finds as CSV, newest first, at most 100,000 rows",
-    dependencies=WANTED,
-    media_type=CSV,
-    operation_class=representations(CSV, form=OpenAPIFormat.BINARY, also=False),
-    response_headers=[CONTENT_DISPOSITION],
-    tags=TAGS,
-    responses=problems("forbidden"),
-)
-async def export_audit(
-    request: OfficerRequest, cases: NamedDependency[CaseTools], wanted: NamedDependency[Wanted]
-) -> Stream:
-    return await as_file(request.user, cases, wanted)
-
-
 @post(
     "/v1/officer/audit/checks",
     status_code=202,
@@ -221,15 +199,6 @@ async def read_audit_check(
         return await checks.read_check(connection, check_id, language)
 
 
-async def as_file(auditor: Officer, cases: CaseTools, wanted: Wanted) -> Stream:
-    """What is found, streamed, once it is on record that it is handed out."""
-    async with cases.database.begin() as connection:
-        await note_search(connection, auditor, "audit.exported", wanted)
-    rows = as_csv(cases.database, wanted, cases.catalog.timezone)
-    headers = {"Content-Disposition": 'attachment; filename="audit.csv"', "Cache-Control": "no-store"}
-    return Stream(rows, media_type=CSV, headers=headers)
-
-
 def _day(name: str, written: str | None) -> date | None:
     """Raises BadRequest for what is no day of the calendar."""
     try:
@@ -242,7 +211,6 @@ ROUTES: list[Any] = [
     search_audit,
     find_audit_subject,
     list_audit_readings,
-    export_audit,
     start_audit_check,
     list_audit_checks,
     read_audit_check,

@@ -1,8 +1,6 @@
 """Searching the record: by time, who, whose, what; newest first, by keyset. Each search is itself a row of it."""
 
-import csv
-import io
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -13,15 +11,13 @@ import msgspec
 from app.audit.actions import AuditEntry, record_on
 from app.cursor import decode_cursor, encode_cursor
 from app.dashboards.auditing.schemas import Reading, Readings, RowPage, RowView
-from app.database import Connection, Database, fetch_anybodys
+from app.database import Connection, fetch_anybodys
 from app.errors import BadRequest, NotFound
 from app.login.guards import Officer
 from app.privacy import Vault
-from app.spreadsheets import harmless
 
 MOST_READINGS = 200
-MOST_EXPORTED = 100_000
-EXPORTED_AT_ONCE = 1_000
+NEWEST_READ = 3_000
 READINGS_DAYS = 90
 # Before any row; the year 1 begins, in the east, before times do.
 _FIRST = date(2000, 1, 1)
@@ -39,10 +35,28 @@ UNION ALL SELECT deliveries.id::text FROM deliveries JOIN cases ON cases.id = ca
 _ACTORS = "SELECT id::text AS id, name FROM officers WHERE id = ANY($1::uuid[])"
 _NAMED = "SELECT id::text FROM officers WHERE name = $1"
 _CITIZEN = "SELECT id FROM citizens WHERE nik_index = $1"
+_GROUP = "actor_kind, actor_id, subject_id, action"
+_TIMES = "count(*)::int AS times, min(at) AS first_at, max(at) AS last_at"
 _READINGS = f"""
-SELECT actor_kind, actor_id, subject_id, action, count(*)::int AS times, min(at) AS first_at, max(at) AS last_at
-FROM audit_rows WHERE subject_id IS NOT NULL AND {{who}} AND at >= $2 AND at < $3
-GROUP BY actor_kind, actor_id, subject_id, action ORDER BY last_at DESC, actor_id LIMIT {MOST_READINGS}
+SELECT {_GROUP}, {_TIMES} FROM audit_rows WHERE subject_id IS NOT NULL AND {{who}} AND at >= $2 AND at < $3
+GROUP BY {_GROUP} ORDER BY last_at DESC, actor_id LIMIT {MOST_READINGS}
+"""  # noqa: S608 - constants of ours
+# A job has read everybody: whose data an actor touched last stands among its newest rows, how often with each of these.
+_NEWEST = f"""
+WITH newest AS (
+    SELECT {_GROUP}, at FROM unnest($1::text[]) AS actor CROSS JOIN LATERAL (
+        SELECT {_GROUP}, at FROM audit_rows WHERE actor_id = actor AND subject_id IS NOT NULL AND at >= $2 AND at < $3
+        ORDER BY at DESC, id DESC LIMIT {NEWEST_READ}
+    ) AS own
+), latest AS (
+    SELECT {_GROUP}, max(at) AS last_at FROM newest GROUP BY {_GROUP}
+    ORDER BY last_at DESC, actor_id LIMIT {MOST_READINGS}
+)
+SELECT {_GROUP}, times, first_at, last_at FROM latest CROSS JOIN LATERAL (
+    SELECT count(*)::int AS times, min(at) AS first_at FROM audit_rows AS one
+    WHERE one.subject_id = latest.subject_id AND one.actor_id = latest.actor_id
+        AND one.actor_kind = latest.actor_kind AND one.action = latest.action AND at >= $2 AND at < $3
+) AS told ORDER BY last_at DESC, actor_id
 """  # noqa: S608 - constants of ours
 
 
@@ -91,12 +105,15 @@ async def find_subject(connection: Connection, vault: Vault, nik: str) -> UUID:
 
 async def readings(connection: Connection, wanted: Wanted, zone: ZoneInfo) -> Readings:
     """Who did what with this citizen's data; or with whose data this actor did what."""
-    since, until = _span(wanted, zone, READINGS_DAYS)
+    span = _span(wanted, zone, READINGS_DAYS)
     if wanted.subject is not None:
-        who: tuple[str, object] = ("subject_id = $1", wanted.subject)
+        rows = await connection.fetch(_READINGS.format(who="subject_id = $1"), wanted.subject, *span)
     else:
-        who = ("actor_id = ANY($1::text[])", await _actor_ids(connection, wanted.actor or ""))
-    rows = await connection.fetch(_READINGS.format(who=who[0]), who[1], since, until)
+        actors = await _actor_ids(connection, wanted.actor or "")
+        rows = await connection.fetch(_NEWEST, actors, *span)
+        if len(rows) < MOST_READINGS:
+            # Not so many people: then not so many rows either, as a rule.
+            rows = await connection.fetch(_READINGS.format(who="actor_id = ANY($1::text[])"), actors, *span)
     names = await _names(connection, rows)
     return Readings([Reading(**row, actor=names.get(row["actor_id"])) for row in rows])
 
@@ -118,20 +135,32 @@ async def note_search(connection: Connection, auditor: Officer, action: str, wan
     )
 
 
-async def as_csv(database: Database, wanted: Wanted, zone: ZoneInfo) -> AsyncIterator[bytes]:
-    """What was found, newest first, at most MOST_EXPORTED rows; a page of them in memory at a time."""
-    yield _lines([RowView.__struct_fields__])
-    cursor: str | None = None
-    for _ in range(MOST_EXPORTED // EXPORTED_AT_ONCE):
-        async with database.connection() as connection:
-            found = await search(connection, wanted, Page(EXPORTED_AT_ONCE, cursor), zone)
-        yield _lines([_cells(row) for row in found.items])
-        cursor = found.next_cursor
-        if cursor is None:
-            return
+async def count(connection: Connection, wanted: Wanted, cursor: str, zone: ZoneInfo) -> int:
+    """How many rows a search finds from a place on."""
+    found, actors = await _conditions(connection, wanted, cursor, zone)
+    return int(await connection.fetchval(*found.counting(actors)))
+
+
+async def place_of(connection: Connection, row_id: int) -> str:
+    """The cursor behind a row."""
+    return encode_cursor((await connection.fetchval("SELECT at FROM audit_rows WHERE id = $1", row_id), row_id))
+
+
+def place_before(moment: datetime) -> str:
+    """The cursor before whatever was written since."""
+    return encode_cursor((moment, 0))
 
 
 async def _rows(connection: Connection, wanted: Wanted, page: Page, zone: ZoneInfo) -> Sequence[Mapping[str, Any]]:
+    found, actors = await _conditions(connection, wanted, page.cursor, zone)
+    rows: Sequence[Mapping[str, Any]] = await connection.fetch(*found.statement(actors, page.limit + 1))
+    return rows
+
+
+async def _conditions(
+    connection: Connection, wanted: Wanted, cursor: str | None, zone: ZoneInfo
+) -> tuple["_Conditions", Sequence[str]]:
+    """And the actors that are asked for, each apart."""
     found = _Conditions()
     if wanted.since or wanted.until:
         found.add("at >= {} AND at < {}", *_span(wanted, zone))
@@ -144,11 +173,9 @@ async def _rows(connection: Connection, wanted: Wanted, page: Page, zone: ZoneIn
         found.add("action = {}", wanted.action)
     if wanted.object:
         found.add("object_id = {}", wanted.object)
-    if page.cursor is not None:
-        found.add("(at, id) < ({}, {})", *_decoded(page.cursor))
-    actors = await _actor_ids(connection, wanted.actor) if wanted.actor else []
-    rows: Sequence[Mapping[str, Any]] = await connection.fetch(*found.statement(actors, page.limit + 1))
-    return rows
+    if cursor is not None:
+        found.add("(at, id) < ({}, {})", *_decoded(cursor))
+    return found, await _actor_ids(connection, wanted.actor) if wanted.actor else []
 
 
 class _Conditions:
@@ -164,12 +191,18 @@ class _Conditions:
     def statement(self, actors: Sequence[str], limit: int) -> tuple[Any, ...]:
         """The newest that meet all of them. Each actor is asked for apart: only so an index gives their rows in order,
         however many there are."""
-        last = self._place(limit)
-        each = [[*self._where, f"actor_id = {self._place(actor)}"] for actor in actors] or [self._where]
-        newest = f"ORDER BY at DESC, id DESC LIMIT {last}"
-        parts = [f"(SELECT {_COLUMNS} FROM audit_rows WHERE {' AND '.join(one) or 'true'} {newest})" for one in each]  # noqa: S608 - ours
+        newest = f"ORDER BY at DESC, id DESC LIMIT {self._place(limit)}"
+        parts = [f"(SELECT {_COLUMNS} FROM audit_rows WHERE {one} {newest})" for one in self._each(actors)]  # noqa: S608 - ours
         found = " UNION ALL ".join(parts)
         return f"SELECT {_COLUMNS}, {_POSITION} FROM ({found}) AS found {newest}", *self._given  # noqa: S608 - ours
+
+    def counting(self, actors: Sequence[str]) -> tuple[Any, ...]:
+        parts = [f"SELECT count(*) AS rows FROM audit_rows WHERE {one}" for one in self._each(actors)]  # noqa: S608 - ours
+        return f"SELECT sum(rows) FROM ({' UNION ALL '.join(parts)}) AS found", *self._given  # noqa: S608 - ours
+
+    def _each(self, actors: Sequence[str]) -> Sequence[str]:
+        each = [[*self._where, f"actor_id = {self._place(actor)}"] for actor in actors] or [self._where]
+        return [" AND ".join(one) or "true" for one in each]
 
     def _place(self, value: object) -> str:
         self._given.append(value)
@@ -214,14 +247,3 @@ def _is_uuid(text: str) -> bool:
 
 def _view(row: Mapping[str, Any], names: Mapping[str, str]) -> RowView:
     return RowView(**row, actor=names.get(row["actor_id"]))
-
-
-def _cells(row: RowView) -> list[str]:
-    told = (getattr(row, name) for name in RowView.__struct_fields__)
-    return [harmless("; ".join(each) if isinstance(each, list) else "" if each is None else str(each)) for each in told]
-
-
-def _lines(rows: Sequence[Sequence[str]]) -> bytes:
-    written = io.StringIO()
-    csv.writer(written, lineterminator="\r\n").writerows(rows)
-    return written.getvalue().encode()

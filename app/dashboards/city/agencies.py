@@ -1,4 +1,5 @@
-"""Agencies side by side: their figures of three months from the cells of app.dashboards.figures, and their systems."""
+"""Agencies side by side: their figures of some weeks or months from the sums of app.dashboards.figures, and their
+systems."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -7,29 +8,45 @@ from typing import Any
 
 import msgspec
 
+from app.backends.measured import read_uptime
 from app.cases.due import today
 from app.cases.tools import CaseTools
+from app.dashboards.figures.periods import Grain, starts
 from app.database import Connection
 from app.deliveries.acting import Acting
-from app.deliveries.backends import BackendView, list_backends
+from app.deliveries.backends import BackendView, list_standing
 from app.surveys.elements import COLUMNS
 from app.surveys.results import result_of
 
-MONTHS = 3
+# With service "" stand the agencies' sums, and with agency "" the city's.
 _SUMS = """
 SELECT agency, measure, value, sum(count)::int AS count FROM figure_cells
-WHERE grain = 'month' AND starts_on >= $1 AND count <> 0 GROUP BY agency, measure, value
+WHERE agency <> '' AND service = '' AND grain = $1 AND starts_on = ANY($2::date[]) AND count <> 0
+GROUP BY agency, measure, value
 """
 _OPEN = """
 SELECT agency, sum(count)::int AS open,
     coalesce(sum(count) FILTER (WHERE value <> '' AND value < $1), 0)::int AS late
-FROM figure_cells WHERE grain = 'day' AND measure = 'open' AND count <> 0 GROUP BY agency
+FROM figure_cells WHERE agency <> '' AND service = '' AND grain = 'day' AND measure = 'open' AND count <> 0
+GROUP BY agency
 """
 _Sums = Mapping[str, Mapping[str, int]]
 
 
+class Span(msgspec.Struct, frozen=True):
+    """So many weeks or months up to the one that begins on `last`."""
+
+    grain: Grain
+    last: date
+    periods: int
+
+    @property
+    def starts(self) -> Sequence[date]:
+        return starts(self.last, self.grain, self.periods)
+
+
 class AgencyFigures(msgspec.Struct):
-    """One agency in this month and the two before. `on_time`: of what it decided, the share within the promised time.
+    """One agency in the time that was asked for. `on_time`: of what it decided, the share within the promised time.
     `index`: its IKM by PANRB 14/2017; `rating`: of 5. `open`, `late`: now. `uptime`: of its systems, the lowest."""
 
     id: str
@@ -51,18 +68,19 @@ class AgencyFigures(msgspec.Struct):
 
 
 async def read_agencies(
-    connection: Connection, acting: Acting, tools: CaseTools, names: Mapping[str, str]
+    connection: Connection, acting: Acting, tools: CaseTools, span: Span, names: Mapping[str, str]
 ) -> list[AgencyFigures]:
     """In the order of the city's profile; those without a service or a case are left out. `names`: in the reader's
     language."""
     now = today(tools.catalog.timezone)
     sums: dict[str, dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
-    for row in await connection.fetch(_SUMS, months_back(now, MONTHS - 1)):
+    for row in await connection.fetch(_SUMS, span.grain, span.starts):
         sums[row["agency"]][row["measure"]][row["value"]] = row["count"]
     standing = {row["agency"]: row for row in await connection.fetch(_OPEN, now.isoformat())}
     systems: dict[str, list[BackendView]] = defaultdict(list)
-    for system in (await list_backends(connection, acting, tools)).items:
+    for system in await list_standing(connection, acting, tools):
         systems[system.agency].append(system)
+    uptime = await read_uptime(connection, list(tools.systems))
     services: dict[str, int] = defaultdict(int)
     for service in tools.catalog.services():
         services[service.agency_id] += 1
@@ -71,24 +89,21 @@ async def read_agencies(
             (agency.id, names[agency.id], agency.short_name, services[agency.id]),
             sums.get(agency.id, {}),
             standing.get(agency.id, _NOTHING_OPEN),
-            systems[agency.id],
+            [(each, uptime.get(each.name)) for each in systems[agency.id]],
         )
         for agency in tools.catalog.agencies()
         if services[agency.id] or agency.id in sums
     ]
 
 
-def months_back(day: date, months: int) -> date:
-    """The first day of the month so many before."""
-    count = day.year * 12 + day.month - 1 - months
-    return date(count // 12, count % 12 + 1, 1)
-
-
 _NOTHING_OPEN: Mapping[str, Any] = {"open": 0, "late": 0}
 
 
 def _figures(
-    who: tuple[str, str, str, int], sums: _Sums, standing: Mapping[str, Any], systems: Sequence[BackendView]
+    who: tuple[str, str, str, int],
+    sums: _Sums,
+    standing: Mapping[str, Any],
+    systems: Sequence[tuple[BackendView, float | None]],
 ) -> AgencyFigures:
     ended, on_time, scores = (sums.get(measure, {}) for measure in ("ended", "on_time", "score"))
     survey = result_of({column: sums.get(column, {}) for column in COLUMNS}, sum(ended.values()))
@@ -108,8 +123,8 @@ def _figures(
         open=standing["open"],
         late=standing["late"],
         systems=len(systems),
-        troubled=sum(1 for each in systems if each.consecutive_failures or each.paused or _is_open(each)),
-        uptime=min((each.uptime for each in systems if each.uptime is not None), default=None),
+        troubled=sum(1 for each, _ in systems if each.consecutive_failures or each.paused or _is_open(each)),
+        uptime=min((share for _, share in systems if share is not None), default=None),
     )
 
 

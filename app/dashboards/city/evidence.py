@@ -8,30 +8,44 @@ from uuid import UUID
 import msgspec
 
 from app.database import Connection, Database, utc_now
+from app.manifest import IntegrationManifest
 
 WINDOW_DAYS = 90
 EVERY_S = 600.0
 _LOCK = "SELECT pg_try_advisory_xact_lock(7216540121)"
-# Ids of cases grow with time: the window is a range of them. What an agency moved stands beyond `submitted`.
+# Ids of cases grow with time: the window is a range of them. What an agency moved stands beyond `submitted`. The record
+# says whom the population register was asked about, and whose data agencies' applications were given. $3 and $4: which
+# system is whose.
 _FACTS = """
 WITH checked AS (
-    SELECT DISTINCT subject_id FROM audit_rows
+    SELECT DISTINCT subject_id AS citizen_id FROM audit_rows
     WHERE action = 'identity.compare' AND at > $2 AND subject_id IS NOT NULL
+), told AS (
+    SELECT subject_id AS citizen_id, array_agg(DISTINCT clients.agency) AS agencies
+    FROM audit_rows JOIN clients ON clients.id = actor_id
+    WHERE action = ANY('{application.login,citizen.read}') AND actor_kind = 'client' AND at > $2
+        AND subject_id IS NOT NULL AND fields <> '[]'
+    GROUP BY subject_id
+), systems AS (
+    SELECT * FROM unnest($3::text[], $4::text[]) AS known (backend, run_by)
 ), handled AS (
-    SELECT service, citizen_id, id, form_version, submitted_at, agency_reference, delivery_state, rating,
+    SELECT service, agency, backend, citizen_id, id, form_version, submitted_at, rating,
+        agency_reference IS NOT NULL OR delivery_state = 'delivered' AS delivered,
         status IN ('in_review', 'needs_citizen', 'approved', 'rejected', 'completed') AS moved,
         status IN ('approved', 'rejected', 'completed') AS ended
     FROM cases WHERE id >= $1 AND created_at > $2
 )
 SELECT service, count(*)::int AS opened, count(submitted_at)::int AS handed_in,
-    (count(*) FILTER (WHERE agency_reference IS NOT NULL OR delivery_state = 'delivered'))::int AS delivered,
+    (count(*) FILTER (WHERE delivered))::int AS delivered,
+    (count(*) FILTER (WHERE delivered AND run_by <> agency))::int AS across,
     (count(*) FILTER (WHERE moved))::int AS moved, (count(*) FILTER (WHERE ended))::int AS ended,
-    (count(*) FILTER (WHERE submitted_at IS NOT NULL AND standing = 'matched'))::int AS matched,
-    (count(*) FILTER (WHERE submitted_at IS NOT NULL AND subject_id IS NOT NULL))::int AS checked,
+    (count(*) FILTER (WHERE submitted_at IS NOT NULL AND standing = 'matched' AND checked.citizen_id IS NOT NULL))::int
+        AS checked,
+    (count(*) FILTER (WHERE submitted_at IS NOT NULL AND NOT told.agencies <@ ARRAY[agency]))::int AS shared,
     (count(DISTINCT form_version) FILTER (WHERE submitted_at IS NOT NULL))::int AS versions,
     count(rating)::int AS rated, count(surveys.case_id)::int AS surveyed
-FROM handled LEFT JOIN identity_checks USING (citizen_id) LEFT JOIN checked ON subject_id = citizen_id
-LEFT JOIN surveys ON surveys.case_id = handled.id
+FROM handled LEFT JOIN identity_checks USING (citizen_id) LEFT JOIN checked USING (citizen_id)
+LEFT JOIN told USING (citizen_id) LEFT JOIN systems USING (backend) LEFT JOIN surveys ON surveys.case_id = handled.id
 GROUP BY service
 """
 _PUBLISHED = "SELECT slug FROM catalog_entries"
@@ -45,16 +59,18 @@ _READ = "SELECT service, measured_at, facts FROM service_evidence"
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """Of one service, in 90 days. `matched`: cases whose citizen the population register knows; `checked`: cases about
-    whose citizen that register, another agency's, was asked meanwhile, as the audit has it. `versions` of its form."""
+    """Of one service, in 90 days. Cases shared with other agencies: `checked`, about whose citizen the population
+    register was asked meanwhile, and knew them; `shared`, whose citizen let an application of another agency have
+    their data; `across`, which a system of another agency has taken. `versions` of its form."""
 
     opened: int = 0
     handed_in: int = 0
     delivered: int = 0
     moved: int = 0
     ended: int = 0
-    matched: int = 0
     checked: int = 0
+    shared: int = 0
+    across: int = 0
     versions: int = 0
     rated: int = 0
     surveyed: int = 0
@@ -68,11 +84,11 @@ class Measured(msgspec.Struct, frozen=True):
     measured_at: datetime | None
 
 
-async def measure_services(database: Database) -> None:
+async def measure_services(database: Database, systems: Mapping[str, IntegrationManifest]) -> None:
     """Count, unless another worker does it just now."""
     async with database.begin() as connection:
         if await connection.fetchval(_LOCK):
-            await _measure(connection)
+            await _measure(connection, systems)
 
 
 async def read_evidence(connection: Connection) -> Mapping[str, Measured]:
@@ -80,11 +96,12 @@ async def read_evidence(connection: Connection) -> Mapping[str, Measured]:
     return {row["service"]: Measured(msgspec.convert(row["facts"], Facts), row["measured_at"]) for row in rows}
 
 
-async def _measure(connection: Connection) -> None:
+async def _measure(connection: Connection, systems: Mapping[str, IntegrationManifest]) -> None:
     now = utc_now()
     since = now - timedelta(days=WINDOW_DAYS)
     first = UUID(int=int(since.timestamp() * 1000) << 80)
-    counted = {row["service"]: dict(row) for row in await connection.fetch(_FACTS, first, since)}
+    run_by = [manifest.agency for manifest in systems.values()]
+    counted = {row["service"]: dict(row) for row in await connection.fetch(_FACTS, first, since, list(systems), run_by)}
     published = {row["slug"] for row in await connection.fetch(_PUBLISHED)}
     services = sorted({*counted, *published})
     told = [

@@ -1,16 +1,22 @@
 """HTTP of the city's pages: agencies side by side, services by maturity, one service's evidence."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Response, get
-from litestar.di import NamedDependency
+from litestar.di import NamedDependency, Provide
+from litestar.params import QueryParameter
 
+from app.cases.due import today
 from app.cases.tools import CaseTools
-from app.dashboards.city.agencies import AgencyFigures
+from app.dashboards.city.agencies import AgencyFigures, Span
 from app.dashboards.city.maturity import BAR
-from app.dashboards.city.reads import agencies_view, maturity_view, read_maturity
-from app.dashboards.city.routes import Slug, export_register
+from app.dashboards.city.reads import agencies_view, maturity_view, read_maturity, span_of
+from app.dashboards.city.routes import PERIODS, Slug, export_register
 from app.dashboards.city.schemas import Maturity
+from app.dashboards.figures.asked import MOST_PERIODS
+from app.dashboards.figures.page_routes import DayChosen, GrainChosen
+from app.dashboards.figures.periods import start_of
+from app.dashboards.figures.pictures import Pictures
 from app.deliveries.acting import acting_of
 from app.login.guards import OfficerRequest, officer_page
 from app.login.officers.pages import PAGE, shown
@@ -22,18 +28,37 @@ CITY, MATURITY = "/dashboard/city", "/dashboard/city/services"
 ROLES = ("city_admin", "auditor")
 SEES = officer_page("city_admin", "auditor")
 LEVELS = (0, 1, 2, 3, 4, 5)
+COUNTS = (1, 3, 6, 12)
+PeriodsChosen = Annotated[int, QueryParameter(ge=1, le=MOST_PERIODS)]
 
 
-@get(CITY, opt=SEES, **PAGE)
-async def city_page(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
+def provide_span(
+    cases: NamedDependency[CaseTools],
+    grain: GrainChosen = "month",
+    until: DayChosen = "",
+    periods: PeriodsChosen = PERIODS,
+) -> Span:
+    return span_of(cases, "week" if grain == "week" else "month", until, periods)
+
+
+@get(CITY, opt=SEES, dependencies={"span": Provide(provide_span, sync_to_thread=False)}, **PAGE)
+async def city_page(
+    request: OfficerRequest, cases: NamedDependency[CaseTools], span: NamedDependency[Span]
+) -> Response[Any]:
     language = request.user.language
     async with cases.database.connection() as connection:
-        agencies = await agencies_view(connection, acting_of(request.user), cases, language)
+        agencies = await agencies_view(connection, acting_of(request.user), cases, span, language)
         services = (await maturity_view(connection, cases, language)).items
     busy = [each for each in agencies.items if each.handed_in or each.open]
+    running = start_of(today(cases.catalog.timezone), span.grain)
     values = {
         "agencies": agencies.items,
         "since": agencies.since,
+        "until": agencies.until,
+        "span": span,
+        "is_usual": span == Span("month", start_of(running, "month"), PERIODS),
+        "choices": Pictures(language).choices(running, span.grain),
+        "counts": [(count, _together(count, language)) for count in sorted({*COUNTS, span.periods})],
         "chart": agencies_chart(busy, language) if busy else None,
         "tiles": tiles_of(agencies.items, services),
     }
@@ -101,6 +126,10 @@ def tiles_of(agencies: list[AgencyFigures], services: list[Maturity]) -> dict[st
         "at_bar": sum(each.meets_bar for each in services),
         "services": len(services),
     }
+
+
+def _together(count: int, language: Language) -> str:
+    return text(f"city.agencies.periods.{'one' if count == 1 else 'many'}", language, {"count": count})
 
 
 PAGE_ROUTES = [city_page, maturity_page, evidence_page, register_file]

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from app.cases.due import today
 from app.cases.tools import CaseTools
 from app.catalog.catalog import CatalogService
-from app.dashboards.city.agencies import MONTHS, months_back, read_agencies
+from app.dashboards.city.agencies import Span, read_agencies
 from app.dashboards.city.evidence import WINDOW_DAYS, Facts, Measured, read_evidence
 from app.dashboards.city.maturity import BAR, level_of, levels_of
 from app.dashboards.city.schemas import AgenciesView, Maturity, MaturityView
+from app.dashboards.figures.asked import day_of
+from app.dashboards.figures.periods import Grain, last_of, start_of
 from app.database import Connection
 from app.deliveries.acting import Acting
 from app.errors import NotFound
@@ -35,10 +37,21 @@ REGISTER = (
 _NOTHING = Measured(Facts(), None)
 
 
-async def agencies_view(connection: Connection, acting: Acting, tools: CaseTools, language: Language) -> AgenciesView:
+def span_of(tools: CaseTools, grain: Grain, until: str | None, periods: int) -> Span:
+    """The periods up to the one that `until` is in, or today. Raises BadRequest for what is no day."""
+    return Span(grain, start_of(day_of(until) or today(tools.catalog.timezone), grain), periods)
+
+
+async def agencies_view(
+    connection: Connection, acting: Acting, tools: CaseTools, span: Span, language: Language
+) -> AgenciesView:
     names = {each.id: each.name.into(language) for each in tools.catalog.agencies()}
-    since = months_back(today(tools.catalog.timezone), MONTHS - 1)
-    return AgenciesView(since, await read_agencies(connection, acting, tools, names))
+    return AgenciesView(
+        grain=span.grain,
+        since=span.starts[0],
+        until=last_of(span.last, span.grain),
+        items=await read_agencies(connection, acting, tools, span, names),
+    )
 
 
 async def maturity_view(connection: Connection, tools: CaseTools, language: Language) -> MaturityView:

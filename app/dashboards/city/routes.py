@@ -3,14 +3,16 @@
 from typing import Annotated, Any
 
 from litestar import Response, get
-from litestar.di import NamedDependency
+from litestar.di import NamedDependency, Provide
 from litestar.openapi.spec.enums import OpenAPIFormat
 from litestar.params import PathParameter
 
 from app.answers import CONTENT_DISPOSITION, representations
 from app.cases.tools import CaseTools
-from app.dashboards.city.reads import agencies_view, maturity_view, read_maturity, register, register_csv
+from app.dashboards.city.agencies import Span
+from app.dashboards.city.reads import agencies_view, maturity_view, read_maturity, register, register_csv, span_of
 from app.dashboards.city.schemas import AgenciesView, Maturity, MaturityView, RegisterView
+from app.dashboards.figures.asked import DayAsked, GrainAsked, PeriodsAsked
 from app.deliveries.acting import acting_of
 from app.login.guards import OfficerRequest, officer
 from app.problems import problems
@@ -19,22 +21,38 @@ from app.texts import Language
 TAGS = ["officers"]
 CITY = officer("city_admin", "auditor")
 CSV = "text/csv"
+# Of one month there are too few answers to a survey.
+PERIODS = 3
 Slug = Annotated[str, PathParameter(max_length=63, description="The service, as the catalogue names it.")]
+
+
+def provide_span(
+    cases: NamedDependency[CaseTools],
+    grain: GrainAsked = "month",
+    until: DayAsked = None,
+    periods: PeriodsAsked = PERIODS,
+) -> Span:
+    return span_of(cases, grain, until, periods)
 
 
 @get(
     "/v1/officer/city/agencies",
     opt=CITY,
+    dependencies={"span": Provide(provide_span, sync_to_thread=False)},
     operation_id="compare_agencies",
     summary="Agencies side by side: handed in, on time, satisfaction, backlog, systems",
+    description="Of so many weeks or months together; backlog and systems are as they stand now.",
     tags=TAGS,
-    responses=problems("forbidden"),
+    responses=problems("parameter_invalid", "forbidden"),
 )
 async def compare_agencies(
-    request: OfficerRequest, cases: NamedDependency[CaseTools], language: NamedDependency[Language]
+    request: OfficerRequest,
+    cases: NamedDependency[CaseTools],
+    span: NamedDependency[Span],
+    language: NamedDependency[Language],
 ) -> AgenciesView:
     async with cases.database.connection() as connection:
-        return await agencies_view(connection, acting_of(request.user), cases, language)
+        return await agencies_view(connection, acting_of(request.user), cases, span, language)
 
 
 @get(

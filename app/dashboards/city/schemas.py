@@ -7,12 +7,15 @@ import msgspec
 
 from app.dashboards.city.agencies import AgencyFigures
 from app.dashboards.city.maturity import LevelView
+from app.dashboards.figures.periods import Grain
 
 
 class AgenciesView(msgspec.Struct):
-    """Agencies side by side. `since`: the first day of the three months that the figures are of."""
+    """Agencies side by side. `since`, `until`: first and last day of the weeks or months that the figures are of."""
 
+    grain: Grain
     since: date
+    until: date
     items: list[AgencyFigures]
 
 

@@ -12,6 +12,7 @@ import asyncpg
 
 from app.cases.tools import CaseTools
 from app.dashboards.exports.keeping import PARTS, QUEUE, ExportJob, delete_files
+from app.dashboards.exports.record import RECORD, RecordTable
 from app.dashboards.exports.tables import BATCH, Table, as_csv
 from app.dashboards.exports.workbook import WorkbookWriter
 from app.database import Connection
@@ -65,7 +66,7 @@ class Maker:
         if not rows or rows[0]["state"] in ("done", "failed"):
             return
         asked = rows[0]
-        table = Table(self._tools.database, self._tools.catalog, asked, self._batch)
+        table = self._table(asked)
         if asked["rows_total"] is None:
             async with self._tools.database.connection() as connection:
                 await connection.execute(_BEGIN, export_id, await table.count())
@@ -77,7 +78,12 @@ class Maker:
             async with self._tools.database.connection() as connection:
                 await connection.execute(_END, export_id, "done", None)
 
-    async def _write_rows(self, asked: Mapping[str, Any], table: Table) -> bool:
+    def _table(self, asked: Mapping[str, Any]) -> Table | RecordTable:
+        if asked["kind"] == RECORD:
+            return RecordTable(self._tools, asked, self._batch)
+        return Table(self._tools.database, self._tools.catalog, asked, self._batch)
+
+    async def _write_rows(self, asked: Mapping[str, Any], table: Table | RecordTable) -> bool:
         """Every part that is still to come; False where another worker is at it."""
         number, after = asked["parts"], asked["after"]
         while True:

@@ -12,13 +12,14 @@ from app.personal import NOBODYS
 
 class Export(Base):
     """One export of one officer. `agency` "" is the whole city. `after`: the last case whose row stands in a part, from
-    which a worker goes on where another has stopped; `parts`: how many there are, so that of two workers one writes."""
+    which a worker goes on where another has stopped; `parts`: how many there are, so that of two workers one writes.
+    `filters_enc`: what an auditor searched the record for."""
 
-    # A case's row in a file bears its number alone, and the file is gone after three days.
+    # A case's row in a file bears its number alone, and one of the record ids; the file is gone after three days.
     personal = NOBODYS
     __tablename__ = "exports"
     __table_args__ = (
-        CheckConstraint("kind IN ('cases', 'figures', 'survey')", name="kind"),
+        CheckConstraint("kind IN ('cases', 'figures', 'survey', 'audit')", name="kind"),
         CheckConstraint("format IN ('csv', 'xlsx')", name="format"),
         CheckConstraint("state IN ('queued', 'running', 'done', 'failed')", name="state"),
         Index("ix_exports_officer_id_id", "officer_id", "id"),
@@ -32,6 +33,7 @@ class Export(Base):
     format: Mapped[str]
     language: Mapped[str]
     service: Mapped[str] = mapped_column(server_default="")
+    filters_enc: Mapped[bytes | None]
     from_on: Mapped[date]
     until_on: Mapped[date]
     state: Mapped[str] = mapped_column(server_default="queued")

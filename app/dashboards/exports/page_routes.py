@@ -6,10 +6,12 @@ from uuid import UUID
 import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, HeaderParameter
+from litestar.params import FromPath
 
 from app.cases.tools import CaseTools
 from app.dashboards.exports import actions
+from app.dashboards.exports.pages import IfRange, Nothing, Range, own_exports
+from app.dashboards.exports.record_pages import RECORD_PAGES
 from app.dashboards.exports.schemas import ExportWanted, Format, Kind
 from app.dashboards.exports.sending import sent
 from app.errors import LoketError
@@ -31,10 +33,6 @@ class ExportForm(msgspec.Struct, forbid_unknown_fields=True):
     agency: Annotated[str, msgspec.Meta(max_length=41, pattern="^[a-z0-9_]*$")] = ""
     from_on: _Day = ""
     until_on: _Day = ""
-
-
-class Nothing(msgspec.Struct, forbid_unknown_fields=True):
-    """A form that is only a button."""
 
 
 @get(PATH, opt=EXPORTS, **PAGE)
@@ -60,8 +58,8 @@ async def fetch_on_page(
     export_id: FromPath[UUID],
     request: OfficerRequest,
     cases: NamedDependency[CaseTools],
-    asked: Annotated[str, HeaderParameter(name="Range", required=False)] = "",
-    unless_changed: Annotated[str, HeaderParameter(name="If-Range", required=False)] = "",
+    asked: Range = "",
+    unless_changed: IfRange = "",
 ) -> Response[Any]:
     async with cases.database.begin() as connection:
         download = await actions.fetch_export(connection, request.user, export_id)
@@ -80,15 +78,13 @@ async def delete_on_page(
 
 async def _shown(request: OfficerRequest, cases: CaseTools, refusal: LoketError | None = None) -> Response[Any]:
     async with cases.database.connection() as connection:
-        found = await actions.list_exports(connection, request.user)
+        own = await own_exports(connection, request.user, PATH)
     language: Language = request.user.language
     values = {
-        "path": PATH,
-        "exports": found,
+        **own,
         "services": _services(request.user, cases, language),
         "agencies": _agencies(request.user, cases),
         "titles": {service.slug: service.title.into(language) for service in cases.catalog.services()},
-        "kinds": {"done": "good", "failed": "bad", "running": "info", "queued": "quiet"},
     }
     return shown(request, "exports/exports", values, refusal)
 
@@ -105,5 +101,5 @@ def _agencies(officer: Officer, cases: CaseTools) -> list[tuple[str, str]]:
     return [] if officer.agency else [(agency.id, agency.short_name) for agency in cases.catalog.agencies()]
 
 
-PAGE_ROUTES = [exports_page, ask_on_page, fetch_on_page, delete_on_page]
+PAGE_ROUTES = [exports_page, ask_on_page, fetch_on_page, delete_on_page, *RECORD_PAGES]
 NAVIGATION: list[Any] = []

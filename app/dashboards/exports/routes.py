@@ -12,7 +12,7 @@ from litestar.params import FromPath, HeaderParameter, JSONBody
 from app.answers import CONTENT_DISPOSITION, ETAG, representations
 from app.cases.tools import CaseTools
 from app.dashboards.exports import actions
-from app.dashboards.exports.schemas import ExportList, ExportView, ExportWanted
+from app.dashboards.exports.schemas import ExportList, ExportView, ExportWanted, RecordWanted
 from app.dashboards.exports.sending import sent
 from app.login.guards import OfficerRequest, officer
 from app.problems import problems
@@ -20,6 +20,7 @@ from app.texts import Language
 
 TAGS = ["officers"]
 EXPORTS = officer("supervisor", "agency_head", "city_admin")
+OWN = officer("supervisor", "agency_head", "city_admin", "auditor")
 Range = Annotated[
     str,
     HeaderParameter(
@@ -54,9 +55,30 @@ async def ask_for_export(
         return await actions.ask_for_export(connection, request.user, data, language, cases)
 
 
+@post(
+    "/v1/officer/audit/exports",
+    status_code=202,
+    opt=officer("auditor"),
+    operation_id="ask_for_audit_export",
+    summary="Have what a search of the record finds written into a file, all of it, newest first",
+    description="A worker makes it; how far it is, and its file, are at `/v1/officer/exports`. Asking for it, and each "
+    "fetching of it, are rows of the record.",
+    tags=TAGS,
+    responses=problems("exports_too_many", "forbidden", 413, 415, 422),
+)
+async def ask_for_record(
+    data: JSONBody[RecordWanted],
+    request: OfficerRequest,
+    cases: NamedDependency[CaseTools],
+    language: NamedDependency[Language],
+) -> ExportView:
+    async with cases.database.begin() as connection:
+        return await actions.ask_for_record(connection, request.user, data, language, cases)
+
+
 @get(
     "/v1/officer/exports",
-    opt=EXPORTS,
+    opt=OWN,
     operation_id="list_exports",
     summary="My exports, the newest first",
     tags=TAGS,
@@ -69,7 +91,7 @@ async def list_exports(request: OfficerRequest, cases: NamedDependency[CaseTools
 
 @get(
     "/v1/officer/exports/{export_id:uuid}",
-    opt=EXPORTS,
+    opt=OWN,
     operation_id="read_export",
     summary="How far one is",
     tags=TAGS,
@@ -84,7 +106,7 @@ async def read_export(
 
 @get(
     "/v1/officer/exports/{export_id:uuid}/file",
-    opt=EXPORTS,
+    opt=OWN,
     operation_id="fetch_export",
     summary="The file, whole or from where a download broke off",
     tags=TAGS,
@@ -109,7 +131,7 @@ async def fetch_export(
 
 @delete(
     "/v1/officer/exports/{export_id:uuid}",
-    opt=EXPORTS,
+    opt=OWN,
     operation_id="delete_export",
     summary="Delete one before its time, or stop it being made",
     tags=TAGS,
@@ -120,4 +142,4 @@ async def delete_export(export_id: FromPath[UUID], request: OfficerRequest, case
         await actions.delete_export(connection, request.user, export_id, cases)
 
 
-ROUTES = [ask_for_export, list_exports, read_export, fetch_export, delete_export]
+ROUTES = [ask_for_export, ask_for_record, list_exports, read_export, fetch_export, delete_export]

@@ -37,7 +37,7 @@ class FigureCase(Base):
 
 class FigureCell(Base):
     """How many cases of a service have `value` of a `measure` in the week or month (or, of what is open, with the day)
-    that begins on `starts_on`."""
+    that begins on `starts_on`. Sums stand beside: with `service` "" the agency's, with `agency` "" too the city's."""
 
     __tablename__ = "figure_cells"
     personal = NOBODYS

@@ -1,7 +1,5 @@
 """HTTP of the pages of figures: an overview by week or month, the backlog, the satisfaction survey."""
 
-from collections.abc import Mapping
-from datetime import date
 from typing import Annotated, Any
 
 import msgspec
@@ -12,7 +10,7 @@ from litestar.params import QueryParameter
 from app.catalog.catalog import Catalog
 from app.dashboards.figures.asked import Asked, day_of, scope_of
 from app.dashboards.figures.compared import refused_share, share, tiles, timely
-from app.dashboards.figures.periods import Grain, before, start_of, starts
+from app.dashboards.figures.periods import before, start_of
 from app.dashboards.figures.pictures import Pictures
 from app.dashboards.figures.reading import Figures, Scope
 from app.database import Database
@@ -27,7 +25,6 @@ OVERVIEW, BACKLOG, SURVEY = "/dashboard/figures", "/dashboard/figures/backlog", 
 TABS = ((OVERVIEW, "overview"), (BACKLOG, "backlog"), (SURVEY, "survey"), (f"{OVERVIEW}/exports", "exports"))
 EXPORTERS = ("supervisor", "agency_head", "city_admin")
 PERIODS = 13
-CHOICES: Mapping[Grain, int] = {"month": 24, "week": 53}
 
 # A form sends what was left open as nothing.
 GrainChosen = Annotated[str, QueryParameter(pattern="^(week|month)?$")]
@@ -117,7 +114,7 @@ async def figures_page(looking: NamedDependency[Looking]) -> Response[Any]:
         "tiles": tiles(total.now, total.before, total.year_before, asked.grain, looking.language),
         "charts": pictures.of(view),
         "chosen": start.isoformat(),
-        "choices": _choices(running, asked.grain, pictures),
+        "choices": pictures.choices(running, asked.grain),
     }
     return shown(looking.request, "figures/overview", {**looking.common(OVERVIEW), **values})
 
@@ -140,14 +137,9 @@ async def survey_page(looking: NamedDependency[Looking], months: MonthsChosen = 
         "chart": pictures.survey(view.result),
         "months": months,
         "chosen": last.isoformat(),
-        "choices": _choices(running, "month", pictures),
+        "choices": pictures.choices(running, "month"),
     }
     return shown(looking.request, "figures/survey", {**looking.common(SURVEY), **values})
-
-
-def _choices(running: date, grain: Grain, pictures: Pictures) -> list[tuple[str, str]]:
-    """Periods to choose from, the running one first."""
-    return [(one.isoformat(), pictures.label(one, grain)) for one in reversed(starts(running, grain, CHOICES[grain]))]
 
 
 PAGE_ROUTES = [figures_page, backlog_page, survey_page]

@@ -1,16 +1,18 @@
 """Charts of the figures: several small ones, each of one matter."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Literal
 
 from app.dashboards.figures.compared import refused_share, share
-from app.dashboards.figures.periods import Grain
+from app.dashboards.figures.periods import Grain, starts
 from app.dashboards.figures.schemas import BacklogView, FiguresView, PeriodFigures
 from app.dashboards.figures.sums import Totals
 from app.pages.charts import Chart, Series
 from app.surveys.results import SurveyResult
 from app.texts import Language, text
+
+CHOICES: Mapping[Grain, int] = {"month": 24, "week": 53}
 
 
 class Pictures:
@@ -63,6 +65,10 @@ class Pictures:
         if grain == "week":
             return text("figures.week", self._language, {"week": start.isocalendar().week})
         return f"{text(f'pages.month.{start.month}', self._language)} {start:%y}"
+
+    def choices(self, running: date, grain: Grain) -> list[tuple[str, str]]:
+        """Periods to choose from, the running one first."""
+        return [(one.isoformat(), self.label(one, grain)) for one in reversed(starts(running, grain, CHOICES[grain]))]
 
     def _outcomes(self, periods: Sequence[PeriodFigures]) -> list[Series]:
         names = ("completed", "rejected", "withdrawn", "expired")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -22,38 +22,58 @@ from app.dashboards.figures.schemas import (
 )
 from app.dashboards.figures.sums import Sums, median, percentile, summed
 from app.database import Database
+from app.surveys.elements import COLUMNS
 from app.texts import Language
 from app.workdays import working_days_after
 
-# `agency` and `service` "" are all.
-_WHERE = "($1 = '' OR agency = $1) AND ($2 = '' OR service = $2) AND count <> 0"
-_PERIODS = f"""
+# `{of}`: whose cells, see Scope.
+_PERIODS = """
 SELECT starts_on, measure, value, sum(count)::int AS count FROM figure_cells
-WHERE {_WHERE} AND grain = $3 AND starts_on = ANY($4::date[]) GROUP BY starts_on, measure, value
-"""  # noqa: S608 - constants of ours
-_SERVICES = f"""
-SELECT agency, service, starts_on, measure, value, sum(count)::int AS count FROM figure_cells
-WHERE {_WHERE} AND grain = $3 AND starts_on = ANY($4::date[]) GROUP BY agency, service, starts_on, measure, value
-"""  # noqa: S608 - constants of ours
-_SURVEYS = f"""
+WHERE {of} AND grain = $3 AND starts_on = ANY($4::date[]) AND count <> 0 GROUP BY starts_on, measure, value
+"""
+_SERVICES = """
+SELECT agency, service, starts_on, measure, value, count FROM figure_cells
+WHERE {of} AND grain = $3 AND starts_on = ANY($4::date[]) AND count <> 0
+"""
+_SURVEYS = """
 SELECT agency, service, measure, value, sum(count)::int AS count FROM figure_cells
-WHERE {_WHERE} AND grain = 'month' AND starts_on BETWEEN $3 AND $4 AND (measure = 'ended' OR measure LIKE 'u_')
+WHERE {of} AND grain = 'month' AND starts_on = ANY($3::date[]) AND measure = ANY($4::text[]) AND count <> 0
 GROUP BY agency, service, measure, value
-"""  # noqa: S608 - constants of ours
-_OPEN = f"""
-SELECT agency, service, starts_on, value, count FROM figure_cells
-WHERE {_WHERE} AND grain = 'day' AND measure = 'open'
-"""  # noqa: S608 - constants of ours
+"""
+_OPEN = """
+SELECT agency, service, starts_on, sum(count)::int AS count,
+    coalesce(sum(count) FILTER (WHERE value <> '' AND value < $3), 0)::int AS late
+FROM figure_cells WHERE {of} AND grain = 'day' AND measure = 'open' AND count <> 0 GROUP BY agency, service, starts_on
+"""
+_SURVEYED = ("ended", *COLUMNS)
 _AS_OF = "SELECT as_of FROM figure_state"
 # The bands' first working days.
 _BANDS = (0, 2, 4, 6, 11, 21, 41)
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """Whose figures: `agency` and `service` "" are all there are."""
+    """Whose figures: `agency` and `service` "" are all there are. As conditions on cells, with the two given first."""
 
     agency: str = ""
     service: str = ""
+
+    @property
+    def whole(self) -> str:
+        """As few cells as there are: sums, but of one service in whichever agency."""
+        return f"agency {'<>' if self.service and not self.agency else '='} $1 AND service = $2"
+
+    @property
+    def each(self) -> str:
+        """Every service's own."""
+        return f"agency {'=' if self.agency else '<>'} $1 AND service {'=' if self.service else '<>'} $2"
+
+
+class _Aged(NamedTuple):
+    """Cases open for so many working days, and how many of them are late."""
+
+    age_days: int
+    cases: int
+    late: int
 
 
 class Figures:
@@ -68,7 +88,7 @@ class Figures:
         shown = starts(last, grain, count)
         earlier = [year_before(start, grain) for start in shown]
         given = scope.agency, scope.service, grain, sorted({*shown, *earlier})
-        sums = summed(await self._database.fetch(_PERIODS, *given), "starts_on")
+        sums = summed(await self._database.fetch(_PERIODS.format(of=scope.whole), *given), "starts_on")
         return FiguresView(
             as_of=await self._as_of(),
             time_zone=self._catalog.timezone.key,
@@ -82,7 +102,8 @@ class Figures:
     async def services(self, scope: Scope, grain: Grain, start: date) -> ServicesView:
         """Every service of one period, compared."""
         three = start, before(start, grain), year_before(start, grain)
-        rows = await self._database.fetch(_SERVICES, scope.agency, scope.service, grain, list(three))
+        given = scope.agency, scope.service, grain, list(three)
+        rows = await self._database.fetch(_SERVICES.format(of=scope.each), *given)
         each, all_of_them = summed(rows, "agency", "service", "starts_on"), summed(rows, "starts_on")
         places = sorted({(row["agency"], row["service"]) for row in rows})
         items = [
@@ -102,27 +123,34 @@ class Figures:
 
     async def backlog(self, scope: Scope) -> BacklogView:
         """What is open now."""
-        rows = [self._aged(row) for row in await self._database.fetch(_OPEN, scope.agency, scope.service)]
-        places = sorted({(row["agency"], row["service"]) for row in rows})
-        services = [self._backlog_of(place, rows) for place in places]
-        ages = _ages(rows)
+        given = scope.agency, scope.service, self.today.isoformat()
+        found = await self._database.fetch(_OPEN.format(of=scope.each), *given)
+        days = {day: working_days_after(day, self.today) for day in {row["starts_on"] for row in found}}
+        rows: dict[tuple[str, str], list[_Aged]] = {}
+        for row in found:
+            aged = _Aged(days[row["starts_on"]], row["count"], row["late"])
+            rows.setdefault((row["agency"], row["service"]), []).append(aged)
+        services = [self._backlog_of(place, own) for place, own in sorted(rows.items())]
+        every = [each for own in rows.values() for each in own]
+        ages = _ages(every)
         return BacklogView(
             as_of=await self._as_of(),
             on=self.today,
             agency=scope.agency or None,
             service=scope.service or None,
             open=sum(ages.values()),
-            late=_late(rows),
+            late=sum(each.late for each in every),
             median_age_days=median(ages),
             oldest_age_days=percentile(ages, 100),
-            ages=_bands(rows),
+            ages=_bands(every),
             services=sorted(services, key=lambda one: (-one.open, one.service)),
         )
 
     async def survey(self, scope: Scope, last: date, months: int) -> SurveyFigures:
         """The survey of so many months up to the one that begins on `last`."""
-        first = starts(last, "month", months)[0]
-        rows = await self._database.fetch(_SURVEYS, scope.agency, scope.service, first, last)
+        shown = starts(last, "month", months)
+        given = scope.agency, scope.service, shown, _SURVEYED
+        rows = await self._database.fetch(_SURVEYS.format(of=scope.each), *given)
         services = [
             ServiceSurvey(service, self.title(service), agency, sums.survey())
             for (agency, service), sums in sorted(summed(rows, "agency", "service").items())
@@ -131,7 +159,7 @@ class Figures:
             as_of=await self._as_of(),
             agency=scope.agency or None,
             service=scope.service or None,
-            starts_on=first,
+            starts_on=shown[0],
             ends_on=last_of(last, "month"),
             result=summed(rows).get((), Sums()).survey(),
             services=sorted(services, key=lambda one: (-one.result.answers, one.service)),
@@ -157,38 +185,23 @@ class Figures:
         now, one_before, a_year_before = (sums.totals() for sums in three)
         return ServiceFigures(service, self.title(service), agency, now, one_before, a_year_before)
 
-    def _aged(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
-        """An open cell with its age today, and whether it is late."""
-        due = date.fromisoformat(row["value"]) if row["value"] else None
-        return {
-            **row,
-            "age": working_days_after(row["starts_on"], self.today),
-            "is_late": due is not None and due < self.today,
-        }
-
-    def _backlog_of(self, place: tuple[str, str], rows: Sequence[Mapping[str, Any]]) -> ServiceBacklog:
-        own = [row for row in rows if (row["agency"], row["service"]) == place]
+    def _backlog_of(self, place: tuple[str, str], rows: Sequence[_Aged]) -> ServiceBacklog:
         agency, service = place
-        ages, title = _ages(own), self.title(service)
-        known = sum(ages.values()), _late(own), median(ages), percentile(ages, 100)
-        return ServiceBacklog(service, title, agency, *known)
+        ages, title, late = _ages(rows), self.title(service), sum(each.late for each in rows)
+        return ServiceBacklog(service, title, agency, sum(ages.values()), late, median(ages), percentile(ages, 100))
 
 
-def _ages(rows: Sequence[Mapping[str, Any]]) -> Mapping[int, int]:
+def _ages(rows: Sequence[_Aged]) -> Mapping[int, int]:
     ages: dict[int, int] = {}
     for row in rows:
-        ages[row["age"]] = ages.get(row["age"], 0) + row["count"]
+        ages[row.age_days] = ages.get(row.age_days, 0) + row.cases
     return ages
 
 
-def _late(rows: Sequence[Mapping[str, Any]]) -> int:
-    return sum(row["count"] for row in rows if row["is_late"])
-
-
-def _bands(rows: Sequence[Mapping[str, Any]]) -> list[AgeBand]:
+def _bands(rows: Sequence[_Aged]) -> list[AgeBand]:
     found = []
     for first, following in zip(_BANDS, (*_BANDS[1:], None), strict=True):
-        own = [row for row in rows if first <= row["age"] and (following is None or row["age"] < following)]
+        own = [row for row in rows if first <= row.age_days and (following is None or row.age_days < following)]
         last = following - 1 if following else None
-        found.append(AgeBand(first, last, sum(row["count"] for row in own), _late(own)))
+        found.append(AgeBand(first, last, sum(row.cases for row in own), sum(row.late for row in own)))
     return found

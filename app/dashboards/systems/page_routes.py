@@ -15,6 +15,7 @@ from app.cases.tools import CaseTools
 from app.dashboards.systems.desk_pages import DESK_PAGES
 from app.dashboards.systems.pages import DESK, SYSTEMS, counts, list_values, system_values
 from app.dashboards.systems.reads import read_system
+from app.dashboards.systems.stray_pages import STRAY_PAGES
 from app.deliveries import backends
 from app.deliveries.acting import acting_of
 from app.deliveries.backend_routes import BackendName
@@ -64,8 +65,8 @@ async def systems_page(request: OfficerRequest, cases: NamedDependency[CaseTools
 async def systems_counts(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
     """What the tiles say now, for the page's script."""
     async with cases.database.connection() as connection:
-        found = await backends.list_backends(connection, acting_of(request.user), cases)
-    told = {name: number_in(count, request.user.language) for name, count in counts(found.items).items()}
+        found = await backends.list_standing(connection, acting_of(request.user), cases)
+    told = {name: number_in(count, request.user.language) for name, count in counts(found).items()}
     return Response(told, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
@@ -180,6 +181,7 @@ PAGE_ROUTES = [
     plan_by_page,
     end_by_page,
     *DESK_PAGES,
+    *STRAY_PAGES,
 ]
 NAVIGATION = [
     Entry(SYSTEMS, "systems.list.title", EVERYBODY, 40, "systems"),

@@ -15,6 +15,7 @@ from app.pages.charts import Chart, Series
 from app.texts import Language, text, text_keys
 
 SYSTEMS, DESK = "/dashboard/systems", "/dashboard/desk"
+STRAYS = f"{DESK}/callbacks"
 PLANS = ("supervisor", "city_admin")
 ACTS = ("operator", "supervisor", "city_admin")
 _BARS = 24

@@ -11,6 +11,7 @@ from playwright.async_api import Browser, Page
 
 from app.assembly import Product
 from app.backends.measuring import SLOT_S, Count, Kind, write_counts
+from app.callbacks.strays import SIGN_CONTEXT
 from app.dashboards.city.evidence import measure_services
 from app.database import utc_now
 from app.login.guards import Role
@@ -26,6 +27,10 @@ from tests.harness.tables import Tables
 SIZES = {"phone": (375, 812), "desk": (1280, 900)}
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 PHOTOS = os.environ.get("LOKET_PHOTOS", "")
+_STRAY = """
+INSERT INTO stray_callbacks (id, backend, agency, digest, about, reference, sign_enc)
+VALUES (gen_random_uuid(), 'sicantik', 'dpmptsp', uuid_send(gen_random_uuid()), 'case', 'asing-1', $1)
+"""
 WHY = "Dicek lewat telepon ke instansi."
 
 
@@ -110,13 +115,29 @@ async def test_systems_and_desk(
     await walk.page.wait_for_selector("[role=status]")
     assert WHY in await walk.page.inner_text("main")
     await walk.whole("retried")
+    await dismissed_there(walk, tables, product)
     if role == "city_admin":
         await city_pages(walk, product)
     await context.close()
 
 
+async def dismissed_there(walk: Walk, tables: Tables, product: Product) -> None:
+    sealed = product.vault.encrypt(b"received", SIGN_CONTEXT)
+    await tables.run(_STRAY, sealed)
+    await walk.see("/dashboard/systems/sicantik", "system-strays")
+    await walk.page.click("a[href^='/dashboard/desk/callbacks']")
+    assert "asing-1" in await walk.page.inner_text("main")
+    await walk.whole("strays")
+    await walk.page.check("input[name=ids]")
+    await walk.page.fill("#reason", WHY)
+    await walk.page.click("form[action$='/dismiss'] button")
+    await walk.page.wait_for_selector("[role=status]")
+    assert "asing-1" not in await walk.page.inner_text("main")
+    await walk.whole("strays-none")
+
+
 async def city_pages(walk: Walk, product: Product) -> None:
-    await measure_services(product.database)
+    await measure_services(product.database, product.cases.systems)
     assert "DPMPTSP" in await walk.see("/dashboard/city", "city")
     await walk.see("/dashboard/city/services", "maturity")
     await walk.see(f"/dashboard/city/services/{SERVICE}", "evidence")

@@ -162,7 +162,7 @@ async def test_weak_password_costs_no_try(journey: Journey, password: str, fault
         ({"phone": "0354-771234"}, {"/phone"}),
         ({"phone": "+14155550100"}, {"/phone"}),
         ({"name": "1234"}, {"/name"}),
-        ({"name": "Siti\u0000Aminah"}, {"/name"}),
+        ({"name": "Siti\u0001Aminah"}, {"/name"}),
         ({"name": "x" * 101}, {"/name"}),
         ({"name": "R2D2", "phone": "0123456789"}, {"/name", "/phone"}),
     ],

@@ -33,6 +33,15 @@ async def counted(connection: Any) -> Counted:
     return Counter({tuple(row.values())[:6]: row["count"] for row in await connection.fetch(_CELLS)})
 
 
+def with_sums(counted: Counted) -> Counted:
+    """Each agency's and the city's beside them."""
+    whole = counted.copy()
+    for (grain, start, agency, _, measure, value), count in counted.items():
+        whole[grain, start, agency, "", measure, value] += count
+        whole[grain, start, "", "", measure, value] += count
+    return whole
+
+
 def _count_one(counted: Counted, case: Mapping[str, Any], events: list[Any], survey: Any) -> None:
     handed = [event["at"] for event in events if event["kind"] == "submitted"]
     if not handed:

@@ -1,0 +1,98 @@
+"""HTTP of an auditor's exports of the record: asking for one, seeing how far it is, fetching it."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from app.cases.tools import CaseTools
+from app.dashboards.exports import actions
+from app.dashboards.exports.pages import IfRange, Nothing, Range, own_exports
+from app.dashboards.exports.schemas import Format, RecordWanted
+from app.dashboards.exports.sending import sent
+from app.errors import LoketError, Unprocessable
+from app.login.guards import OfficerRequest, officer_page
+from app.login.officers.pages import PAGE, form_of, sent_to, shown
+from app.problems import field_error
+
+AUDITS = officer_page("auditor")
+PATH = "/dashboard/audit/exports"
+Word = Annotated[str, msgspec.Meta(max_length=100)]
+
+
+class RecordForm(msgspec.Struct, forbid_unknown_fields=True):
+    """The search that is on the page; what it leaves open comes as nothing."""
+
+    format: Format
+    since: Word = ""
+    until: Word = ""
+    actor: Word = ""
+    subject: Word = ""
+    case: Word = ""
+    action: Word = ""
+    object: Word = ""
+
+
+@get(PATH, opt=AUDITS, **PAGE)
+async def record_exports_page(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
+    return await _shown(request, cases)
+
+
+@post(PATH, opt=AUDITS, **PAGE)
+async def ask_for_record_on_page(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
+    try:
+        wanted = _wanted(await form_of(request, RecordForm))
+        async with cases.database.begin() as connection:
+            await actions.ask_for_record(connection, request.user, wanted, request.user.language, cases)
+    except LoketError as refusal:
+        return await _shown(request, cases, refusal)
+    return sent_to(f"{PATH}?done=asked")
+
+
+@get(f"{PATH}/{{export_id:uuid}}/file", opt=AUDITS, **PAGE)
+async def fetch_record_on_page(
+    export_id: FromPath[UUID],
+    request: OfficerRequest,
+    cases: NamedDependency[CaseTools],
+    asked: Range = "",
+    unless_changed: IfRange = "",
+) -> Response[Any]:
+    async with cases.database.begin() as connection:
+        download = await actions.fetch_export(connection, request.user, export_id)
+    return sent(cases.files, download, asked, unless_changed)
+
+
+@post(f"{PATH}/{{export_id:uuid}}/delete", opt=AUDITS, **PAGE)
+async def delete_record_on_page(
+    export_id: FromPath[UUID], request: OfficerRequest, cases: NamedDependency[CaseTools]
+) -> Response[Any]:
+    await form_of(request, Nothing)
+    async with cases.database.connection() as connection:
+        await actions.delete_export(connection, request.user, export_id, cases)
+    return sent_to(f"{PATH}?done=deleted")
+
+
+async def _shown(request: OfficerRequest, cases: CaseTools, refusal: LoketError | None = None) -> Response[Any]:
+    async with cases.database.connection() as connection:
+        values = await own_exports(connection, request.user, PATH)
+    return shown(request, "exports/record", values, refusal)
+
+
+def _wanted(form: RecordForm) -> RecordWanted:
+    """Raises Unprocessable for a day, an id or a name that is none."""
+    given = {name: value for name, value in msgspec.structs.asdict(form).items() if value}
+    try:
+        return msgspec.convert(given, RecordWanted, strict=False)
+    except msgspec.ValidationError as error:
+        raise Unprocessable(errors=[field_error(str(error))]) from None
+
+
+RECORD_PAGES: list[Any] = [
+    record_exports_page,
+    ask_for_record_on_page,
+    fetch_record_on_page,
+    delete_record_on_page,
+]
