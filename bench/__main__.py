@@ -95,12 +95,12 @@ class Bench:
             # The first round only warms caches, pools and plans.
             seconds = self.size.seconds if number else min(1.0, self.size.seconds)
             say(f"round {number} of {self.size.rounds}" if number else "a round to warm up")
-            issued = asyncio.run(product.issued(case, clinic, tickets))
+            people, issued = asyncio.run(product.people()), asyncio.run(product.issued(case, clinic, tickets))
             for operation in OPERATIONS:
                 for name, yardstick in () if operation.beside else yardsticks.items():
                     plan = Plan(yardstick.port, yardstick_requests(operation, ground_people), seconds)
                     self.keep(number, (operation.key, name), run(yardstick, plan))
-                plan = asyncio.run(product.plan(operation, seconds, issued))
+                plan = asyncio.run(product.plan(operation, people, seconds, issued))
                 self.keep(number, (operation.key, "product"), run(server, plan))
 
     def keep(self, number: int, key: tuple[str, str], sample: Sample) -> None:

@@ -83,9 +83,10 @@ class Product:
         files = FileStore(self.settings.files_url, self.settings.data_dir / "files", self.vault)
         return await documents(self.settings.migration_database_url, files, self.vault, owners)
 
-    async def plan(self, operation: Operation, seconds: float, issued: Issued = NOTHING_ISSUED) -> Plan:
-        """One operation's requests to this copy, by people with fresh tokens."""
-        people = await self.people()
+    async def plan(
+        self, operation: Operation, people: Sequence[Person], seconds: float, issued: Issued = NOTHING_ISSUED
+    ) -> Plan:
+        """One operation's requests to this copy."""
         if operation.uses_up:
             used = await self.upload(int(SUBMISSIONS_PER_S * (seconds + 0.5)))
             return Plan(self.settings.port, submissions(people, used), seconds, once=True)

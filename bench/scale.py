@@ -46,10 +46,11 @@ def main(*, cases: int, rounds: int, seconds: float) -> None:
         sides = [Side("few", FEW, folder / "few", stack), Side("many", cases, folder / "many", stack)]
         for number in range(rounds + 1):
             click.echo(f"round {number} of {rounds}" if number else "a round to warm up")
+            # Neither always comes first. Tokens live for five minutes: a round's are new.
+            turns = [(side, asyncio.run(side.product.people())) for side in sides[:: 1 if number % 2 else -1]]
             for operation in ASKED:
-                # In turn also within a round: neither always comes first.
-                for side in sides[:: 1 if number % 2 else -1]:
-                    sample = run(side.server, asyncio.run(side.product.plan(operation, seconds)))
+                for side, people in turns:
+                    sample = run(side.server, asyncio.run(side.product.plan(operation, people, seconds)))
                     if number:
                         samples[operation.key, side.name].append(sample)
     click.echo("\n" + table(samples))
