@@ -6,22 +6,24 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from app.data_requests import data_requests_command
-from app.desk import deliveries_group
-from app.maintenance import maintenance_group
-from app.settings import ROOT, Settings, SettingsError, settings
+from app.credentials import clients, officers
+from app.data_requests import data_requests
+from app.desk import deliveries
+from app.maintenance import maintenance
+from app.servers import settings_with_servers
+from app.settings import ROOT, SettingsError, settings
 
 if TYPE_CHECKING:
     from litestar import Litestar
 
-# Longer than clients and proxies keep a quiet connection themselves (mostly 15 to 60 s): who closes first while the
-# other one sends breaks a request that nobody is to blame for.
 # A successor that is not ready within this is given up, and its predecessor stays.
 WORKER_READY_S = 60
+# Longer than clients and proxies keep a quiet connection themselves (mostly 15 to 60 s): who closes first while the
+# other one sends breaks a request that nobody is to blame for.
 KEEP_ALIVE_S = 75
 
 
@@ -47,7 +49,7 @@ def serve(workers: int) -> None:
 
     from app.connections import CitizenConnection
 
-    ours = _with_servers()
+    ours = settings_with_servers()
     uvicorn.run(
         "app.cli:application",
         factory=True,
@@ -70,7 +72,7 @@ def work() -> None:
     """Work through the jobs: deliveries, messages, polling."""
     from app.worker import main as work_on
 
-    _with_servers()
+    settings_with_servers()
     work_on()
 
 
@@ -80,7 +82,7 @@ def migrate() -> None:
     from app.migrate import upgrade
     from app.roles import serving_role
 
-    ours = _with_servers()
+    ours = settings_with_servers()
     owner_url = ours.migration_database_url or ours.database_url
     asyncio.run(upgrade(owner_url, serving_role(ours.database_url, owner_url)))
 
@@ -106,7 +108,7 @@ def seed(*, history: bool, cases: int, years: float, number: int) -> None:
     """Make the demo's people, unless they are there; with --history a past too, once."""
     from app.demo import seed as make_people
 
-    ours = _with_servers()
+    ours = settings_with_servers()
     click.echo(f"{asyncio.run(make_people(ours))} demo people made")
     if history:
         from app.history.seeding import Past, write_history
@@ -125,7 +127,7 @@ def token(who: str) -> None:
     """Print an access token of a demo citizen, by NIK, or of a demo officer, by name."""
     from app.demo import token as make_token
 
-    click.echo(asyncio.run(make_token(_with_servers(), who)))
+    click.echo(asyncio.run(make_token(settings_with_servers(), who)))
 
 
 @loket.group()
@@ -141,7 +143,7 @@ def ask(number: str, question: str, officer: str) -> None:
     """Ask the citizen of case NUMBER something."""
     from app.casework import ask as ask_citizen
 
-    click.echo(asyncio.run(ask_citizen(_with_servers(), number, question, officer)))
+    click.echo(asyncio.run(ask_citizen(settings_with_servers(), number, question, officer)))
 
 
 @cases.command()
@@ -151,96 +153,7 @@ def show(number: str, officer: str) -> None:
     """Show case NUMBER with its form, timeline and deliveries, as JSON."""
     from app.casework import show as show_case
 
-    click.echo(asyncio.run(show_case(_with_servers(), number, officer)))
-
-
-@loket.group()
-def clients() -> None:
-    """Agencies' applications that log citizens in with us. Every change is audited."""
-
-
-@clients.command("add")
-@click.argument("client_id")
-@click.option("--name", required=True, help="What citizens know it as.")
-@click.option("--agency", required=True, help="The agency that runs it, as the catalogue names it.")
-@click.option("--purpose-id", required=True, help="Why it asks, in Indonesian; citizens read it.")
-@click.option("--purpose-en", required=True, help="The same in English.")
-@click.option("--redirect-uri", "redirect_uris", multiple=True, required=True)
-@click.option("--post-logout-uri", "post_logout_uris", multiple=True)
-@click.option("--backchannel-logout-uri", default="", help="Where it is told that a session has ended.")
-@click.option("--scope", "scopes", multiple=True, help="profile, nik, offline_access: no more than it needs.")
-@click.option("--legal-basis", default="", help="The law under which it may have the NIK.")
-@click.option("--sector", default="", help="The host whose applications share one `sub`, if not the redirect's.")
-@click.option("--public-keys", type=click.Path(path_type=Path), help="A JWKS file: it signs instead of a secret.")
-@click.option("--officer", required=True, help="Who registers it; stands in the audit record.")
-def add_client(officer: str, public_keys: Path | None, scopes: tuple[str, ...], **told: Any) -> None:
-    """Register an application as CLIENT_ID, and print its secret once."""
-    from app.clients import add, read_public_keys
-    from app.login.provider.clients import Application
-
-    keys = read_public_keys(public_keys)
-    asked = Application(id=told.pop("client_id"), scopes=("openid", *scopes), public_keys=keys, **told)
-    click.echo(asyncio.run(add(_with_servers(), asked, officer)))
-
-
-@clients.command("list")
-def list_clients() -> None:
-    """The applications that are registered."""
-    from app.clients import listed
-
-    for line in asyncio.run(listed(_with_servers())):
-        click.echo(line)
-
-
-@clients.command("remove")
-@click.argument("client_id")
-@click.option("--officer", required=True, help="Who removes it; stands in the audit record.")
-def remove_client(client_id: str, officer: str) -> None:
-    """Refuse CLIENT_ID and every token it holds from now on."""
-    from app.clients import remove
-
-    asyncio.run(remove(_with_servers(), client_id, officer))
-    click.echo(f"{client_id} is removed")
-
-
-@loket.group()
-def officers() -> None:
-    """Accounts of officers. Every change is audited."""
-
-
-@officers.command("add")
-@click.argument("name")
-@click.option("--full-name", required=True)
-@click.option("--role", required=True, help="operator, supervisor, agency_head, city_admin, auditor.")
-@click.option("--agency", help="The agency's id, for the first three roles.")
-@click.option("--phone", help="Where the officer is told of what happens to the account.")
-@click.option("--officer", required=True, help="Who adds it; stands in the audit record.")
-def add_officer(officer: str, **told: Any) -> None:
-    """Make the account NAME, and print its invitation once."""
-    from app.officers import add
-
-    given = {key: value for key, value in told.items() if value is not None}
-    click.echo(asyncio.run(add(_with_servers(), given, officer)))
-
-
-@officers.command("list")
-def list_officers() -> None:
-    """The accounts, by name."""
-    from app.officers import listed
-
-    for line in asyncio.run(listed(_with_servers())):
-        click.echo(line)
-
-
-@officers.command("disable")
-@click.argument("name")
-@click.option("--officer", required=True, help="Who disables it; stands in the audit record.")
-def disable_officer(name: str, officer: str) -> None:
-    """Shut the account NAME; its sessions end at once."""
-    from app.officers import disable
-
-    asyncio.run(disable(_with_servers(), name, officer))
-    click.echo(f"{name} is disabled")
+    click.echo(asyncio.run(show_case(settings_with_servers(), number, officer)))
 
 
 @loket.group()
@@ -257,7 +170,7 @@ def rotate_data_keys() -> None:
     """
     from app.rekeying import rotate_data
 
-    asyncio.run(rotate_data(_with_servers(), click.echo))
+    asyncio.run(rotate_data(settings_with_servers(), click.echo))
 
 
 @keys.command("list")
@@ -265,7 +178,7 @@ def list_signing_keys() -> None:
     """The keys, oldest first: the active one signs, the next is published already, retired ones are still believed."""
     from app.clients import listed_keys
 
-    for line in asyncio.run(listed_keys(_with_servers())):
+    for line in asyncio.run(listed_keys(settings_with_servers())):
         click.echo(line)
 
 
@@ -275,7 +188,7 @@ def rotate_signing_keys(*, compromised: bool) -> None:
     """Sign with the next key from now on. Nobody is logged out."""
     from app.clients import rotate
 
-    click.echo(f"signing with {asyncio.run(rotate(_with_servers(), compromised=compromised))}")
+    click.echo(f"signing with {asyncio.run(rotate(settings_with_servers(), compromised=compromised))}")
 
 
 @loket.group()
@@ -288,7 +201,7 @@ def verify() -> None:
     """Prove the record whole: every row, the chain, and the anchors outside the database. Status 1 where it is not."""
     from app.audit.checking import check, tell
 
-    sys.exit(asyncio.run(tell(check(_with_servers()), click.echo)))
+    sys.exit(asyncio.run(tell(check(settings_with_servers()), click.echo)))
 
 
 @audit.command("verify-export")
@@ -297,7 +210,7 @@ def verify_export(file: Path) -> None:
     """Prove that an exported access log is what the record says, and all of it. Status 1 where it is not."""
     from app.audit.checking import check_exported, tell
 
-    sys.exit(asyncio.run(tell(check_exported(_with_servers(), file.read_bytes()), click.echo)))
+    sys.exit(asyncio.run(tell(check_exported(settings_with_servers(), file.read_bytes()), click.echo)))
 
 
 @loket.command("check-agency")
@@ -363,23 +276,6 @@ def main() -> None:
         sys.exit(f"loket: {error}")
 
 
-def _with_servers() -> Settings:
-    """The settings, with the addresses of the embedded servers of `loket run` where none are named."""
-    from app.embedded import EmbeddedPostgres, EmbeddedValkey
-
-    ours = settings()
-    if not ours.database_url:
-        postgres = EmbeddedPostgres(ours.data_dir / "postgres")
-        if not postgres.is_ready():
-            raise SettingsError("no database: set LOKET_DATABASE_URL, or have `make run` running in another terminal")
-        os.environ["LOKET_DATABASE_URL"] = postgres.serving_url()
-        os.environ["LOKET_MIGRATION_DATABASE_URL"] = postgres.url()
-    if not ours.valkey_url:
-        os.environ["LOKET_VALKEY_URL"] = EmbeddedValkey(ours.data_dir / "valkey").url()
-    settings.cache_clear()
-    return settings()
-
-
 def _tell_written(make: Callable[[], list[Path]]) -> None:
     from app.scaffold.folders import ScaffoldError
 
@@ -390,9 +286,8 @@ def _tell_written(make: Callable[[], list[Path]]) -> None:
         raise click.ClickException(str(error)) from None
 
 
-loket.add_command(data_requests_command(_with_servers))
-loket.add_command(deliveries_group(_with_servers))
-loket.add_command(maintenance_group(_with_servers))
+for command in (clients, officers, deliveries, maintenance, data_requests):
+    loket.add_command(command)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """`loket data-requests`: what citizens asked about their data, by its clock, from the terminal."""
 
 import asyncio
-from collections.abc import Callable
 
 import click
 
+from app.servers import settings_with_servers
 from app.settings import Settings
 
 _OPEN = """
@@ -13,17 +13,12 @@ WHERE ended_at IS NULL AND (NOT $1 OR due_at < now()) ORDER BY due_at, id LIMIT 
 """
 
 
-def data_requests_command(settings_of: Callable[[], Settings]) -> click.Command:
-    """The command; `settings_of` gives the settings once it runs."""
-
-    @click.command("data-requests")
-    @click.option("--overdue", is_flag=True, help="Only those past their 3 x 24 hours.")
-    def data_requests(*, overdue: bool) -> None:
-        """What citizens asked about their data and has no answer yet, the most urgent first; nobody is named."""
-        for line in asyncio.run(_listed(settings_of(), overdue=overdue)):
-            click.echo(line)
-
-    return data_requests
+@click.command("data-requests")
+@click.option("--overdue", is_flag=True, help="Only those past their 3 x 24 hours.")
+def data_requests(*, overdue: bool) -> None:
+    """What citizens asked about their data and has no answer yet, the most urgent first; nobody is named."""
+    for line in asyncio.run(_listed(settings_with_servers(), overdue=overdue)):
+        click.echo(line)
 
 
 async def _listed(settings: Settings, *, overdue: bool) -> list[str]:

@@ -24,7 +24,7 @@ from app.manifest import IntegrationManifest, ManifestError, ServiceManifest, in
 from app.pages.navigation import Entry
 from app.ports import place_of_port, port_type
 from app.sandbox.port import Sandbox
-from app.settings import ROOT, Settings
+from app.settings import ROOT, BackendSettings, Settings, SettingsError
 
 
 class Module(msgspec.Struct, frozen=True):
@@ -61,11 +61,8 @@ def assemble(settings: Settings, shared: Shared | None = None) -> Assembly:
     integrations = integration_manifests()
     facilities = load_city(settings.city).facility
     clients = {
-        name: {
-            facility: AgencyClient(manifest, backend, shared)
-            for facility, backend in backends_of(manifest, facilities, os.environ, settings).items()
-        }
-        for name, manifest in integrations.items()
+        name: {facility: AgencyClient(integrations[name], backend, shared) for facility, backend in own.items()}
+        for name, own in _backends(integrations, facilities, settings).items()
     }
     reach = _Reach(integrations, clients, facilities)
     modules = {name: _join(name, manifest, reach) for name, manifest in service_manifests().items()}
@@ -135,6 +132,21 @@ def one_subclass(where: ModuleType, parent: type) -> Any:
         missing = ", ".join(sorted(getattr(found[0], "__abstractmethods__", ())))
         raise ManifestError(f"{where.__name__}: {found[0].__name__} lacks {missing}")
     return found[0]
+
+
+def _backends(
+    integrations: Mapping[str, IntegrationManifest], facilities: Sequence[Facility], settings: Settings
+) -> Mapping[str, Mapping[str, BackendSettings]]:
+    """Every system's settings. Raises SettingsError with all that is missing anywhere, not one after the other."""
+    found, faults = {}, []
+    for name, manifest in integrations.items():
+        try:
+            found[name] = backends_of(manifest, facilities, os.environ, settings)
+        except SettingsError as fault:
+            faults.append(str(fault))
+    if faults:
+        raise SettingsError("\n  ".join(faults))
+    return found
 
 
 class _Reach(msgspec.Struct, frozen=True):

@@ -1,73 +1,55 @@
 """The commands `loket maintenance ...`: planned times out of use, from the terminal. What they do is in app.windows."""
 
 import asyncio
-from collections.abc import Callable
 
 import click
 
-from app.settings import Settings
+from app.servers import settings_with_servers
 
-WithServers = Callable[[], Settings]
 _OFFICER = click.option("--officer", required=True, help="Who acts; stands in the audit record.")
 _REASON = click.option("--reason", required=True, help="Why; stands in the audit record, and officers read it.")
 
 
-def maintenance_group(with_servers: WithServers) -> click.Group:
-    """The group, on the settings that `with_servers` gives when a command runs."""
+@click.group()
+def maintenance() -> None:
+    """Planned times in which an agency's system or one service is out of use.
 
-    @click.group()
-    def maintenance() -> None:
-        """Planned times in which an agency's system or one service is out of use.
-
-        The catalogue tells them two weeks before. While one lasts, cases are taken, wait and say until when; services
-        that are given at once are refused. Without a planned end, use `loket deliveries pause`.
-        """
-
-    for command in (_plan, _list, _end):
-        maintenance.add_command(command(with_servers))
-    return maintenance
+    The catalogue tells them two weeks before. While one lasts, cases are taken, wait and say until when; services
+    that are given at once are refused. Without a planned end, use `loket deliveries pause`.
+    """
 
 
-def _plan(with_servers: WithServers) -> click.Command:
-    @click.command("plan")
-    @click.option("--backend", default="", help="The agency's system, as `loket deliveries backends` names it.")
-    @click.option("--service", default="", help="Only this service, as the catalogue names it.")
-    @click.option("--starts", default="", help="When it begins; left out: now.")
-    @click.option("--ends", required=True, help="When it is over.")
-    @_REASON
-    @_OFFICER
-    def command(officer: str, **told: str) -> None:
-        """Plan maintenance of a system, of a service, or of a service at one system, and print its id.
+@maintenance.command("plan")
+@click.option("--backend", default="", help="The agency's system, as `loket deliveries backends` names it.")
+@click.option("--service", default="", help="Only this service, as the catalogue names it.")
+@click.option("--starts", default="", help="When it begins; left out: now.")
+@click.option("--ends", required=True, help="When it is over.")
+@_REASON
+@_OFFICER
+def plan(officer: str, **told: str) -> None:
+    """Plan maintenance of a system, of a service, or of a service at one system, and print its id.
 
-        Times are on the city's own clock, "2026-12-01 22:00", or RFC 3339 with an offset, 2026-12-01T22:00:00+07:00.
-        """
-        from app.windows import Asked, plan
+    Times are on the city's own clock, "2026-12-01 22:00", or RFC 3339 with an offset, 2026-12-01T22:00:00+07:00.
+    """
+    from app import windows
 
-        click.echo(asyncio.run(plan(with_servers(), Asked(**told), officer)))
-
-    return command
+    click.echo(asyncio.run(windows.plan(settings_with_servers(), windows.Asked(**told), officer)))
 
 
-def _list(with_servers: WithServers) -> click.Command:
-    @click.command("list")
-    def command() -> None:
-        """List what stands now and what is to come, pauses too; times on the city's own clock."""
-        from app.windows import listed
+@maintenance.command("list")
+def list_windows() -> None:
+    """List what stands now and what is to come, pauses too; times on the city's own clock."""
+    from app import windows
 
-        for line in asyncio.run(listed(with_servers())):
-            click.echo(line)
-
-    return command
+    for line in asyncio.run(windows.listed(settings_with_servers())):
+        click.echo(line)
 
 
-def _end(with_servers: WithServers) -> click.Command:
-    @click.command("end")
-    @click.argument("window")
-    @_OFFICER
-    def command(window: str, officer: str) -> None:
-        """End the maintenance or pause with the id WINDOW now, or call it off; what waited is sent at its own rate."""
-        from app.windows import end
+@maintenance.command("end")
+@click.argument("window")
+@_OFFICER
+def end(window: str, officer: str) -> None:
+    """End the maintenance or pause with the id WINDOW now, or call it off; what waited is sent at its own rate."""
+    from app import windows
 
-        click.echo(asyncio.run(end(with_servers(), window, officer)))
-
-    return command
+    click.echo(asyncio.run(windows.end(settings_with_servers(), window, officer)))

@@ -128,18 +128,18 @@ def backend_settings(name: str, wanted: Wanted, environ: Mapping[str, str], wher
     """Address, settings and credentials of one integration.
 
     In demo the address is the sandbox's unless LOKET_<NAME>_URL says otherwise, and what is not set has its demo value.
-    In production every one must be set. Raises SettingsError naming the variable.
+    In production every one must be set. Raises SettingsError naming all that are not.
     """
     prefix = f"LOKET_{name.upper()}_"
     url = environ.get(f"{prefix}URL", "")
-    if not url and not where.is_demo:
-        raise SettingsError(f"{prefix}URL is not set: production needs the address of the agency's system")
     given = {key: environ.get(prefix + key.upper(), "") for key in (*wanted.settings, *wanted.credentials)}
-    for key, value in given.items():
-        if not where.is_demo and not value:
-            raise SettingsError(f"{prefix}{key.upper()} is not set")
-        if not where.is_demo and value == wanted.credentials.get(key):
-            raise SettingsError(f"{prefix}{key.upper()} is the demo's: production needs the real one")
+    if not where.is_demo:
+        missing = [prefix + key.upper() for key, value in {"url": url, **given}.items() if not value]
+        if missing:
+            raise SettingsError(f"{', '.join(missing)} must be set: production has no default for the agency's system")
+        for key, value in given.items():
+            if value == wanted.credentials.get(key):
+                raise SettingsError(f"{prefix}{key.upper()} is the demo's: production needs the real one")
     return BackendSettings(
         name,
         (url or f"{where.sandbox_url}/{name}").rstrip("/"),

@@ -7,7 +7,6 @@ import http.client
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,104 +16,14 @@ from types import FrameType
 from typing import Literal, NoReturn
 
 from app import processes
+from app.children import CannotStart, Child, shown, tail_of
 from app.embedded import EmbeddedPostgres, EmbeddedServerError, EmbeddedValkey
 from app.processes import Program
 from app.settings import ROOT, Settings
 
-FIRST_DELAY_S = 0.2
-LONGEST_DELAY_S = 10.0
-# A process that grew too large has this long to end in good order.
-_END_S = 20.0
-# It had started well: the next time it dies, it is started again at once.
-STEADY_S = 5.0
-_READY_S = 60.0
-_TRIES = 3
-_LOG_BYTES = 20 * 1024 * 1024
-_LOG_TAIL_BYTES = 2000
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-
-
-class CannotStart(Exception):
-    """What is wrong and what to do about it, for the person at the terminal."""
-
 
 class _Ended(BaseException):
     """Somebody asked us to end."""
-
-
-class Child:
-    """One program that is started again whenever it dies, later each time it dies soon."""
-
-    def __init__(
-        self,
-        program: Program,
-        ready: Callable[[], bool],
-        prepare: Callable[[], None] | None = None,
-        most_memory_mb: float | None = None,
-    ) -> None:
-        self.program = program
-        self._most_memory_mb = most_memory_mb
-        self._ending: float | None = None
-        self._ready = ready
-        self._prepare = prepare
-        self._process: subprocess.Popen[bytes] | None = None
-        self._started = 0.0
-        self._delay_s = FIRST_DELAY_S
-        self._due: float | None = None
-
-    def start(self) -> None:
-        if self._prepare:
-            self._prepare()
-        if self.program.log and self.program.log.exists() and self.program.log.stat().st_size > _LOG_BYTES:
-            self.program.log.replace(self.program.log.with_suffix(".log.1"))
-        self._process = processes.start(self.program)
-        self._started = time.monotonic()
-        self._due = self._ending = None
-
-    def wait_ready(self) -> None:
-        """Raises CannotStart with the end of its log where it never becomes ready."""
-        for _ in range(_TRIES):
-            if self._process and processes.wait_until(self._ready, self._process, _READY_S):
-                return
-            self.stop()
-            self.start()
-        raise CannotStart(
-            f"{self.program.name} does not start. The end of {_shown(self.program.log)}:\n{_tail(self.program.log)}"
-        )
-
-    def tend(self, say: Callable[[str], None]) -> None:
-        """Start it again once it is dead and its time has come."""
-        if self._process is None:
-            return
-        now = time.monotonic()
-        if self._process.poll() is None:
-            self._keep_small(self._process, now, say)
-            return
-        if self._due is None:
-            self._delay_s = FIRST_DELAY_S if now - self._started > STEADY_S else self._delay_s
-            self._due = now + self._delay_s
-            how = _how_it_ended(self._process.returncode)
-            say(f"{self.program.name} {how}; started again in {self._delay_s:.1f} s. Log: {_shown(self.program.log)}")
-            self._delay_s = min(self._delay_s * 2, LONGEST_DELAY_S)
-        elif now >= self._due:
-            try:
-                self.start()
-            except EmbeddedServerError as error:
-                say(f"{self.program.name} cannot be started: {error}")
-                self._due = now + LONGEST_DELAY_S
-
-    def _keep_small(self, process: subprocess.Popen[bytes], now: float, say: Callable[[str], None]) -> None:
-        """End it in good order where it has grown too large, and by force where it does not."""
-        if self._ending is not None and now - self._ending > _END_S:
-            process.kill()
-        elif self._ending is None and self._most_memory_mb and (grown := memory_mb(process.pid)) > self._most_memory_mb:
-            say(f"{self.program.name} has grown to {grown:.0f} MB: it begins anew")
-            self._ending = now
-            process.send_signal(self.program.stop_signal)
-
-    def stop(self) -> None:
-        if self._process:
-            processes.stop(self._process, self.program.stop_signal)
 
 
 class Supervisor:
@@ -142,7 +51,7 @@ class Supervisor:
             print(f"\nSatu Loket could not start: {error}", file=sys.stderr, flush=True)
             return 1
         except _Ended:
-            self._say(f"Everything is stopped. Your data stays in {_shown(self._settings.data_dir)}")
+            self._say(f"Everything is stopped. Your data stays in {shown(self._settings.data_dir)}")
         return 0
 
     def _watch(self) -> NoReturn:
@@ -159,8 +68,8 @@ class Supervisor:
 
     def _start(self, *, was_killed: bool) -> None:
         settings = self._settings
-        self._say(f"Satu Loket starts for {settings.city.title()}; data and logs are in {_shown(settings.data_dir)}")
-        for folder in ("app", "services", "integrations", "migrations"):
+        self._say(f"Satu Loket starts for {settings.city.title()}; data and logs are in {shown(settings.data_dir)}")
+        for folder in ("app", "services", "standards", "integrations", "migrations"):
             compileall.compile_dir(ROOT / folder, quiet=2)
         _require_port(settings.host, settings.port, "LOKET_PORT", "the API", patient=was_killed)
         demo_only = [self._start_sandboxes(patient=was_killed)] if settings.is_demo else []
@@ -221,7 +130,7 @@ class Supervisor:
         process = processes.start(program)
         try:
             if process.wait():
-                raise CannotStart(f"`loket {command}` failed:\n{_tail(program.log)}")
+                raise CannotStart(f"`loket {command}` failed:\n{tail_of(program.log)}")
         finally:
             processes.stop(process)
         self._say(done)
@@ -264,14 +173,6 @@ class Supervisor:
         print(f"{time.monotonic() - self._begun:6.1f} s  {line}", flush=True)
 
 
-def memory_mb(pid: int) -> float:
-    """What a process holds in memory; 0 where the system does not tell."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES / 1e6
-    except (OSError, IndexError):
-        return 0.0
-
-
 @contextmanager
 def _only_copy(data_dir: Path) -> Iterator[bool]:
     """Hold the data folder for ourselves; tells whether the copy before us was killed. Raises CannotStart."""
@@ -283,7 +184,7 @@ def _only_copy(data_dir: Path) -> Iterator[bool]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CannotStart(
-                f"another copy (process {before}) runs on {_shown(data_dir)}. Stop it, or give this one a folder and "
+                f"another copy (process {before}) runs on {shown(data_dir)}. Stop it, or give this one a folder and "
                 "ports of its own: LOKET_DATA_DIR, LOKET_PORT and LOKET_SANDBOX_PORT."
             ) from None
         lock.truncate(0)
@@ -323,23 +224,6 @@ def _version_of(kind: Literal["postgres", "valkey"], url: str) -> str:
         return asyncio.run(check_valkey(url) if kind == "valkey" else check_postgres(url))
     except ExternalServerError as error:
         raise CannotStart(str(error)) from None
-
-
-def _tail(log: Path | None) -> str:
-    if log is None or not log.exists():
-        return "(nothing)"
-    return log.read_bytes()[-_LOG_TAIL_BYTES:].decode("utf-8", "replace").strip()
-
-
-def _how_it_ended(status: int) -> str:
-    return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
-
-
-def _shown(path: Path | None) -> str:
-    if path is None:
-        return "this terminal"
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def _on_signals(action: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.harness.audit_words import keys_without_words
 from tests.harness.figures import Figures, tell  # noqa: F401 -- a fixture
@@ -28,6 +29,9 @@ from tests.harness.skips import SkipWatch
 
 # What a process of its own says goes into a file, where a test can look for it.
 PROCESS = {"LOKET_LOG_LEVEL": "info"}
+# How fast examples are made and tried says only how loaded the machine is.
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 # A file is one process's: those that last longest begin first, so that none is left when all others are done.
 LONGEST = ("tests/contract", "tests/conformance", "tests/chaos", "tests/planted", "tests/faults", "tests/test_readme")
 

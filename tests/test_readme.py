@@ -20,6 +20,13 @@ TOURS = {
         "%PDF-1.",
         '"genuine":true',
     ),
+    "docs/delegations.md": (
+        "Siti Aminah",
+        "Papan nama warung",
+        "case_not_found",
+        "acting_not_allowed",
+        "delegation_invalid",
+    ),
     "docs/health.md": (
         "Puskesmas Balowerti",
         "case_exists",

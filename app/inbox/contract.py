@@ -2,12 +2,18 @@
 
 import secrets
 from collections.abc import Sequence
-from functools import partial
 from typing import get_args
 
 from app.errors import AgencyRejected, AgencyUnavailable, OutcomeUnknown
 from app.inbox.port import Channel, Reached
-from app.sandbox.checks import EFFECT_MODES, NO_EFFECT_MODES, failure, given, suffering
+from app.sandbox.checks import (
+    EFFECT_MODES,
+    NO_EFFECT_MODES,
+    failure,
+    given,
+    suffering,
+    under_each,
+)
 from app.sandbox.port import Check, Workbench, require
 
 TO = "+6281355500021"
@@ -79,11 +85,8 @@ CHECKS: Sequence[Check[Channel]] = (
     Check("what became of a message is told", _tells_what_became, writes=True),
     Check("a message it never took is refused", _unknown_messages, writes=False),
     Check("errors tell neither number nor text", _tells_nothing, writes=True),
-    *(
-        Check(f"send under {mode} had no effect", partial(_without_effect, mode), writes=True)
-        for mode in NO_EFFECT_MODES
-    ),
-    *(Check(f"send under {mode} is unknown", partial(_with_effect, mode), writes=True) for mode in EFFECT_MODES),
+    *under_each(NO_EFFECT_MODES, "send under {} had no effect", _without_effect),
+    *under_each(EFFECT_MODES, "send under {} is unknown", _with_effect),
 )
 
 

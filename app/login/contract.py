@@ -13,7 +13,14 @@ from msgspec.structs import replace
 
 from app.errors import AgencyError, AgencyRejected, AgencyUnavailable
 from app.login.port import Claim, LoginPort, Standing
-from app.sandbox.checks import EFFECT_MODES, NO_EFFECT_MODES, failure, given, suffering
+from app.sandbox.checks import (
+    MODES,
+    failure,
+    given,
+    suffering,
+    told_when_to_come_again,
+    under_each,
+)
 from app.sandbox.port import Check, Workbench, require
 
 SITI = Claim("3571024505909001", "Siti Aminah", date(1990, 5, 5))
@@ -58,10 +65,7 @@ async def _unavailable(mode: str, port: LoginPort, bench: Workbench | None) -> N
 
 
 async def _refused_at_the_door(port: LoginPort, bench: Workbench | None) -> None:
-    async with suffering(bench, "error_503"):
-        error = await failure(port.compare(SITI))
-    told = isinstance(error, AgencyUnavailable) and error.retry_after_s is not None
-    require(told, f"503 with Retry-After became {error!r}, without its time")
+    await told_when_to_come_again(bench, port.compare(SITI))
 
 
 CHECKS: Sequence[Check[LoginPort]] = (
@@ -79,10 +83,7 @@ CHECKS: Sequence[Check[LoginPort]] = (
     Check("who is not in the register is told so", partial(_stands, RAHMAT, "unknown"), writes=True),
     Check("deceased, double and inactive are told, whatever the name", _status_changes, writes=True),
     Check("a refusal at the door says when to come again", _refused_at_the_door, writes=True),
-    *(
-        Check(f"compare under {mode} is unavailable", partial(_unavailable, mode), writes=True)
-        for mode in (*NO_EFFECT_MODES, *EFFECT_MODES)
-    ),
+    *under_each(MODES, "compare under {} is unavailable", _unavailable),
 )
 
 

@@ -1,38 +1,46 @@
-"""The page a phone shows after it scanned a paper's QR code: plain HTML and one stylesheet, no script."""
+"""The page a phone shows after it scanned a paper's QR code."""
 
 from collections.abc import Sequence
-from html import escape
-from pathlib import Path
-from string import Template
+from typing import Literal
 
 import msgspec
+from litestar import Response
 
+from app.pages.frame import page
 from app.texts import Language
 
-STYLE = Path(__file__).with_name("check.css").read_text("utf-8")
-
-_PAGE = Template(Path(__file__).with_name("check.html").read_text("utf-8"))
+Kind = Literal["valid", "genuine", "expired", "not_genuine", "unavailable"]
+RETRY_AFTER_S = 30
+_TONES = {"valid": "good", "genuine": "good", "expired": "warn", "not_genuine": "bad", "unavailable": "info"}
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What the page says. `kind` is its colour: `valid`, `genuine`, `expired`, `not-genuine` or `unavailable`; `facts`
-    are labels with their values, those without a value are left out."""
+    """What the page says. `facts` are labels with their values, those without a value are left out."""
 
-    kind: str
+    kind: Kind
     title: str
     answer: str
     advice: str
     facts: Sequence[tuple[str, str]]
 
 
-def check_page(verdict: Verdict, language: Language) -> str:
-    """The whole page."""
-    filled = {
-        "language": language,
-        "verdict": verdict.kind,
+def kind_of(validity: Literal["valid", "expired", "unknown"], *, genuine: bool) -> Kind:
+    if not genuine:
+        return "not_genuine"
+    return "genuine" if validity == "unknown" else validity
+
+
+def check_page(verdict: Verdict, language: Language) -> Response[str]:
+    """The whole page; where it cannot tell now, one that says when to come again."""
+    values = {
         "title": verdict.title,
-        "answer": verdict.answer,
-        "advice": verdict.advice,
+        "verdict": verdict,
+        "tone": _TONES[verdict.kind],
+        "facts": [(label, value) for label, value in verdict.facts if value],
     }
-    rows = "".join(f"<dt>{escape(label)}</dt><dd>{escape(value)}</dd>" for label, value in verdict.facts if value)
-    return _PAGE.substitute({name: escape(value) for name, value in filled.items()}, rows=rows)
+    unavailable = verdict.kind == "unavailable"
+    answer = page("papers/check", language, values, status=503 if unavailable else 200)
+    answer.headers["Vary"] = "Accept, Accept-Language"
+    if unavailable:
+        answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return answer

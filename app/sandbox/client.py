@@ -7,7 +7,6 @@ from typing import Self
 import aiohttp
 import msgspec
 
-from app.manifest import IntegrationManifest
 from app.sandbox.port import Effect, Workbench
 from app.sandbox.server import LedgerPage
 
@@ -76,12 +75,3 @@ class HttpWorkbench(Workbench):
         if response.status != 200:
             raise WorkbenchError(f"{method} {path}: {response.status} {answer.decode(errors='replace')}")
         return answer
-
-
-def hurried(manifest: IntegrationManifest, budget_s: float) -> IntegrationManifest:
-    """The same manifest with every budget cut to `budget_s`, so that a check of a hang need not wait out real ones."""
-    policies = {
-        name: msgspec.structs.replace(policy, budget_s=min(policy.budget_s, budget_s))
-        for name, policy in manifest.operations.items()
-    }
-    return msgspec.structs.replace(manifest, operations=policies)

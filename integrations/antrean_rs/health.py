@@ -10,9 +10,10 @@ from app.agency_client import AgencyClient
 from app.agency_envelope import OK
 from app.errors import AgencyRejected, AgencyUnavailable, NotOffered, OutcomeUnknown
 from integrations.antrean_rs.client import AntreanRsClient, Asked
-from integrations.antrean_rs.forms import PatientForm, session_fields, ticket_fields
-from integrations.antrean_rs.refusals import CHECKED_IN, refusal
+from integrations.antrean_rs.forms import session_fields, ticket_fields
 from services.health.port import HealthPort, Patient, Place, Queue, Session, Ticket, TicketRequest
+from standards.antrean.patients import PatientForm
+from standards.antrean.refusals import CHECKED_IN, refusal
 
 _BOOKING = re.compile(r"[A-Za-z0-9._/-]{1,40}")
 

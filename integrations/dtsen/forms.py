@@ -1,9 +1,9 @@
 """A request as the service takes it: its fields, and the pictures that go with them."""
 
-import re
 from collections.abc import Mapping, Sequence
 
 from app.agency_client import FormFile
+from app.agency_fields import local_phone
 from services.social_aid.port import AidRequest, Photo
 
 _KINDS = {"proposal": "USUL", "objection": "SANGGAH", "certificate": "KETERANGAN"}
@@ -32,7 +32,7 @@ def request_fields(request: AidRequest) -> Mapping[str, object]:
         "jenis": _KINDS[request.kind],
         "nik_pemohon": request.applicant_nik,
         "nama_pemohon": request.applicant_name,
-        "telepon": _local_phone(request.applicant_phone),
+        "telepon": local_phone(request.applicant_phone),
         "alamat": request.address,
         "kode_kelurahan": request.village_code,
         "rt": request.rt,
@@ -68,9 +68,3 @@ def _evidence(photo: Photo) -> Mapping[str, object]:
         "waktu": photo.taken_at.isoformat(timespec="seconds") if photo.taken_at else None,
         "sumber_waktu": _SOURCES[photo.time_source],
     }
-
-
-def _local_phone(phone: str) -> str:
-    """As it is written in the country: 0812..."""
-    digits = re.sub(r"[^0-9]", "", phone)
-    return f"0{digits[2:]}" if digits.startswith("62") else digits

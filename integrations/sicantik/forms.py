@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from app.agency_client import FormFile
+from app.agency_fields import local_phone
 from app.cases.port import File
 from services.permits.port import PermitApplication
 
@@ -81,12 +82,6 @@ def clean(value: str) -> str:
     if not value.isprintable():
         value = "".join(" " if unicodedata.category(letter).startswith("C") else letter for letter in value)
     return " ".join(value.translate(_HARMLESS).split())
-
-
-def local_phone(value: str) -> str:
-    """A telephone number as it is written in Indonesia, digits only: +62812... becomes 0812..."""
-    digits = re.sub(r"[^0-9]", "", value)
-    return "0" + digits[2:] if digits.startswith("62") else digits
 
 
 def _chosen(files: Sequence[File]) -> File | None:

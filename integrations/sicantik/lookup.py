@@ -9,10 +9,11 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
+from app.agency_fields import local_phone
 from app.cases.port import Receipt
 from app.errors import OutcomeUnknown
 from integrations.sicantik.client import Row, SicantikClient, is_registration, text
-from integrations.sicantik.forms import clean, local_phone
+from integrations.sicantik.forms import clean
 from integrations.sicantik.lists import PermitType
 from integrations.sicantik.numbers import Series, apart, months, of_year
 from services.permits.port import PermitApplication

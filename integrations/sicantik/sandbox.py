@@ -6,7 +6,6 @@ same moment, and gets the same number.
 
 import base64
 import binascii
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ClassVar
 
@@ -23,17 +22,14 @@ from integrations.sicantik.office import (
     Office,
     Registration,
 )
+from integrations.sicantik.registered import accepts, sent
 
 API = "/backoffice/api"
-MAX_FILE_BYTES = 2_000 * 1024
-FILE_TYPES = ("pdf", "doc", "docx", "word", "xlsx", "xl")
 WARN_EVERY = 3
 _WARNING = (
     "<br />\n<b>Warning</b>:  {what} in <b>/var/www/html/backoffice/www/modules/api/controllers/api.php</b> "
     "on line <b>{line}</b><br />\n"
 )
-_BOUNDARY = re.compile(r'boundary="?([^";]+)')
-_DISPOSITION = re.compile(rb'form-data; name="([^"]*)"(?:; filename="([^"]*)")?')
 _NO_DATA = {"error": "Tidak ada data.."}
 _FAILED = {"status": "failed", "success": False, "no_pendaftaran": " "}
 _SQL_ERROR = "<html><head><title>Database Error</title></head><body><h1>A Database Error Occurred</h1></body></html>"
@@ -103,12 +99,12 @@ class SicantikSandbox(Sandbox):
         return moved
 
     async def _register(self, request: web.Request) -> web.Response:
-        form, requirements, file = await _sent(request)
+        form, requirements, file = await sent(request)
         permit, kind = form.get("jenis_izin_id", ""), form.get("jenis_permohonan_id", "")
         if permit not in self._office.permits or kind not in self._office.kinds or not form.get("nama_pemohon"):
             return self._answer(_FAILED)
         data = self._office.numbered(permit, kind)
-        taken = _accepts(file)
+        taken = accepts(file)
         self.ledger.record(
             "register",
             form.get("no_refer", ""),
@@ -253,50 +249,6 @@ class SicantikSandbox(Sandbox):
         head = _WARNING.format(what=warning, line=400 + self._answers % 90) if warning else ""
         body = head.encode() + msgspec.json.encode(value)
         return web.Response(status=status, body=body, content_type="application/json")
-
-
-class SentFile(msgspec.Struct, frozen=True):
-    """The file of a registration."""
-
-    name: str
-    content: bytes
-
-
-async def _sent(request: web.Request) -> tuple[dict[str, str], list[str], SentFile | None]:
-    """Fields, ids of requirements met, and the file: from a form, or from JSON where ?source=mobile says so."""
-    if request.query.get("source") == "mobile":
-        raw = msgspec.json.decode(await request.read(), type=dict[str, object])
-        listed = raw.pop("pemohon_syarat", None)
-        fields = {name: str(value) for name, value in raw.items() if isinstance(value, str | int)}
-        return fields, [str(one) for one in listed] if isinstance(listed, list) else [], None
-    if request.content_type == "multipart/form-data":
-        posted, file = _parts(await request.read(), request.headers["Content-Type"])
-    else:
-        posted, file = [(name, str(value)) for name, value in (await request.post()).items()], None
-    requirements = [value for name, value in posted if name == "pemohon_syarat[]"]
-    return {name: value for name, value in posted if name != "pemohon_syarat[]"}, requirements, file
-
-
-def _parts(body: bytes, content_type: str) -> tuple[list[tuple[str, str]], SentFile | None]:
-    """A multipart body's fields, and its file. Read by hand: aiohttp's reader took three quarters of a registration."""
-    boundary = _BOUNDARY.search(content_type)
-    fields: list[tuple[str, str]] = []
-    file = None
-    for part in (b"\r\n" + body).split(b"\r\n--" + boundary[1].encode())[1:-1] if boundary else ():
-        head, _, content = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
-        named = _DISPOSITION.search(head)
-        if named and named[2] is None:
-            fields.append((named[1].decode(), content.decode("utf-8", "replace")))
-        elif named and named[1] == b"file":
-            file = SentFile(named[2].decode("utf-8", "replace"), content)
-    return fields, file
-
-
-def _accepts(file: SentFile | None) -> bool:
-    """A file of another type or size is dropped, and the registration made without it."""
-    if file is None:
-        return False
-    return file.name.rsplit(".", 1)[-1].lower() in FILE_TYPES and len(file.content) <= MAX_FILE_BYTES
 
 
 def _parameter(request: web.Request, name: str) -> str:

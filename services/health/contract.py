@@ -8,14 +8,22 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 
 import msgspec
 
 from app.catalog.city import load_city
 from app.catalog.facilities import Facility
 from app.errors import AgencyError, AgencyRejected, AgencyUnavailable, AlreadyThere, NotOffered, OutcomeUnknown
-from app.sandbox.checks import EFFECT_MODES, NO_EFFECT_MODES, failure, given, suffering
+from app.sandbox.checks import (
+    EFFECT_MODES,
+    MODES,
+    NO_EFFECT_MODES,
+    failure,
+    given,
+    suffering,
+    unavailable,
+    under_each,
+)
 from app.sandbox.port import Check, ContractBroken, Workbench, require
 from app.settings import settings
 from services.health.facilities import is_open, sessions_on, today_at
@@ -187,13 +195,8 @@ async def _with_effect(mode: str, port: HealthPort, bench: Workbench | None) -> 
 async def _reads_say_unavailable(mode: str, port: HealthPort, bench: Workbench | None) -> None:
     request = await _known(port)
     ticket = await port.take(request)
-    async with suffering(bench, mode):
-        for name, asking in (
-            ("queues", port.queues(request.session)),
-            ("place", port.place(request, ticket.reference)),
-        ):
-            error = await failure(asking)
-            require(isinstance(error, AgencyUnavailable), f"{name} under {mode} gave {error!r}")
+    reads = {"queues": port.queues(request.session), "place": port.place(request, ticket.reference)}
+    await unavailable(bench, mode, reads)
     await port.place(request, ticket.reference)
 
 
@@ -209,18 +212,9 @@ CHECKS: Sequence[Check[HealthPort]] = (
     Check("a stranger is registered, once", _stranger, writes=True),
     Check("check-in is taken or not offered", _check_in, writes=True),
     Check("a queue moves", _moves, writes=True),
-    *(
-        Check(f"take under {mode} had no effect", partial(_without_effect, mode), writes=True)
-        for mode in NO_EFFECT_MODES
-    ),
-    *(
-        Check(f"take under {mode} is unknown, then there", partial(_with_effect, mode), writes=True)
-        for mode in EFFECT_MODES
-    ),
-    *(
-        Check(f"reads under {mode} are unavailable", partial(_reads_say_unavailable, mode), writes=True)
-        for mode in (*NO_EFFECT_MODES, *EFFECT_MODES)
-    ),
+    *under_each(NO_EFFECT_MODES, "take under {} had no effect", _without_effect),
+    *under_each(EFFECT_MODES, "take under {} is unknown, then there", _with_effect),
+    *under_each(MODES, "reads under {} are unavailable", _reads_say_unavailable),
 )
 
 

@@ -6,13 +6,22 @@ A sandbox's `work` knows the step "reject", and records its moves as effects cal
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 import msgspec
 
 from app.cases.port import Progress, Receipt
 from app.errors import AgencyRejected, AgencyUnavailable, NotOffered, OutcomeUnknown
-from app.sandbox.checks import EFFECT_MODES, NO_EFFECT_MODES, failure, given, suffering
+from app.sandbox.checks import (
+    EFFECT_MODES,
+    MODES,
+    NO_EFFECT_MODES,
+    failure,
+    given,
+    suffering,
+    told_when_to_come_again,
+    unavailable,
+    under_each,
+)
 from app.sandbox.port import Check, Workbench, require
 from services.permits.port import PermitApplication, PermitsPort
 
@@ -90,10 +99,7 @@ async def _without_effect(mode: str, port: PermitsPort, bench: Workbench | None)
 
 
 async def _refused_at_the_door(port: PermitsPort, bench: Workbench | None) -> None:
-    async with suffering(bench, "error_503"):
-        error = await failure(port.submit(_application()))
-    told = isinstance(error, AgencyUnavailable) and error.retry_after_s is not None
-    require(told, f"503 with Retry-After became {error!r}, without its time")
+    await told_when_to_come_again(bench, port.submit(_application()))
 
 
 async def _with_effect(mode: str, port: PermitsPort, bench: Workbench | None) -> None:
@@ -128,15 +134,13 @@ async def _namesake(port: PermitsPort, bench: Workbench | None) -> None:
 
 async def _reads_say_unavailable(mode: str, port: PermitsPort, bench: Workbench | None) -> None:
     receipt = await port.submit(_application())
-    async with suffering(bench, mode):
-        for name, asking in (
-            ("progress", port.progress(receipt.reference)),
-            ("licence_number", port.licence_number(receipt.reference)),
-            ("licence", port.licence("503/0000/0000")),
-            ("find", port.find(_application(), ())),
-        ):
-            error = await failure(asking)
-            require(isinstance(error, AgencyUnavailable), f"{name} under {mode} gave {error!r}")
+    reads = {
+        "progress": port.progress(receipt.reference),
+        "licence_number": port.licence_number(receipt.reference),
+        "licence": port.licence("503/0000/0000"),
+        "find": port.find(_application(), ()),
+    }
+    await unavailable(bench, mode, reads)
     _well_formed(await port.progress(receipt.reference))
 
 
@@ -160,18 +164,9 @@ CHECKS: Sequence[Check[PermitsPort]] = (
     Check("a refusal at the door says when to come again", _refused_at_the_door, writes=True),
     Check("a namesake's registration is not ours", _namesake, writes=True),
     Check("answers and withdrawals are done or not offered", _answers_and_withdrawals, writes=True),
-    *(
-        Check(f"submit under {mode} had no effect", partial(_without_effect, mode), writes=True)
-        for mode in NO_EFFECT_MODES
-    ),
-    *(
-        Check(f"submit under {mode} is unknown, then found", partial(_with_effect, mode), writes=True)
-        for mode in EFFECT_MODES
-    ),
-    *(
-        Check(f"reads under {mode} are unavailable", partial(_reads_say_unavailable, mode), writes=True)
-        for mode in (*NO_EFFECT_MODES, *EFFECT_MODES)
-    ),
+    *under_each(NO_EFFECT_MODES, "submit under {} had no effect", _without_effect),
+    *under_each(EFFECT_MODES, "submit under {} is unknown, then found", _with_effect),
+    *under_each(MODES, "reads under {} are unavailable", _reads_say_unavailable),
 )
 
 

@@ -1,30 +1,24 @@
 """The page a phone shows after it scanned a licence's QR code."""
 
+from litestar import Response
+
 from app.papers import check as papers
-from app.papers.check import Verdict
+from app.papers.check import Verdict, kind_of
 from app.texts import Language, text
 from services.permits.schemas import LicenceCheck
 
 
-def check_page(number: str, check: LicenceCheck | None, language: Language) -> str:
+def check_page(number: str, check: LicenceCheck | None, language: Language) -> Response[str]:
     """The answer for `number`; None: it cannot be given now."""
-    answer = _answer(check)
+    kind = kind_of(check.validity, genuine=check.genuine) if check else "unavailable"
     verdict = Verdict(
-        kind=answer.replace("_", "-"),
+        kind=kind,
         title=text("permits.check.title", language),
-        answer=text(f"permits.check.{answer}", language),
-        advice=text(f"permits.check.{answer}.advice", language),
+        answer=text(f"permits.check.{kind}", language),
+        advice=text(f"permits.check.{kind}.advice", language),
         facts=[(text(f"permits.licence.{name}", language), value) for name, value in _facts(number, check)],
     )
     return papers.check_page(verdict, language)
-
-
-def _answer(check: LicenceCheck | None) -> str:
-    if check is None:
-        return "unavailable"
-    if not check.genuine:
-        return "not_genuine"
-    return "genuine" if check.validity == "unknown" else check.validity
 
 
 def _facts(number: str, check: LicenceCheck | None) -> list[tuple[str, str]]:

@@ -23,7 +23,6 @@ from app.telemetry import client_network
 from app.texts import Language, language_of
 from services.permits.actions import (
     NUMBER_PATTERN,
-    RETRY_AFTER_S,
     Licences,
     Proof,
     check,
@@ -104,7 +103,6 @@ async def check_licence(
     state = request.app.state
     language = language_of(request.headers.get("accept-language"))
     wanted = wanted_of(request.headers, JSON, HTML)
-    headers = {"Vary": "Accept, Accept-Language"}
     try:
         reads: Reads = state["cases"].reads
         told = recent_check(number, reads)
@@ -115,13 +113,10 @@ async def check_licence(
     except Unavailable:
         if wanted == JSON:
             raise
-        page = Response(check_page(number, None, language), status_code=503, media_type=HTML, headers=headers)
-        page.headers["Retry-After"] = str(RETRY_AFTER_S)
-        return cast(Response[LicenceCheck], page)
+        return cast(Response[LicenceCheck], check_page(number, None, language))
     if wanted == JSON:
-        return EncodedJson(msgspec.json.encode(told), headers=headers)
-    page = Response(check_page(number, told, language), media_type=HTML, headers=headers)
-    return cast(Response[LicenceCheck], page)
+        return EncodedJson(msgspec.json.encode(told), headers={"Vary": "Accept, Accept-Language"})
+    return cast(Response[LicenceCheck], check_page(number, told, language))
 
 
 def _view(case_id: UUID, proof: Proof, language: Language, check_url: str) -> LicenceView:

@@ -1,6 +1,5 @@
 """What every adapter of the social aid port promises: checks against a sandbox or, where they only read, the agency."""
 
-import asyncio
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -12,7 +11,17 @@ import msgspec
 from app.cases.port import Progress
 from app.errors import AgencyError, AgencyRejected, AgencyUnavailable, NotOffered, OutcomeUnknown
 from app.ids import uuid7
-from app.sandbox.checks import EFFECT_MODES, NO_EFFECT_MODES, failure, given, suffering
+from app.sandbox.checks import (
+    EFFECT_MODES,
+    MODES,
+    NO_EFFECT_MODES,
+    failure,
+    given,
+    suffering,
+    told_when_to_come_again,
+    unavailable,
+    under_each,
+)
 from app.sandbox.port import Check, ContractBroken, Workbench, require
 from services.social_aid.port import AidRequest, HouseholdAid, Matter, Photo, SocialAidPort
 
@@ -199,10 +208,7 @@ async def _with_effect(mode: str, port: SocialAidPort, bench: Workbench | None) 
 
 
 async def _refused_at_the_door(port: SocialAidPort, bench: Workbench | None) -> None:
-    async with suffering(bench, "error_503"):
-        error = await failure(port.household_aid(MEMBER))
-    told = isinstance(error, AgencyUnavailable) and error.retry_after_s is not None
-    require(told, f"503 with Retry-After became {error!r}, without its time")
+    await told_when_to_come_again(bench, port.household_aid(MEMBER))
 
 
 async def _reads_say_unavailable(mode: str, port: SocialAidPort, bench: Workbench | None) -> None:
@@ -215,12 +221,8 @@ async def _reads_say_unavailable(mode: str, port: SocialAidPort, bench: Workbenc
         "certificate": port.certificate("470/0000/0000"),
         "find": port.find(request, ()),
     }
-    async with suffering(bench, mode):
-        # All at once: each may have to be waited out.
-        errors = await asyncio.gather(*(failure(asking) for asking in reads.values()))
-        for name, error in zip(reads, errors, strict=True):
-            require(isinstance(error, AgencyUnavailable), f"{name} under {mode} gave {error!r}")
-            require(_says_nothing_of(request, error), f"the error of {name} under {mode} names the person")
+    for error in await unavailable(bench, mode, reads):
+        require(_says_nothing_of(request, error), f"an error under {mode} names the person")
     _sound(await port.matter(receipt.reference))
 
 
@@ -244,18 +246,9 @@ CHECKS: Sequence[Check[SocialAidPort]] = (
     Check("work leads to a proven certificate", _certificate, writes=True),
     Check("answers and withdrawals are done or not offered", _answers_and_withdrawals, writes=True),
     Check("a refusal at the door says when to come again", _refused_at_the_door, writes=True),
-    *(
-        Check(f"submit under {mode} had no effect", partial(_without_effect, mode), writes=True)
-        for mode in NO_EFFECT_MODES
-    ),
-    *(
-        Check(f"submit under {mode} is unknown, then found", partial(_with_effect, mode), writes=True)
-        for mode in EFFECT_MODES
-    ),
-    *(
-        Check(f"reads under {mode} are unavailable", partial(_reads_say_unavailable, mode), writes=True)
-        for mode in (*NO_EFFECT_MODES, *EFFECT_MODES)
-    ),
+    *under_each(NO_EFFECT_MODES, "submit under {} had no effect", _without_effect),
+    *under_each(EFFECT_MODES, "submit under {} is unknown, then found", _with_effect),
+    *under_each(MODES, "reads under {} are unavailable", _reads_say_unavailable),
 )
 
 

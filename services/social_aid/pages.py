@@ -1,30 +1,24 @@
 """The page a phone shows after it scanned a certificate's QR code."""
 
+from litestar import Response
+
 from app.papers import check as papers
-from app.papers.check import Verdict
+from app.papers.check import Verdict, kind_of
 from app.texts import Language, text
 from services.social_aid.schemas import CertificateCheck
 
 
-def check_page(number: str, check: CertificateCheck | None, language: Language) -> str:
+def check_page(number: str, check: CertificateCheck | None, language: Language) -> Response[str]:
     """The answer for `number`; None: it cannot be given now."""
-    answer = _answer(check)
+    kind = kind_of(check.validity, genuine=check.genuine) if check else "unavailable"
     verdict = Verdict(
-        kind=answer.replace("_", "-"),
+        kind=kind,
         title=text("social_aid.check.title", language),
-        answer=text(f"social_aid.check.{answer}", language),
-        advice=text(f"social_aid.check.{answer}.advice", language),
+        answer=text(f"social_aid.check.{kind}", language),
+        advice=text(f"social_aid.check.{kind}.advice", language),
         facts=[(text(f"social_aid.certificate.{name}", language), value) for name, value in _facts(number, check)],
     )
     return papers.check_page(verdict, language)
-
-
-def _answer(check: CertificateCheck | None) -> str:
-    if check is None:
-        return "unavailable"
-    if not check.genuine:
-        return "not_genuine"
-    return "genuine" if check.validity == "unknown" else check.validity
 
 
 def _facts(number: str, check: CertificateCheck | None) -> list[tuple[str, str]]:

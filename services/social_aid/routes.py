@@ -22,7 +22,6 @@ from app.texts import Language, language_of
 from services.social_aid.actions import (
     CODE_PATTERN,
     NUMBER_PATTERN,
-    RETRY_AFTER_S,
     Matters,
     check_certificate,
     check_url,
@@ -178,20 +177,17 @@ async def check(
     ],
 ) -> Response[CertificateCheck]:
     language = language_of(request.headers.get("accept-language"))
-    wanted, headers = wanted_of(request.headers, JSON, HTML), {"Vary": "Accept, Accept-Language"}
+    wanted = wanted_of(request.headers, JSON, HTML)
     await limiter.hit("certificate-check", client_network(request), limit=CHECKS_PER_MINUTE, period_s=60)
     try:
         told = certificate_check(number, await check_certificate(number, code, _port(request), _tools(request)))
     except Unavailable:
         if wanted == JSON:
             raise
-        page = Response(check_page(number, None, language), status_code=503, media_type=HTML, headers=headers)
-        page.headers["Retry-After"] = str(RETRY_AFTER_S)
-        return cast(Response[CertificateCheck], page)
+        return cast(Response[CertificateCheck], check_page(number, None, language))
     if wanted == JSON:
-        return EncodedJson(msgspec.json.encode(told), headers=headers)
-    page = Response(check_page(number, told, language), media_type=HTML, headers=headers)
-    return cast(Response[CertificateCheck], page)
+        return EncodedJson(msgspec.json.encode(told), headers={"Vary": "Accept, Accept-Language"})
+    return cast(Response[CertificateCheck], check_page(number, told, language))
 
 
 def _tools(request: AnyRequest) -> CaseTools:

@@ -18,11 +18,11 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from app.children import Child
 from app.embedded import POSTGRES_DATABASE, SERVING_ROLE, EmbeddedPostgres, EmbeddedServerError, EmbeddedValkey
 from app.migrate import upgrade
 from app.processes import Program
 from app.settings import ROOT, Settings, read_settings
-from app.supervisor import Child
 from tests.chaos.schedule import Action
 from tests.harness.fault_proxy import FaultProxy, fault_proxy
 from tests.harness.product import free_port

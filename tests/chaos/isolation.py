@@ -33,8 +33,13 @@ class Figures(msgspec.Struct, frozen=True):
     asked: int
     answered: int
     p50_ms: float
+    p90_ms: float
     p99_ms: float
     hanging_slowest_s: float
+
+    @property
+    def share(self) -> float:
+        return self.answered / max(self.asked, 1)
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -45,7 +50,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
     @property
     def answered(self) -> float:
-        return self.ill.answered / max(self.ill.asked, 1)
+        return self.ill.share
 
     @property
     def slower(self) -> float:
@@ -162,6 +167,7 @@ async def _phase(questions: Questions, seconds: float, per_second: float) -> Fig
         asked=len(times),
         answered=len(times) - failed,
         p50_ms=1000 * statistics.median(times),
+        p90_ms=1000 * _at(times, 0.90),
         p99_ms=1000 * _at(times, 0.99),
         hanging_slowest_s=max(asked[HANGS].seconds),
     )

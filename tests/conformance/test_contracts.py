@@ -5,12 +5,8 @@ from pathlib import Path
 import pytest
 
 from app.ports import contract, port_type
-from app.sandbox.client import hurried
 from tests.conformance.folders import integration_manifest, own_methods, served
 from tests.harness.contracts import collect_samples, on_stage
-
-# Enough for a sandbox on this machine, and soon over where a check lets it hang.
-BUDGET_S = 2.0
 
 CASES = [
     pytest.param(integration, serves, index, id=f"{integration}-{serves}-{check.name}")
@@ -21,7 +17,7 @@ CASES = [
 
 @pytest.mark.parametrize(("integration", "serves", "index"), CASES)
 async def test_keeps_the_ports_promise(integration: str, serves: str, index: int, tmp_path: Path) -> None:
-    async with on_stage(hurried(integration_manifest(integration), BUDGET_S), serves, tmp_path) as stage:
+    async with on_stage(integration_manifest(integration), serves, tmp_path) as stage:
         await contract(serves)[index].run(stage.adapter, stage.bench)
 
 
@@ -31,7 +27,7 @@ async def test_the_contract_calls_every_method_and_every_operation(
 ) -> None:
     """A method the backend has nothing for is refused without a call; an operation that nobody makes is dead."""
     manifest = integration_manifest(integration)
-    async with on_stage(hurried(manifest, BUDGET_S), serves, tmp_path) as stage:
+    async with on_stage(manifest, serves, tmp_path) as stage:
         samples = await collect_samples(stage, serves)
         made = set(stage.client.operations)
     assert samples

@@ -13,13 +13,13 @@ import msgspec
 import pytest
 
 from app.errors import AgencyError, OutcomeUnknown
-from app.sandbox.client import hurried
 from app.sandbox.faults import Mode
 from tests.conformance.folders import integration_manifest, served
 from tests.harness.contracts import Sample, Stage, collect_samples, on_stage
+from tests.harness.patience import STALLED_S
 
-BUDGET_S = 0.6
-SLACK_S = 1.5
+# Without a budget what stalls would never end; how loaded the machine is must not matter.
+SLACK_S = 20.0
 
 
 class Suffering(msgspec.Struct, frozen=True):
@@ -38,8 +38,7 @@ async def suffering(
 ) -> AsyncIterator[Suffering]:
     """One adapter on its stage, with a sample of every call that goes well."""
     integration, serves = request.param
-    manifest = hurried(integration_manifest(integration), BUDGET_S)
-    async with on_stage(manifest, serves, tmp_path_factory.mktemp(integration)) as stage:
+    async with on_stage(integration_manifest(integration), serves, tmp_path_factory.mktemp(integration)) as stage:
         samples = await collect_samples(stage, serves)
         yield Suffering(stage, tuple(samples.values()))
 
@@ -60,7 +59,7 @@ async def suffers(stage: Stage, sample: Sample, operation: str, mode: str) -> No
     took_s = time.monotonic() - begun
     await stage.bench.heal()
     happened = len(await stage.bench.ledger()) > effects
-    assert took_s <= BUDGET_S * len(sample.operations) + SLACK_S, f"{what} took {took_s:.1f} s"
+    assert took_s <= STALLED_S * len(sample.operations) + SLACK_S, f"{what} took {took_s:.1f} s"
     if failure is None:
         # A short answer can come through slowly and still in time.
         assert mode == "slow_body", f"{what} was swallowed"

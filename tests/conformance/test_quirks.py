@@ -5,6 +5,7 @@ The matrix is made from the sandboxes' own lists: a new quirk, check or integrat
 
 import ast
 import asyncio
+import inspect
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,15 +16,11 @@ import pytest
 from app.discovery import sandbox_classes
 from app.errors import AgencyError, AgencyUnavailable
 from app.ports import contract
-from app.sandbox.client import hurried
 from app.sandbox.port import Check, ContractBroken
-from app.settings import ROOT
 from tests.conformance.folders import integration_manifest, served
 from tests.harness.contracts import Sample, collect_samples, on_stage
-from tests.harness.source import read
+from tests.harness.source import PRODUCT, read
 
-# Enough for a sandbox on a busy machine, and soon over where a check lets it hang.
-BUDGET_S = 1.8
 # Says at which facility the other quirks hold: none of its own.
 SELECTOR = "only"
 
@@ -51,7 +48,7 @@ async def test_keeps_the_ports_promises(integration: str, serves: str, odd: tupl
     """All checks at once, each before a sandbox of its own: most of their time is waiting out what hangs."""
 
     async def broken(check: Check[Any], folder: Path) -> str:
-        async with on_stage(hurried(integration_manifest(integration), BUDGET_S), serves, folder) as stage:
+        async with on_stage(integration_manifest(integration), serves, folder) as stage:
             await stage.bench.quirks(**dict([odd]))
             try:
                 await check.run(stage.adapter, stage.bench)
@@ -70,7 +67,7 @@ async def test_what_cannot_be_asked_is_unavailable_and_does_nothing(
     integration: str, serves: str, odd: tuple[str, str], tmp_path: Path
 ) -> None:
     samples = await samples_of(integration, serves, tmp_path / "samples")
-    async with on_stage(hurried(integration_manifest(integration), BUDGET_S), serves, tmp_path) as stage:
+    async with on_stage(integration_manifest(integration), serves, tmp_path) as stage:
         await stage.bench.quirks(**dict([odd]))
         before = len(await stage.bench.ledger())
         for sample in samples:
@@ -83,7 +80,7 @@ async def test_what_cannot_be_asked_is_unavailable_and_does_nothing(
 async def samples_of(integration: str, serves: str, folder: Path) -> Sequence[Sample]:
     """Calls that go well at a healthy copy, learnt once: where nothing can be asked it is the same which they are."""
     if (integration, serves) not in SAMPLES:
-        async with on_stage(hurried(integration_manifest(integration), BUDGET_S), serves, folder) as stage:
+        async with on_stage(integration_manifest(integration), serves, folder) as stage:
             SAMPLES[integration, serves] = tuple((await collect_samples(stage, serves)).values())
     return SAMPLES[integration, serves]
 
@@ -102,8 +99,15 @@ def test_every_quirk_does_something(integration: str) -> None:
     """Its name stands somewhere beside the list."""
     named = Counter(
         node.value
-        for path in (ROOT / "integrations" / integration).glob("*.py")
+        for folder in _folders(integration)
+        for path in folder.glob("*.py")
         for node in ast.walk(read(path).tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     )
     assert not [quirk for quirk in SANDBOXES[integration].quirks if named[quirk] < 2]
+
+
+def _folders(integration: str) -> set[Path]:
+    """Its own, and that of the standard whose quirks it has."""
+    kinds = (kind for kind in SANDBOXES[integration].__mro__ if kind.__module__.split(".")[0] in PRODUCT[1:])
+    return {Path(inspect.getfile(kind)).parent for kind in kinds}

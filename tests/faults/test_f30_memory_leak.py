@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from app.children import Child, memory_mb
 from app.processes import Program
-from app.supervisor import Child, memory_mb
 from tests.harness.figures import Tell
 from tests.harness.product import free_port, start_command
 
@@ -64,7 +64,7 @@ def test_a_leaking_worker_is_ended_in_good_order_and_begins_anew(tmp_path: Path,
 
 
 def test_one_that_does_not_end_is_ended_by_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.supervisor._END_S", 0.5)
+    monkeypatch.setattr("app.children._END_S", 0.5)
     log = tmp_path / "log"
     child = leaking(log, "stubborn")
     child.start()

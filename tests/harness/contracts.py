@@ -17,10 +17,10 @@ from app.errors import AgencyError
 from app.facilities import backends_of
 from app.manifest import IntegrationManifest
 from app.ports import contract, port_type
-from app.sandbox.client import HttpWorkbench
 from app.sandbox.port import ContractBroken
 from app.sandbox.server import build_app
 from app.settings import BackendSettings, Settings
+from tests.harness.patience import PatientBench
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -72,7 +72,7 @@ class Stage(msgspec.Struct, frozen=True):
     adapter: Any
     client: WatchedClient
     port: WatchedPort
-    bench: HttpWorkbench
+    bench: PatientBench
 
 
 @asynccontextmanager
@@ -89,7 +89,7 @@ async def on_stage(
     backends = backends_of(manifest, load_city(where.city).facility, {}, where)
     client = WatchedClient(manifest, backends[facility or next(iter(backends))])
     adapter = adapter_type(manifest.name, serves, port_type(serves))(client)
-    async with HttpWorkbench(f"{where.sandbox_url}/{manifest.name}") as bench:
+    async with PatientBench(f"{where.sandbox_url}/{manifest.name}", [client]) as bench:
         yield Stage(manifest, adapter, client, WatchedPort(adapter, client), bench)
     await client.close()
     await runner.cleanup()

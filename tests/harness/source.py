@@ -9,7 +9,7 @@ import msgspec
 
 from app.settings import ROOT
 
-PRODUCT = ("app", "services", "integrations")
+PRODUCT = ("app", "services", "standards", "integrations")
 ALL_CODE = (*PRODUCT, "bench", "tests", "requirements")  # migrations are written once and only read by machines
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,18 @@ from app.agency_client import AgencyClient
 from app.catalog.city import load_city
 from app.facilities import backends_of
 from app.manifest import integration_manifests
-from app.sandbox.client import HttpWorkbench, hurried
 from app.sandbox.port import Effect
 from app.sandbox.server import build_app
 from app.settings import BackendSettings, Settings
 from integrations.antrean_fktp.health import AntreanFktpHealth
 from integrations.antrean_fktp.sandbox import AntreanFktpSandbox
-from services.health.port import Patient, Session, TicketRequest
+from services.health.port import Session, TicketRequest
 from tests.harness.contracts import WatchedClient
+from tests.harness.patience import PatientBench
+from tests.harness.patients import open_day
 
 BALOWERTI, SUKORAME = "puskesmas-balowerti", "puskesmas-sukorame"
 DOCTOR, HOURS = "145011", "07:30-11:30"
-STRANGER = "3571010101759004"
-BUDGET_S = 1.0
 _serials = itertools.count(1)
 
 
@@ -36,7 +34,7 @@ class Town(msgspec.Struct, frozen=True):
 
     ports: Mapping[str, AntreanFktpHealth]
     clients: Mapping[str, WatchedClient]
-    bench: HttpWorkbench
+    bench: PatientBench
     http: aiohttp.ClientSession
     url: str
     opened: list[AgencyClient]
@@ -68,25 +66,17 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     where = Settings(sandbox_port=runner.addresses[0][1])
-    manifest = hurried(integration_manifests()["antrean_fktp"], BUDGET_S)
+    manifest = integration_manifests()["antrean_fktp"]
     backends = backends_of(manifest, load_city("kediri").facility, {}, where)
     clients = {facility: WatchedClient(manifest, backend) for facility, backend in backends.items()}
     ports = {facility: AntreanFktpHealth(client) for facility, client in clients.items()}
     url = f"{where.sandbox_url}/antrean_fktp"
-    async with HttpWorkbench(url) as bench, aiohttp.ClientSession() as http:
-        town = Town(ports, clients, bench, http, url, [])
-        yield town
-    for client in (*clients.values(), *town.opened):
+    opened: list[AgencyClient] = list(clients.values())
+    async with PatientBench(url, opened) as bench, aiohttp.ClientSession() as http:
+        yield Town(ports, clients, bench, http, url, opened)
+    for client in opened:
         await client.close()
     await runner.cleanup()
-
-
-def open_day(weekday: int = 1) -> date:
-    """A day to come on which everybody works, a Monday; or another ISO weekday."""
-    today = (datetime.now(UTC) + timedelta(hours=7)).date()
-    closed = {"2026-12-25", "2027-01-01"}
-    days = (today + timedelta(days=ahead) for ahead in range(1, 30))
-    return next(day for day in days if day.isoweekday() == weekday and day.isoformat() not in closed)
 
 
 def session(**changes: Any) -> Session:
@@ -112,22 +102,3 @@ def asked(at: Session | None = None, **changes: Any) -> TicketRequest:
         complaint="Demam tiga hari",
     )
     return msgspec.structs.replace(request, **changes)
-
-
-def patient(request: TicketRequest, **changes: Any) -> Patient:
-    """Who asked for a ticket, as a new patient."""
-    new = Patient(
-        reference=request.reference,
-        nik=request.nik,
-        family_card_number="3571020101100001",
-        name=request.name,
-        sex="female",
-        birth_date=date(1990, 5, 5),
-        phone=request.phone,
-        address="Jalan Dhoho 12",
-        village_code="35.71.02.1005",
-        rt="002",
-        rw="003",
-        card_number=request.card_number,
-    )
-    return msgspec.structs.replace(new, **changes)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from app.errors import AgencyUnavailable, OutcomeUnknown
-from integrations.antrean_fktp.health import AntreanFktpHealth
+from integrations.antrean_fktp.health import AntreanFktpHealth, hours
 from tests.harness.listener import answering, listening
 from tests.integrations.antrean_fktp.conftest import BALOWERTI, Town, asked, session
 
@@ -57,3 +57,12 @@ async def test_what_cannot_be_read_is_none_with_its_reason(town: Town) -> None:
     assert (queue.tickets, queue.waiting, queue.now_serving) == (None, None, None)
     reasons = {name: queue.missing[name] for name in ("tickets", "waiting", "now_serving")}
     assert reasons == {"tickets": "unreadable", "waiting": "not_told", "now_serving": "unreadable"}
+
+
+@pytest.mark.parametrize("written", ["08:00-12:00", "8.00 - 12.00", "08:00:00-12:00:00", "08:00 s/d 12:00 WIB"])
+def test_hours_however_written(written: str) -> None:
+    assert hours(written) == "08:00-12:00"
+
+
+def test_what_is_no_hours_stays() -> None:
+    assert hours("pagi") == "pagi"

@@ -14,7 +14,8 @@ from app.errors import AgencyError, AgencyRejected, AgencyUnavailable, AlreadyTh
 from integrations.antrean_fktp.health import AntreanFktpHealth
 from integrations.antrean_fktp.sandbox import AntreanFktpSandbox
 from services.health.port import TicketRequest
-from tests.integrations.antrean_fktp.conftest import BALOWERTI, SUKORAME, Town, asked, patient, plain, session
+from tests.harness.patients import patient
+from tests.integrations.antrean_fktp.conftest import BALOWERTI, SUKORAME, Town, asked, plain, session
 
 # Quirks that change what can be known or done, not how it is said; each has a test of its own.
 OWN_TESTS = {"only", "status_version", "zone"}

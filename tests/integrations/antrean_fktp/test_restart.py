@@ -5,7 +5,8 @@ from pathlib import Path
 from app.sandbox.ledger import FileLedger
 from integrations.antrean_fktp.office import Office
 from integrations.antrean_fktp.sandbox import AntreanFktpSandbox
-from tests.integrations.antrean_fktp.conftest import STRANGER, Town, asked, patient
+from tests.harness.patients import STRANGER, patient
+from tests.integrations.antrean_fktp.conftest import Town, asked
 
 
 async def test_nothing_is_lost(town: Town, tmp_path: Path) -> None:

@@ -8,19 +8,8 @@ import msgspec
 import pytest
 
 from app.errors import AgencyRejected, AgencyUnavailable, AlreadyThere, NotOffered, OutcomeUnknown
-from tests.integrations.antrean_fktp.conftest import (
-    BALOWERTI,
-    DOCTOR,
-    HOURS,
-    STRANGER,
-    SUKORAME,
-    Town,
-    asked,
-    open_day,
-    patient,
-    plain,
-    session,
-)
+from tests.harness.patients import STRANGER, open_day, patient
+from tests.integrations.antrean_fktp.conftest import BALOWERTI, DOCTOR, HOURS, SUKORAME, Town, asked, plain, session
 
 
 async def test_the_queue_before_any_ticket(town: Town) -> None:

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,17 @@ from app.agency_client import AgencyClient
 from app.catalog.city import load_city
 from app.facilities import backends_of
 from app.manifest import integration_manifests
-from app.sandbox.client import HttpWorkbench, hurried
 from app.sandbox.port import Effect
 from app.sandbox.server import build_app
 from app.settings import BackendSettings, Settings
 from integrations.antrean_rs.health import AntreanRsHealth
 from integrations.antrean_rs.sandbox import AntreanRsSandbox
-from services.health.port import Patient, Session, TicketRequest
+from services.health.port import Session, TicketRequest
 from tests.harness.contracts import WatchedClient
+from tests.harness.patience import PatientBench
+from tests.harness.patients import open_day
 
 DOCTOR, HOURS = "30101", "08:00-12:00"
-STRANGER = "3571010101759004"
-BUDGET_S = 1.0
 _serials = itertools.count(1)
 
 
@@ -34,7 +32,7 @@ class Hospital(msgspec.Struct, frozen=True):
 
     port: AntreanRsHealth
     client: WatchedClient
-    bench: HttpWorkbench
+    bench: PatientBench
     opened: list[AgencyClient]
 
     async def effects(self, operation: str = "") -> list[Effect]:
@@ -56,23 +54,15 @@ async def hospital(tmp_path: Path) -> AsyncIterator[Hospital]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     where = Settings(sandbox_port=runner.addresses[0][1])
-    manifest = hurried(integration_manifests()["antrean_rs"], BUDGET_S)
+    manifest = integration_manifests()["antrean_rs"]
     [backend] = backends_of(manifest, load_city("kediri").facility, {}, where).values()
     client = WatchedClient(manifest, backend)
-    async with HttpWorkbench(f"{where.sandbox_url}/antrean_rs") as bench:
-        hospital = Hospital(AntreanRsHealth(client), client, bench, [])
-        yield hospital
-    for opened in (client, *hospital.opened):
-        await opened.close()
+    opened: list[AgencyClient] = [client]
+    async with PatientBench(f"{where.sandbox_url}/antrean_rs", opened) as bench:
+        yield Hospital(AntreanRsHealth(client), client, bench, opened)
+    for each in opened:
+        await each.close()
     await runner.cleanup()
-
-
-def open_day(weekday: int = 1) -> date:
-    """A day to come on which everybody works, a Monday; or another ISO weekday."""
-    today = (datetime.now(UTC) + timedelta(hours=7)).date()
-    closed = {"2026-12-25", "2027-01-01"}
-    days = (today + timedelta(days=ahead) for ahead in range(1, 30))
-    return next(day for day in days if day.isoweekday() == weekday and day.isoformat() not in closed)
 
 
 def session(**changes: Any) -> Session:
@@ -94,22 +84,3 @@ def asked(at: Session | None = None, **changes: Any) -> TicketRequest:
         referral=f"0145U0111126P{serial:06d}",
     )
     return msgspec.structs.replace(request, **changes)
-
-
-def patient(request: TicketRequest, **changes: Any) -> Patient:
-    """Who asked for a ticket, as a new patient."""
-    new = Patient(
-        reference=request.reference,
-        nik=request.nik,
-        family_card_number="3571020101100001",
-        name=request.name,
-        sex="female",
-        birth_date=date(1990, 5, 5),
-        phone=request.phone,
-        address="Jalan Dhoho 12",
-        village_code="35.71.02.1005",
-        rt="002",
-        rw="003",
-        card_number=request.card_number,
-    )
-    return msgspec.structs.replace(new, **changes)

@@ -13,7 +13,8 @@ from app.settings import SettingsError
 from integrations.antrean_rs.health import AntreanRsHealth
 from integrations.antrean_rs.sandbox import AntreanRsSandbox
 from services.health.port import TicketRequest
-from tests.integrations.antrean_rs.conftest import STRANGER, Hospital, asked, patient, session
+from tests.harness.patients import STRANGER, patient
+from tests.integrations.antrean_rs.conftest import Hospital, asked, session
 
 # Quirks that change what can be known or done, not how it is said; each has a test of its own.
 OWN_TESTS = {"headers", "zone"}

@@ -5,7 +5,8 @@ from pathlib import Path
 from app.sandbox.ledger import FileLedger
 from integrations.antrean_rs.office import Office
 from integrations.antrean_rs.sandbox import AntreanRsSandbox
-from tests.integrations.antrean_rs.conftest import STRANGER, Hospital, asked, patient
+from tests.harness.patients import STRANGER, patient
+from tests.integrations.antrean_rs.conftest import Hospital, asked
 
 
 async def test_nothing_is_lost(hospital: Hospital, tmp_path: Path) -> None:
@@ -19,7 +20,7 @@ async def test_nothing_is_lost(hospital: Hospital, tmp_path: Path) -> None:
     assert [ticket.booking for ticket in again.tickets] == [ticket.reference for ticket in tickets]
     assert [ticket.state for ticket in again.tickets] == ["served", "called", "cancelled", "waiting"]
     assert [ticket.checked_in for ticket in again.tickets] == [False, False, False, True]
-    assert list(again.record_numbers.values()) == [number]
+    assert list(again.patients.values()) == [number]
     assert again.matters(requests[1].reference) == again.matters(tickets[1].reference) == [1]
 
 

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from app.errors import AgencyRejected, AgencyUnavailable, AlreadyThere, NotOffered, OutcomeUnknown
-from tests.integrations.antrean_rs.conftest import STRANGER, Hospital, asked, open_day, patient, session
+from tests.harness.patients import STRANGER, open_day, patient
+from tests.integrations.antrean_rs.conftest import Hospital, asked, session
 
 
 async def test_the_queue_before_any_ticket(hospital: Hospital) -> None:

@@ -13,11 +13,11 @@ from aiohttp import web
 
 from app.agency_client import AgencyClient
 from app.manifest import integration_manifests
-from app.sandbox.client import HttpWorkbench, hurried
 from app.sandbox.server import build_app
 from app.settings import BackendSettings
 from integrations.bpjs_vclaim.health_membership import VclaimMembership
 from integrations.bpjs_vclaim.sandbox import VclaimSandbox
+from tests.harness.patience import PatientBench
 
 SITI, BUDI, DEWI, RAHMAT = "3571024505909001", "3571011708859002", "3571036011009003", "3571010101759004"
 TODAY = date(2026, 11, 23)
@@ -28,7 +28,7 @@ class Register(msgspec.Struct, frozen=True):
     """One adapter and the register behind it. `url` is the backend's address."""
 
     port: VclaimMembership
-    bench: HttpWorkbench
+    bench: PatientBench
     url: str
     http: aiohttp.ClientSession
 
@@ -47,7 +47,7 @@ def open_register(tmp_path: Path) -> OpenRegister:
         async with (
             _serving(app) as url,
             _client(f"{url}/bpjs_vclaim", settings) as client,
-            HttpWorkbench(client.backend.url) as bench,
+            PatientBench(client.backend.url, [client]) as bench,
             aiohttp.ClientSession() as http,
         ):
             yield Register(VclaimMembership(client), bench, client.backend.url, http)
@@ -91,7 +91,7 @@ async def _serving(app: web.Application) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def _client(url: str, settings: dict[str, str]) -> AsyncIterator[AgencyClient]:
-    manifest = hurried(integration_manifests()["bpjs_vclaim"], 2.0)
+    manifest = integration_manifests()["bpjs_vclaim"]
     given = {name: settings.get(name, demo) for name, demo in manifest.wanted.settings.items()}
     secret = {name: settings.get(name, demo) for name, demo in manifest.wanted.credentials.items()}
     client = AgencyClient(manifest, BackendSettings("bpjs_vclaim", url, secret, given))

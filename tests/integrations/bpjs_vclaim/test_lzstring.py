@@ -31,13 +31,13 @@ def test_the_empty_text() -> None:
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=300))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_what_is_packed_comes_out(text: str) -> None:
     assert unpack(pack(text), 1_000) == text
 
 
 @given(st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-", max_size=2_000))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_anything_else_is_refused_or_short(packed: str) -> None:
     with suppress(NotPacked):
         assert len(unpack(packed, 1_000)) <= 1_000

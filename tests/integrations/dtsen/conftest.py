@@ -13,17 +13,16 @@ from aiohttp import web
 from app.agency_client import AgencyClient, Shared
 from app.ids import uuid7
 from app.manifest import integration_manifests
-from app.sandbox.client import HttpWorkbench, hurried
 from app.sandbox.server import build_app
 from app.settings import BackendSettings, Settings, backend_settings
 from integrations.dtsen.client import DtsenClient
 from integrations.dtsen.sandbox import DtsenSandbox
 from integrations.dtsen.social_aid import DtsenSocialAid
 from services.social_aid.port import AidRequest, Photo
+from tests.harness.patience import PatientBench
 
 SITI, BUDI, DEWI, RAHMAT = "3571024505909001", "3571011708859002", "3571036011009003", "3571010101759004"
-BUDGET_S = 5.0
-MANIFEST = hurried(integration_manifests()["dtsen"], BUDGET_S)
+MANIFEST = integration_manifests()["dtsen"]
 _serials = itertools.count(1)
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -34,7 +33,7 @@ class Agency(msgspec.Struct, frozen=True):
 
     port: DtsenSocialAid
     wire: DtsenClient
-    bench: HttpWorkbench
+    bench: PatientBench
     backend: BackendSettings
 
     async def handed_in(self) -> list[str]:
@@ -50,7 +49,7 @@ async def agency(tmp_path: Path) -> AsyncIterator[Agency]:
     where = Settings(sandbox_port=runner.addresses[0][1])
     backend = backend_settings("dtsen", MANIFEST.wanted, {}, where)
     client = AgencyClient(MANIFEST, backend)
-    async with HttpWorkbench(backend.url) as bench:
+    async with PatientBench(backend.url, [client]) as bench:
         yield Agency(DtsenSocialAid(client), DtsenClient(client), bench, backend)
     await client.close()
     await runner.cleanup()

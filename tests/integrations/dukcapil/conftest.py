@@ -9,7 +9,6 @@ from aiohttp import web
 
 from app.agency_client import AgencyClient
 from app.manifest import integration_manifests
-from app.sandbox.client import hurried
 from app.settings import BackendSettings
 from integrations.dukcapil.login import DukcapilRegister
 
@@ -38,7 +37,7 @@ async def answering(asked: list[dict[str, Any]]) -> AsyncIterator[Answering]:
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             await web.TCPSite(runner, "127.0.0.1", 0).start()
-            manifest = hurried(integration_manifests()["dukcapil"], 5.0)
+            manifest = integration_manifests()["dukcapil"]
             given = {**manifest.wanted.settings, **settings}
             url = f"http://127.0.0.1:{runner.addresses[0][1]}"
             client = AgencyClient(manifest, BackendSettings("dukcapil", url, manifest.wanted.credentials, given))

@@ -13,7 +13,6 @@ from app.agency_client import AgencyClient
 from app.errors import AgencyUnavailable
 from app.login.port import NationalReturn, NationalStart
 from app.manifest import integration_manifests
-from app.sandbox.client import hurried
 from app.settings import BackendSettings, SettingsError
 from integrations.inapas.login_national import InapasIdentity
 
@@ -103,7 +102,7 @@ async def adapter(provider: Provider) -> AsyncIterator[InapasIdentity]:
 
 
 def built(url: str, **credentials: str) -> AgencyClient:
-    manifest = hurried(integration_manifests()["inapas"], 5.0)
+    manifest = integration_manifests()["inapas"]
     given: Mapping[str, str] = {**manifest.wanted.credentials, **credentials}
     return AgencyClient(manifest, BackendSettings("inapas", url, given, manifest.wanted.settings))
 

@@ -15,19 +15,19 @@ from aiohttp import web
 
 from app.agency_client import AgencyClient, Shared
 from app.manifest import integration_manifests
-from app.sandbox.client import HttpWorkbench, hurried
 from app.sandbox.server import build_app
 from app.settings import BackendSettings
 from integrations.sicantik.permits import SicantikPermits
 from integrations.sicantik.sandbox import SicantikSandbox
 from services.permits.port import PermitApplication
+from tests.harness.patience import PatientBench
 
 
 class Office(msgspec.Struct):
     """One adapter and the office behind it. `url` is the backend's, without `/backoffice/api`; `asked` counts calls."""
 
     port: SicantikPermits
-    bench: HttpWorkbench
+    bench: PatientBench
     url: str
     http: aiohttp.ClientSession
     asked: Counter[str]
@@ -48,16 +48,16 @@ class Office(msgspec.Struct):
 
 @pytest.fixture
 def open_office(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Office]]:
-    """`open_office(kind=..., budget_s=...)`: a fresh office, of the sandbox class given."""
+    """`open_office(kind=...)`: a fresh office, of the sandbox class given."""
 
     @asynccontextmanager
-    async def opened(kind: type[SicantikSandbox] = SicantikSandbox, budget_s: float = 2.0) -> AsyncIterator[Office]:
+    async def opened(kind: type[SicantikSandbox] = SicantikSandbox) -> AsyncIterator[Office]:
         folder = tmp_path / secrets.token_hex(4)
         runner = web.AppRunner(build_app({"sicantik": kind}, folder), shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         url = f"http://127.0.0.1:{runner.addresses[0][1]}/sicantik"
-        manifest = hurried(integration_manifests()["sicantik"], budget_s)
+        manifest = integration_manifests()["sicantik"]
         asked: Counter[str] = Counter()
 
         def count(_backend: str, operation: str, _outcome: str, _seconds: float) -> None:
@@ -65,7 +65,7 @@ def open_office(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Off
 
         backend = BackendSettings("sicantik", url, dict(manifest.credentials), dict(manifest.settings))
         client = AgencyClient(manifest, backend, Shared(observe=count))
-        async with HttpWorkbench(url) as bench, aiohttp.ClientSession() as http:
+        async with PatientBench(url, [client]) as bench, aiohttp.ClientSession() as http:
             yield Office(SicantikPermits(client), bench, url, http, asked)
         await client.close()
         await runner.cleanup()

@@ -5,11 +5,12 @@ from uuid import uuid4
 import msgspec
 import pytest
 
+from app.agency_fields import local_phone
 from app.cases.port import File
 from app.errors import AgencyRejected, AgencyUnavailable, NotOffered, OutcomeUnknown
 from app.settings import BackendSettings, SettingsError
 from integrations.sicantik.client import is_registration
-from integrations.sicantik.forms import MAX_FILE_BYTES, clean, local_phone
+from integrations.sicantik.forms import MAX_FILE_BYTES, clean
 from integrations.sicantik.lists import _pairs
 from tests.integrations.sicantik.conftest import Office, application
 

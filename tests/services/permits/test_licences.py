@@ -270,12 +270,10 @@ async def test_a_browser_gets_a_page(office: Office, api: Api, language: str, ve
     browser = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
     async with api.client(language=language) as client:
         answer = await client.get("/v1/permits/check", params={"number": office.number}, headers=browser)
-        style = await client.get("/v1/papers/check.css")
     assert answer.headers["content-type"].startswith("text/html")
     assert "script-src" not in answer.headers["content-security-policy"].replace("script-src 'self'", "")
     assert any(f"<h1>{word}" in answer.text for word in verdict.split("|"))
     assert SITI.name not in answer.text
-    assert style.headers["content-type"].startswith("text/css")
 
 
 async def test_with_the_agency_down_only_recent_answers_are_given(office: Office, api: Api) -> None:

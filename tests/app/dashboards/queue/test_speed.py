@@ -22,7 +22,10 @@ from tests.harness.people import People
 from tests.harness.tables import Tables
 
 CASES = int(os.environ.get("LOKET_QUEUE_CASES", "40000"))
-P95_MS = 150
+# A page may take so many times what a route takes that reads next to nothing, and what follows from the machine's load
+# is in both. Reading all cases takes hundreds of times as long.
+MOST_TIMES = 20
+NEXT_TO_NOTHING = "/v1/officer/views"
 # What a page may read for each row it shows, in pages of eight kilobytes.
 MOST_BUFFERS = 4_000
 _SEED = """
@@ -81,15 +84,16 @@ async def test_a_page_reads_little(officer: OfficerAtWork, product: Product, fil
 
 @pytest.mark.parametrize("path", ["", "?clock=late", "/counts", "?status=needs_citizen&assignee=nobody"])
 async def test_answers_soon(officer: OfficerAtWork, officers: Officers, path: str) -> None:
-    """Generous beside what it takes: a loaded machine must not make this fail, a scan must."""
     for who in (officer, await officers.make("city_admin")):
-        took = []
+        took: dict[str, list[float]] = {NEXT_TO_NOTHING: [], f"/v1/officer/cases{path}": []}
         for _ in range(12):
-            began = time.monotonic()
-            answer = await who.client.get(f"/v1/officer/cases{path}")
-            took.append((time.monotonic() - began) * 1000)
-            assert answer.status_code == 200
-        assert statistics.median(took) < P95_MS * 3, took
+            for asked, seconds in took.items():
+                began = time.monotonic()
+                answer = await who.client.get(asked)
+                seconds.append(time.monotonic() - began)
+                assert answer.status_code == 200
+        least_s, page_s = (statistics.median(seconds) for seconds in took.values())
+        assert page_s < MOST_TIMES * least_s, took
 
 
 def _read(plan: Any) -> Any:

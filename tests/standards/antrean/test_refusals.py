@@ -4,7 +4,7 @@ import pytest
 
 from app.agency_answers import Envelope
 from app.errors import AgencyRejected, AgencyUnavailable, AlreadyThere, OutcomeUnknown
-from integrations.antrean_rs.refusals import CHECKED_IN, refusal
+from standards.antrean.refusals import CHECKED_IN, refusal
 
 SAID = {
     "Nomor Kartu Belum Diisi": "card_invalid",
@@ -29,6 +29,7 @@ SAID = {
     "Pendaftaran ke Poli Ini Sedang Tutup": "clinic_closed",
     "Poli Gigi libur tanggal 2026-12-25": "clinic_closed",
     "Pendaftaran Ke Poli UMUM Sudah Tutup Jam 12:00": "hours_over",
+    "Keluhan tidak boleh kosong": "complaint_missing",
     "Nomor Referensi Belum Diisi": "referral_invalid",
     "Rujukan tidak valid": "referral_invalid",
     "Jenis Kunjungan Tidak Ditemukan": "referral_invalid",

@@ -1,4 +1,4 @@
-"""What a hospital's refusals mean, by the words that vendors' systems use; and raising them."""
+"""What refusals mean, by the words that vendors' systems use; and raising them."""
 
 from app.agency_answers import Envelope, for_officers, matching
 from app.errors import AgencyError, AgencyRejected, AgencyUnavailable, AlreadyThere, OutcomeUnknown
@@ -39,6 +39,7 @@ _TICKETS: tuple[tuple[Refusal | str, tuple[str, ...]], ...] = (
     ("card_invalid", ("kartu",)),
     ("nik_invalid", ("nik",)),
     ("phone_invalid", ("no hp|nohp|nomor hp|no. hp|telepon|telp|handphone",)),
+    ("complaint_missing", ("keluhan",)),
     ("doctor_unknown", ("jam prakt",)),
     ("patient_unknown", ("pasien|peserta", "tidak ditemukan|belum terdaftar|tidak terdaftar|baru")),
     (
