@@ -12,7 +12,7 @@ from app.cases.due import today
 from app.cases.files import FileStore
 from app.cases.tools import CaseTools
 from app.dashboards.auditing.search import Wanted, note_search
-from app.dashboards.exports.making import KEPT, QUEUE, ExportJob, remove_export
+from app.dashboards.exports.keeping import KEPT, PARTS, QUEUE, ExportJob, remove_export
 from app.dashboards.exports.record import FILTERS, RECORD
 from app.dashboards.exports.schemas import ExportView, ExportWanted, RecordWanted
 from app.dashboards.figures.asked import Asked, scope_of
@@ -39,7 +39,6 @@ VALUES ($1, $2, now() + $3, {", ".join(f"${place}" for place in range(4, 4 + len
 """  # noqa: S608 - constants of ours
 _LEFT_OPEN = {"service": ""}
 _FIRST = "SELECT at FROM audit_rows ORDER BY at, id LIMIT 1"
-_PARTS = "SELECT file_id, size FROM export_parts WHERE export_id = $1 ORDER BY number"
 
 
 class Download(msgspec.Struct, frozen=True):
@@ -120,7 +119,7 @@ async def fetch_export(connection: Connection, officer: Officer, export_id: UUID
     if row["state"] != "done":
         raise Conflict("export_not_done", params={"state": row["state"]})
     await _note(connection, officer, "export.fetched", row)
-    parts = [(part["file_id"], part["size"]) for part in await connection.fetch(_PARTS, export_id)]
+    parts = [(part["file_id"], part["size"]) for part in await connection.fetch(PARTS, export_id)]
     name = f"satu-loket-{row['kind']}-{row['from_on']}-{row['until_on']}.{row['format']}"
     return Download(name, MEDIA_TYPES[row["format"]], f'"{export_id.hex}"', row["size"], parts)
 
