@@ -25,7 +25,9 @@ from app import exchanges
 from app.agency_reads import note_allowance
 from app.agency_wire import AddressRefused, Attempt, Connections, TooLarge, read_body
 from app.backends.breaker import Breaker, Breakers, Pass, Shut
+from app.backends.leases import Leases
 from app.backends.pace import NoTurn, Pace
+from app.backends.places import Places
 from app.errors import AgencyUnavailable, OutcomeUnknown
 from app.exchanges import Exchange
 from app.ids import uuid7
@@ -86,6 +88,7 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
 
     breakers: Breakers | None = None
     pace: Pace | None = None
+    leases: Leases | None = None
     observe: Observe | None = None
     resolver: AbstractResolver | None = None
 
@@ -98,8 +101,8 @@ class AgencyClient:
         self.backend = backend
         self._shared = shared or Shared()
         self._base = backend.url.rstrip("/")
-        self._slots = asyncio.Semaphore(manifest.concurrency)
-        self._waiting = 0
+        leases = self._shared.leases
+        self._places = leases.of(backend.name, manifest) if leases else Places(manifest.concurrency)
         self._saved_retries = 1.0
         self._connections = Connections(manifest, backend, self._shared.resolver)
         self._breakers = _breakers(manifest, backend.name, self._shared.breakers)
@@ -147,11 +150,10 @@ class AgencyClient:
     async def _bounded(self, trial: "_Trial") -> Reply:
         """One deadline around everything: waiting for a place and a turn, DNS, connecting, sending, reading."""
         policy = trial.policy
-        if self._slots.locked():
+        if self._places.is_full:
             self._refuse_crowd(trial)
-        self._waiting += 1
         try:
-            async with asyncio.timeout(policy.budget_s), self._slots:
+            async with asyncio.timeout(policy.budget_s), self._places:
                 await self._enter(trial)
                 trial.reply = reply = await self._tried(trial)
         except TimeoutError:
@@ -162,8 +164,6 @@ class AgencyClient:
         except (aiohttp.ClientError, OSError) as error:
             # The class says what happened; the message may hold the address with its query.
             self._fail(trial, f"connection failed ({_kind_of(error)})")
-        finally:
-            self._waiting -= 1
         self._refuse_gateway(trial, reply)
         return reply
 
@@ -172,7 +172,7 @@ class AgencyClient:
         breaker = self._breakers.get(trial.call.operation)
         if breaker is not None and breaker.is_shut:
             raise self._not_asked(trial, "breaker_open", breaker.wait_s)
-        if self._waiting >= (1 + WAITING_FOR_EACH_PLACE) * self.manifest.concurrency:
+        if self._places.needed >= (1 + WAITING_FOR_EACH_PLACE) * self.manifest.concurrency:
             raise self._not_asked(trial, "busy", None)
 
     async def _enter(self, trial: "_Trial") -> None:
@@ -293,8 +293,7 @@ async def _learn(breaker: Breaker, trial: _Trial, outcome: str) -> None:
     if not trial.passed:
         return
     if outcome == "ok":
-        if breaker.failures or not breaker.is_plain:
-            await breaker.answered(trial.passed)
+        await breaker.answered(trial.passed)
     elif outcome == "broken_off":
         await breaker.step_back(trial.passed)
     else:

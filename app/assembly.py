@@ -41,7 +41,7 @@ class Product(msgspec.Struct, frozen=True):
     backends: Backends
 
     async def close(self) -> None:
-        await self.backends.controls.close()
+        await self.backends.close()
         await self.valkey.close()
         await self.found.close()
         await self.health.close()
@@ -60,7 +60,12 @@ def build(settings: Settings, name: str) -> Product:
     health, measurer = HealthRecorder(database), Measurer(database)
     valkey = Valkey(settings.valkey_url)
     backends = Backends.of(database, valkey)
-    shared = Shared(breakers=backends.breakers, pace=backends.pace, observe=_observer(health, measurer))
+    shared = Shared(
+        breakers=backends.breakers,
+        pace=backends.pace,
+        leases=backends.leases,
+        observe=_observer(health, measurer),
+    )
     found = assemble(settings, shared)
     vault = open_vault(settings)
     limiter = Limiter(valkey, lifted=settings.limits == "load")

@@ -15,7 +15,8 @@ FIRST_DELAY_S = 0.2
 LONGEST_DELAY_S = 10.0
 # A process that grew too large has this long to end in good order.
 _END_S = 20.0
-# It had started well: the next time it dies, it is started again at once.
+# It had started well: the next time it dies, it is started again at once. So is whoever was killed: nothing is wrong
+# with it, and a database that is killed every few seconds must not be away for longer each time.
 STEADY_S = 5.0
 _READY_S = 60.0
 _TRIES = 3
@@ -77,7 +78,8 @@ class Child:
             self._keep_small(self._process, now, say)
             return
         if self._due is None:
-            self._delay_s = FIRST_DELAY_S if now - self._started > STEADY_S else self._delay_s
+            was_killed = self._process.returncode == -signal.SIGKILL
+            self._delay_s = FIRST_DELAY_S if was_killed or now - self._started > STEADY_S else self._delay_s
             self._due = now + self._delay_s
             how = _how_it_ended(self._process.returncode)
             say(f"{self.program.name} {how}; started again in {self._delay_s:.1f} s. Log: {shown(self.program.log)}")

@@ -110,8 +110,9 @@ class OperationPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How one operation of a backend may be called. `safe`: it changes nothing there, so it may be asked again.
 
     `retries` of a safe call within its budget; `per_second` over all processes. An answer may unpack to
-    `max_response_bytes` and to `max_ratio` times what came. The breaker opens after `breaker_failures` in a row, for
-    `breaker_pause_s`, doubled by each probe that fails. `fresh_s` and `stale_s`: how long an answer may be shared, and
+    `max_response_bytes` and to `max_ratio` times what came. The breaker opens after `breaker_failures` in a row, or
+    when of at least `breaker_calls` within `breaker_window_s` a `breaker_share` (of 1) failed, for `breaker_pause_s`,
+    doubled by each probe that fails. `fresh_s` and `stale_s`: how long an answer may be shared, and
     shown while no newer one is to be had; what the services allow may be less.
     """
 
@@ -122,6 +123,9 @@ class OperationPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_response_bytes: Annotated[int, msgspec.Meta(gt=0, le=64 * 1024 * 1024)] = 2 * 1024 * 1024
     max_ratio: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 100
     breaker_failures: Annotated[int, msgspec.Meta(ge=1, le=10)] = 5
+    breaker_calls: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 10
+    breaker_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.5
+    breaker_window_s: Annotated[float, msgspec.Meta(ge=1, le=60)] = 30.0
     breaker_pause_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.5
     breaker_longest_pause_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 5.0
     fresh_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] | None = None

@@ -1,6 +1,5 @@
 """Bringing a database to its newest form: alembic's migrations under an advisory lock: two starts never race."""
 
-import importlib
 from pathlib import Path
 
 from alembic import command
@@ -32,12 +31,6 @@ async def upgrade(url: str, serving: str | None = None) -> None:
                 await connection.commit()
     finally:
         await engine.dispose()
-
-
-def import_models() -> None:
-    """Import every models.py of the tree, so that Base.metadata is whole."""
-    for path in sorted((*ROOT.glob("app/**/models.py"), *ROOT.glob("services/**/models.py"))):
-        importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
 
 
 def alembic_config(connection: Connection) -> Config:

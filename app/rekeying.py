@@ -13,9 +13,9 @@ import msgspec
 
 from app.cases.files import FileStore
 from app.database import Base, Connection, Database
-from app.migrate import import_models
 from app.privacy import KEY_BYTES, KEYS_EVERY_S, CannotDecrypt, Vault, data_keys, keep_data_keys, open_vault
 from app.settings import Settings, SettingsError
+from app.tables import import_models
 
 BATCH = 200
 PASSES = 20

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from typing import cast
 
+import redis.exceptions
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
@@ -23,13 +25,19 @@ Listener = Callable[[bytes], None]
 
 
 class ValkeyDown(Exception):
-    """Valkey did not answer within its budget; the caller does without it."""
+    """Valkey did not answer within its budget; the caller does without it. `is_late`: it may be slow, and not away."""
+
+    def __init__(self, what: str, *, is_late: bool = False) -> None:
+        super().__init__(what)
+        self.is_late = is_late
 
 
 class Valkey:
     """One pool and one subscription for one process and one event loop."""
 
     def __init__(self, url: str, *, budget_s: float = BUDGET_S) -> None:
+        # Who speaks, where processes tell each other apart.
+        self.name = secrets.token_hex(8)
         self._budget_s = budget_s
         self._pool = BlockingConnectionPool.from_url(
             url, max_connections=50, timeout=budget_s, socket_connect_timeout=CONNECT_S, socket_timeout=budget_s
@@ -124,7 +132,8 @@ class Valkey:
                     return await call
         except (RedisError, TimeoutError, OSError) as error:
             self._connect()
-            raise ValkeyDown(type(error).__name__) from error
+            is_late = isinstance(error, TimeoutError | redis.exceptions.TimeoutError)
+            raise ValkeyDown(type(error).__name__, is_late=is_late) from error
 
     def _connect(self) -> None:
         """Have connections ready. One to a server far away takes longer than a call may, and no call would make it."""

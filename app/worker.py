@@ -27,7 +27,8 @@ from app.cases.sweep import purge_cases, sweep_deliveries
 from app.dashboards.auditing import checks
 from app.dashboards.city.evidence import EVERY_S as MEASURE_EVERY_S
 from app.dashboards.city.evidence import measure_services
-from app.dashboards.exports.making import Maker, purge_exports
+from app.dashboards.exports.keeping import purge_exports
+from app.dashboards.exports.making import Maker
 from app.dashboards.figures.counting import count_figures
 from app.dashboards.queue.escalation import escalate
 from app.database import driver_url

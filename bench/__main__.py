@@ -19,7 +19,7 @@ from bench import catalogue, ground
 from bench.forms import FORM
 from bench.load import Plan, generate
 from bench.measure import Sample, Server, medians, run
-from bench.operations import OPERATIONS, Person, product_requests, submissions, yardstick_requests
+from bench.operations import OPERATIONS, Person, yardstick_requests
 from bench.processes import free_port, memory_mb, running, running_servers
 from bench.product import Product
 from bench.report import Figure, table
@@ -27,8 +27,6 @@ from bench.tickets import take_tickets
 
 YARDSTICKS = {"floor": "bench.floor", "fastapi": "bench.fastapi_yardstick"}
 IMPORT = "import resource, app.main; use = resource.getrusage(resource.RUSAGE_SELF); print(use.ru_utime + use.ru_stime)"
-# More than the product takes of them in a round, so that no round ends early.
-SUBMISSIONS_PER_S = 1_500
 DELIVERIES_WATCHED_S = 30.0
 
 
@@ -102,11 +100,7 @@ class Bench:
                 for name, yardstick in () if operation.beside else yardsticks.items():
                     plan = Plan(yardstick.port, yardstick_requests(operation, ground_people), seconds)
                     self.keep(number, (operation.key, name), run(yardstick, plan))
-                if operation.uses_up:
-                    used = asyncio.run(product.upload(int(SUBMISSIONS_PER_S * (seconds + 0.5))))
-                    plan = Plan(server.port, submissions(people, used), seconds, once=True)
-                else:
-                    plan = Plan(server.port, product_requests(operation, people, issued), seconds)
+                plan = asyncio.run(product.plan(operation, people, seconds, issued))
                 self.keep(number, (operation.key, "product"), run(server, plan))
 
     def keep(self, number: int, key: tuple[str, str], sample: Sample) -> None:

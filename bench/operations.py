@@ -63,6 +63,9 @@ class Issued(msgspec.Struct, frozen=True):
     tickets: Sequence[UUID] = ()
 
 
+NOTHING_ISSUED = Issued("", UUID(int=0), "")
+
+
 def yardstick_requests(operation: Operation, people: Sequence[Person]) -> list[bytes]:
     """What a yardstick is sent; both speak the same small API."""
     if operation.key == "me":

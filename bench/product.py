@@ -19,12 +19,15 @@ from app.privacy import Vault, open_vault
 from app.sandbox.client import HttpWorkbench
 from app.settings import ROOT, Settings, read_settings
 from bench.forms import SERVICE, body
-from bench.operations import Clinic, Issued, Person
+from bench.load import Plan
+from bench.operations import NOTHING_ISSUED, Clinic, Issued, Operation, Person, product_requests, submissions
 from bench.processes import free_port, running
 from bench.seed import Reader, documents, seed, tokens
 
 BACKEND = "sicantik"
 ISSUED_WITHIN_S = 60.0
+# More than the product takes of them in a round, so that no round ends early.
+SUBMISSIONS_PER_S = 1_500
 
 
 class NotWorking(Exception):
@@ -79,6 +82,15 @@ class Product:
         owners = [self.readers[at % len(self.readers)].id for at in range(count)]
         files = FileStore(self.settings.files_url, self.settings.data_dir / "files", self.vault)
         return await documents(self.settings.migration_database_url, files, self.vault, owners)
+
+    async def plan(
+        self, operation: Operation, people: Sequence[Person], seconds: float, issued: Issued = NOTHING_ISSUED
+    ) -> Plan:
+        """One operation's requests to this copy."""
+        if operation.uses_up:
+            used = await self.upload(int(SUBMISSIONS_PER_S * (seconds + 0.5)))
+            return Plan(self.settings.port, submissions(people, used), seconds, once=True)
+        return Plan(self.settings.port, product_requests(operation, people, issued), seconds)
 
     async def issue_licence(self) -> UUID:
         """Hand one case in, have the sandbox issue its licence, and wait until the product knows. A worker must run."""

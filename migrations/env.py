@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.database import Base, sqlalchemy_url
-from app.migrate import import_models
 from app.settings import settings
+from app.tables import import_models
 
 
 def ours(_: object, name: str | None, kind: str, reflected: bool, compare_to: object) -> bool:  # noqa: FBT001 -- alembic's

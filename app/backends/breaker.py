@@ -1,24 +1,27 @@
-"""A breaker for each operation of a backend: open after failures in a row, tried by one probe at a time.
+"""A breaker for each operation of a backend: open after failures in a row or a share of failures, tried by one probe.
 
 Every process has its own; what they find out they share through Valkey, and without it each goes by what it sees
-itself. An operation that works costs no call to Valkey.
+itself. An operation that works costs no call to Valkey: what worked is told with the next failure.
 """
 
 import asyncio
 import random
 import time
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 
 from app.backends.controls import Controls
+from app.backends.recent import SLOTS, Recent
 from app.manifest import OperationPolicy
 from app.valkey import Valkey, ValkeyDown
 
 CHANNEL = "loket.breakers"
 # How a call was let through: with everybody, alone to find out, or by an operator's word, from which nothing is learnt.
 Pass = Literal["free", "probe", "held"]
+# What it opened for: so many failures in a row, such a share of the last while's calls, or the system's own wish.
+Why = Literal["in_a_row", "share", "asked"]
 LONGEST_ASKED_S = 60.0
 # A probe that does not come back, because its process died, is followed by another one after this.
 PROBE_S = 30.0
@@ -29,10 +32,22 @@ LOOK_S = 0.5
 
 # All three count by Valkey's clock; `limit` (ms) undoes what a step of that clock would make of it.
 _FAILED = """
-local key, threshold, first, longest, asked, probe, keep = KEYS[1], unpack(ARGV)
+local key, threshold, first, longest, asked, probe, keep, worked, span, least, share = KEYS[1], unpack(ARGV)
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local count = redis.call('HINCRBY', key, 'failures', 1)
+local slot = math.floor(now * SLOTS / tonumber(span))
+redis.call('HINCRBY', key, 'w' .. slot, worked)
+redis.call('HINCRBY', key, 'f' .. slot, 1)
+local fields, calls, failed, why = redis.call('HGETALL', key), 0, 0, ''
+for place = 1, #fields, 2 do
+  local kind, when = string.match(fields[place], '^([wf])(%d+)$')
+  if kind and (tonumber(when) > slot or tonumber(when) <= slot - SLOTS) then redis.call('HDEL', key, fields[place])
+  elseif kind then
+    calls = calls + tonumber(fields[place + 1])
+    if kind == 'f' then failed = failed + tonumber(fields[place + 1]) end
+  end
+end
 local opens = tonumber(redis.call('HGET', key, 'opens') or '-1')
 local pause = tonumber(redis.call('HGET', key, 'pause') or '0')
 first, longest, asked = tonumber(first), tonumber(longest), tonumber(asked)
@@ -40,16 +55,23 @@ if probe == '1' then
   pause = math.min(longest, math.max(pause * 2, first))
   opens = now + math.max(pause, asked)
   redis.call('DEL', KEYS[2])
-elseif opens < 0 and (count >= tonumber(threshold) or asked > 0) then
-  pause = first
-  opens = now + math.max(pause, asked)
+elseif opens < 0 then
+  if count >= tonumber(threshold) then
+    why, calls, failed = 'in_a_row', count, count
+  elseif calls >= tonumber(least) and failed >= tonumber(share) * calls then why = 'share'
+  elseif asked > 0 then why = 'asked' end
+  if why ~= '' then
+    pause = first
+    opens = now + math.max(pause, asked)
+    redis.call('HSET', key, 'why', why, 'calls', calls, 'failed', failed)
+  end
 elseif opens >= 0 and asked > 0 then
   opens = math.max(opens, now + asked)
 end
 redis.call('HSET', key, 'opens', opens, 'pause', pause)
 redis.call('EXPIRE', key, keep)
-return {opens < 0 and -1 or math.max(opens - now, 0), count}
-"""
+return {count, opens < 0 and -1 or math.max(opens - now, 0), redis.call('HGET', key, 'why') or ''}
+""".replace("SLOTS", str(SLOTS))
 # -1: closed. 0: the caller is the probe. Else so many ms to wait.
 _ENTER = """
 local opens = tonumber(redis.call('HGET', KEYS[1], 'opens') or '-1')
@@ -61,14 +83,21 @@ if redis.call('SET', KEYS[2], '1', 'NX', 'PX', ARGV[1]) then return 0 end
 return tonumber(ARGV[3])
 """
 _STEP_BACK = "return redis.call('DEL', KEYS[2])"
-_ANSWERED = "return redis.call('DEL', KEYS[1], KEYS[2])"
+# Whom a share of failures shut out a probe alone lets in again: that some calls work was known. 1: it is closed.
+_ANSWERED = """
+local open = tonumber(redis.call('HGET', KEYS[1], 'opens') or '-1') >= 0
+if open and ARGV[1] ~= '1' and redis.call('HGET', KEYS[1], 'why') == 'share' then return 0 end
+if open then redis.call('DEL', KEYS[1], KEYS[2]) else redis.call('HDEL', KEYS[1], 'failures') end
+return 1
+"""
 _STATES = """
 local found, clock = {}, redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 for place, key in ipairs(KEYS) do
-  local told = redis.call('HMGET', key, 'failures', 'opens')
+  local told = redis.call('HMGET', key, 'failures', 'opens', 'why', 'failed', 'calls')
   local opens = tonumber(told[2] or '-1')
-  found[place] = {tonumber(told[1] or '0'), opens < 0 and -1 or math.max(opens - now, 0)}
+  local left = opens < 0 and -1 or math.max(opens - now, 0)
+  found[place] = {tonumber(told[1] or '0'), left, told[3] or '', tonumber(told[4] or '0'), tonumber(told[5] or '0')}
 end
 return found
 """
@@ -82,8 +111,20 @@ class Shut(Exception):
         self.wait_s = wait_s
 
 
+class Standing(msgspec.Struct, frozen=True, array_like=True):
+    """How it stands: failures in a row, milliseconds until a probe (-1: closed), and what it opened for: `failed` of
+    `calls`."""
+
+    failures: int
+    left_ms: float
+    why: Why | Literal[""] = ""
+    failed: int = 0
+    calls: int = 0
+
+
 class BreakerState(msgspec.Struct, frozen=True):
-    """One breaker as all processes have it; `shared` false: as this one sees it, Valkey being away. `held`: by hand."""
+    """One breaker as all processes have it; `shared` false: as this one sees it, Valkey being away. `held`: by hand.
+    `why` it opened by itself: `failed` of `calls`, which are no figures of now."""
 
     backend: str
     operation: str
@@ -92,6 +133,9 @@ class BreakerState(msgspec.Struct, frozen=True):
     opens_in_s: float
     held: Literal["open", "closed"] | None
     shared: bool
+    why: Why | None
+    failed: int
+    calls: int
 
 
 class Breaker:
@@ -104,7 +148,9 @@ class Breaker:
         self._controls = controls
         self._valkey = valkey
         self.key = f"breaker:{place[0]}.{place[1]}"
+        self._recent = Recent(policy.breaker_window_s)
         self._shut = False
+        self._cause = Standing(0, -1.0)
         self._opens_at = 0.0
         self._pause_s = 0.0
         self._probing = False
@@ -137,13 +183,16 @@ class Breaker:
         return await self._as_probe()
 
     async def answered(self, passed: Pass) -> None:
-        """The operation works."""
-        if passed == "held" or not (self.failures or self._shut):
+        """The operation works, at least this time."""
+        if passed == "held":
+            return
+        self._recent.worked()
+        if not (self.failures or self._shut) or (self._shut and self._cause.why == "share" and passed != "probe"):
             return
         self._close()
         try:
-            await self._valkey.run_script(_ANSWERED, self._keys, [])
-            self._valkey.announce(CHANNEL, f"{self.key} -1".encode())
+            if await self._valkey.run_script(_ANSWERED, self._keys, [int(passed == "probe")]):
+                self._announce("-1")
         except ValkeyDown:
             return
 
@@ -154,6 +203,7 @@ class Breaker:
             return
         asked_s = min(asked_s or 0.0, LONGEST_ASKED_S)
         self.failures += 1
+        self._recent.failed()
         self._fail_here(passed, asked_s)
         policy = self._policy
         told = [
@@ -163,16 +213,20 @@ class Breaker:
             int(asked_s * 1000),
             int(passed == "probe"),
             REMEMBERED_S,
+            self._recent.take_untold(),
+            int(policy.breaker_window_s * 1000),
+            policy.breaker_calls,
+            policy.breaker_share,
         ]
         try:
-            left_ms, self.failures = msgspec.convert(
-                await self._valkey.run_script(_FAILED, self._keys, told), tuple[int, int]
-            )
+            standing = _standing(await self._valkey.run_script(_FAILED, self._keys, told))
         except ValkeyDown:
+            self._judge_share_here()
             return
-        if left_ms >= 0:
-            self.shut_for(left_ms / 1000)
-            self._valkey.announce(CHANNEL, f"{self.key} {left_ms}".encode())
+        self.failures = standing.failures
+        if standing.left_ms >= 0:
+            self.shut_for(standing.left_ms / 1000, standing.why)
+            self._announce(f"{standing.why}:{standing.left_ms:.0f}")
 
     async def step_back(self, passed: Pass) -> None:
         """The call learned nothing: the next one may try."""
@@ -184,8 +238,11 @@ class Breaker:
         except ValkeyDown:
             return
 
-    def shut_for(self, seconds: float) -> None:
+    def shut_for(self, seconds: float, why: Why | Literal[""] = "") -> None:
         """As another process found out."""
+        if not self._shut or why != self._cause.why:
+            calls, failed = self._recent.seen() if why == "share" else (self.failures, self.failures)
+            self._cause = Standing(self.failures, -1.0, why, failed, calls)
         self._shut = True
         pause_s = min(seconds, max(LONGEST_ASKED_S, self._policy.breaker_longest_pause_s))
         # Not all processes at one moment.
@@ -195,13 +252,18 @@ class Breaker:
         """Another process's probe was answered."""
         self._close()
 
-    def seen_here(self) -> tuple[int, float]:
-        """Failures, and seconds until a probe; -1 where it is closed."""
-        return self.failures, max(self._opens_at - time.monotonic(), 0.0) if self._shut else -1.0
+    def seen_here(self) -> Standing:
+        if not self._shut:
+            return Standing(self.failures, -1.0)
+        left_ms = max(self.wait_s, 0.0) * 1000
+        return msgspec.structs.replace(self._cause, failures=self.failures, left_ms=left_ms)
 
     @property
     def _keys(self) -> list[str]:
         return [self.key, f"{self.key}.probe"]
+
+    def _announce(self, told: str) -> None:
+        self._valkey.announce(CHANNEL, f"{self._valkey.name} {self.key} {told}".encode())
 
     async def _as_probe(self) -> Pass:
         self._probing = True
@@ -224,19 +286,30 @@ class Breaker:
         return "probe"
 
     def _fail_here(self, passed: Pass, asked_s: float) -> None:
+        why: Why | Literal[""] = "in_a_row" if self.failures >= self._policy.breaker_failures else "asked"
         if passed == "probe":
             self._probing = False
             self._pause_s = min(self._policy.breaker_longest_pause_s, self._pause_s * 2)
+            why = self._cause.why
         elif self._shut:
             self._opens_at = max(self._opens_at, time.monotonic() + asked_s)
             return
-        elif self.failures >= self._policy.breaker_failures or asked_s:
+        elif why == "in_a_row" or asked_s:
             self._pause_s = self._policy.breaker_pause_s
         else:
             return
-        self.shut_for(max(self._pause_s, asked_s))
+        self.shut_for(max(self._pause_s, asked_s), why)
+
+    def _judge_share_here(self) -> None:
+        calls, failed = self._recent.seen()
+        policy = self._policy
+        if not self._shut and calls >= policy.breaker_calls and failed >= policy.breaker_share * calls:
+            self._pause_s = policy.breaker_pause_s
+            self.shut_for(self._pause_s, "share")
 
     def _close(self) -> None:
+        if self._shut:
+            self._recent.forget()
         self.failures, self._shut, self._probing = 0, False, False
 
 
@@ -259,7 +332,7 @@ class Breakers:
         shared = True
         try:
             told = await self._valkey.run_script(_STATES, [each.key for each in known], [])
-            seen = [(count, left_ms / 1000) for count, left_ms in msgspec.convert(told, list[tuple[int, float]])]
+            seen = [_standing(each) for each in cast("list[object]", told)]
         except ValkeyDown:
             shared = False
             seen = [each.seen_here() for each in known]
@@ -269,19 +342,36 @@ class Breakers:
         ]
 
     def _heard(self, message: bytes) -> None:
-        key, _, left_ms = message.decode().rpartition(" ")
+        speaker, key, told = message.decode().split(" ")
         breaker = self._known.get(key)
-        if breaker is None:
+        if breaker is None or speaker == self._valkey.name:
             return
-        if left_ms == "-1":
+        if told == "-1":
             breaker.open_again()
         else:
-            breaker.shut_for(int(left_ms) / 1000)
+            why, _, left_ms = told.rpartition(":")
+            breaker.shut_for(int(left_ms) / 1000, msgspec.convert(why, Why | Literal[""]))
+
+
+def _standing(told: object) -> Standing:
+    words = cast("list[object]", told)
+    return msgspec.convert([word.decode() if isinstance(word, bytes) else word for word in words], Standing)
 
 
 def _state(
-    place: tuple[str, str], seen: tuple[int, float], held: Literal["open", "closed"] | None, *, shared: bool
+    place: tuple[str, str], seen: Standing, held: Literal["open", "closed"] | None, *, shared: bool
 ) -> BreakerState:
-    failures, left_s = seen
+    left_s = seen.left_ms / 1000
     state: Literal["closed", "open", "half_open"] = "closed" if left_s < 0 else "open" if left_s > 0 else "half_open"
-    return BreakerState(*place, held or state, failures, max(left_s, 0.0), held, shared)
+    cause = seen if state != "closed" else Standing(0, -1.0)
+    return BreakerState(
+        *place,
+        held or state,
+        failures=seen.failures,
+        opens_in_s=max(left_s, 0.0),
+        held=held,
+        shared=shared,
+        why=cause.why or None,
+        failed=cause.failed,
+        calls=cause.calls,
+    )

@@ -3,6 +3,9 @@
 The same rows that settle writes one by one for the rarer outcomes; every case comes through here once.
 """
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 import asyncpg
 
 from app.cases.claims import Claim, Outcome, noted_part, said_values
@@ -64,9 +67,14 @@ async def settle_delivered(connection: Connection, held: Claim, outcome: Outcome
             outcome.detail,
             *notice_values(),
             *said_values(outcome),
-            [key.removeprefix(_DELIVERED_KEY) for key in text_keys(_DELIVERED_KEY)],
+            _modules_with_own_words(),
         )
     except asyncpg.UniqueViolationError:
         # Another case got the reference at this very moment.
         return False
     return written is not None
+
+
+@lru_cache(maxsize=1)
+def _modules_with_own_words() -> Sequence[str]:
+    return [key.removeprefix(_DELIVERED_KEY) for key in text_keys(_DELIVERED_KEY)]

@@ -14,7 +14,7 @@ from app.cases.schemas import CaseDetail, CasePage
 from app.cases.states import FINAL
 from app.cases.timeline import event_view
 from app.cases.tools import CaseTools
-from app.cases.views import VIEW_COLUMNS, case_view
+from app.cases.views import SHOWN_COLUMNS, VIEW_COLUMNS, case_view
 from app.cursor import encode_cursor
 from app.errors import NotFound
 from app.login.guards import Caller
@@ -115,6 +115,6 @@ def _list_statement(caller: Caller, page: PageOf) -> tuple[str, list[Any]]:
     given.append(page.limit + 1)
     condition = " AND ".join(where)
     return (
-        f"SELECT {VIEW_COLUMNS} FROM cases WHERE {condition} ORDER BY id DESC LIMIT ${len(given)}",  # noqa: S608 - constants of ours
+        f"SELECT {SHOWN_COLUMNS} FROM cases WHERE {condition} ORDER BY id DESC LIMIT ${len(given)}",  # noqa: S608 - constants of ours
         given,
     )

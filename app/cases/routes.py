@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Response, get, patch, post
-from litestar.di import NamedDependency, Provide
+from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Stream
@@ -83,16 +83,6 @@ AT_ONCE = (
 CANCELS = ("agency_refused", "case_in_progress", "agency_unavailable", "service_in_maintenance")
 
 
-def provide_page(
-    status: StatusFilter = None,
-    service: ServiceFilter = None,
-    limit: Limit = 20,
-    cursor: Cursor = None,
-) -> reads.PageOf:
-    after = decode_cursor(cursor, tuple[UUID])[0] if cursor is not None else None
-    return reads.PageOf(limit, status, service, after)
-
-
 @post(
     "/v1/cases",
     opt=SERVICES,
@@ -147,11 +137,18 @@ async def open_case(
     opt=SERVICES,
     operation_id="list_cases",
     summary="My cases, newest first",
-    dependencies={"page": Provide(provide_page, sync_to_thread=False)},
     tags=TAGS,
     responses=problems(),
 )
-async def list_cases(request: CitizenRequest, page: NamedDependency[reads.PageOf]) -> Response[CasePage]:
+async def list_cases(
+    request: CitizenRequest,
+    status: StatusFilter = None,
+    service: ServiceFilter = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> Response[CasePage]:
+    after = decode_cursor(cursor, tuple[UUID])[0] if cursor is not None else None
+    page = reads.PageOf(limit, status, service, after)
     shown = await reads.list_cases(request.user, page, request.app.state["cases"], language_asked(request))
     return answered(FirstAnswer(200, msgspec.json.encode(shown)))
 

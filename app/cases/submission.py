@@ -1,7 +1,7 @@
 """What a case is stored with when it is handed in: case, first line, delivery, audit row and attachments as parts of
 one statement, for every citizen waits for them, and each statement costs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -75,9 +75,11 @@ async def store_submission(
     """The case's row (VIEW_COLUMNS), and the rows of its attachments by id. Raises Unprocessable for an attachment that
     is not the citizen's, or is another case's."""
     row = await fetch_one(connection, _STORE, *submission.values())
-    return row, taken_files(row, submission)
+    return row, listed_files(row["taken"], submission.wanted)
 
 
-def taken_files(row: Mapping[str, Any], submission: Submission) -> Mapping[UUID, Mapping[str, Any]]:
-    """The attachments that a statement with the parts took. Raises Unprocessable where one is missing."""
-    return usable(submission.wanted, {UUID(each["id"]): each for each in row["taken"] or ()})
+def listed_files(
+    listed: Sequence[Mapping[str, Any]] | None, wanted: Collection[UUID]
+) -> Mapping[UUID, Mapping[str, Any]]:
+    """Attachments as a statement lists them in JSON, by id. Raises Unprocessable where a wanted one is missing."""
+    return usable(wanted, {UUID(each["id"]): each for each in listed or ()})

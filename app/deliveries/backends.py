@@ -9,7 +9,7 @@ import msgspec
 
 from app.audit.actions import AuditEntry, record_on
 from app.backends.actions import Held, Window, held_breakers, hold_breaker, list_maintenance, pause, resume
-from app.backends.breaker import BreakerState
+from app.backends.breaker import BreakerState, Why
 from app.backends.measured import Measured, Span, read_calls, read_uptime
 from app.cases.tools import CaseTools
 from app.database import Connection
@@ -31,13 +31,18 @@ _HEALTH = "SELECT backend, ok_at, failed_at, consecutive_failures FROM backend_h
 
 
 class BreakerView(msgspec.Struct):
-    """One operation's breaker. `half_open`: one call at a time finds out. `held`: by an officer, not by itself."""
+    """One operation's breaker. `half_open`: one call at a time finds out. `held`: by an officer, not by itself. `why`:
+    what it opened by itself for, failures in a row, a share of its last calls (`failed` of `calls` when it opened), or
+    the system's wish to be left alone; null while it is closed."""
 
     operation: str
     state: Literal["closed", "open", "half_open"]
     failures: int
     opens_in_s: float
     held: Literal["open", "closed"] | None
+    why: Why | None
+    failed: int
+    calls: int
 
 
 class WindowView(msgspec.Struct):
@@ -209,7 +214,10 @@ def _view(name: str, manifest: IntegrationManifest, told: _Told) -> BackendView:
         day=calls.day,
         uptime=told.uptime.get(name),
         breakers=[
-            BreakerView(each.operation, each.state, each.failures, round(each.opens_in_s, 1), each.held)
+            BreakerView(
+                *(each.operation, each.state, each.failures, round(each.opens_in_s, 1), each.held),
+                *(each.why, each.failed, each.calls),
+            )
             for each in told.breakers
             if each.backend == name
         ],

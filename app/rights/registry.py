@@ -7,8 +7,8 @@ import msgspec
 from sqlalchemy import Table
 
 from app.database import Base
-from app.migrate import import_models
 from app.personal import NOBODYS, Personal
+from app.tables import import_models
 
 _PEOPLE = "citizens"
 # Tables that others make and we have no models of: the job engine's, and the migrations' own. A job names whom it is

@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from app.children import Child
+from app.processes import Program
 from tests.harness.product import Running, free_port, start_command
 
 READY_S = 60
@@ -125,6 +127,23 @@ def test_postgres_and_valkey_come_back_when_they_are_killed(
             process.kill()
     assert eventually(lambda: "PostgreSQL was ended by SIGKILL" in running.output(), 5)
     assert eventually(lambda: is_ready(settings["LOKET_PORT"]), 20), running.output()
+
+
+@pytest.mark.parametrize(
+    ("command", "delays_s"), [("kill -KILL $$", ["0.2", "0.2", "0.2"]), ("exit 3", ["0.2", "0.4", "0.8"])]
+)
+def test_who_is_killed_is_back_at_once_and_who_ends_by_itself_waits_longer(command: str, delays_s: list[str]) -> None:
+    said: list[str] = []
+    watched = Child(Program(name="Somebody", command=["sh", "-c", command]), lambda: True)
+    watched.start()
+
+    def has_died_three_times() -> bool:
+        watched.tend(said.append)
+        return len(said) == len(delays_s)
+
+    assert eventually(has_died_three_times, 60)
+    watched.stop()
+    assert [line.split("started again in ")[1].split(" ")[0] for line in said] == delays_s
 
 
 def test_a_taken_port_is_named_with_the_setting_that_changes_it(

@@ -86,5 +86,4 @@ async def test_whoever_gives_up_gives_the_place_back(valkey_url: str) -> None:
         for _ in range(CAP * 3):
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(caller.client.call(READ), 0.05)
-        assert caller.client._slots._value == CAP
-        assert caller.client._waiting == 0
+        assert caller.client._places.needed == 0

@@ -1,7 +1,9 @@
 """F03: an agency that answers 500 and 503 is asked hardly more often than it would be, and left alone as it asks."""
 
 import asyncio
+import itertools
 import time
+from collections.abc import Awaitable, Iterable
 
 import pytest
 
@@ -50,6 +52,33 @@ async def test_it_is_shut_within_ten_calls(status: str, how_many: int, valkey_ur
             else:
                 pytest.fail("a hundred calls, and it is still asked")
             assert len(server.requests) <= MOST_CALLS_BEFORE_SHUT
+
+
+def flapping() -> Behaviour:
+    """Six answers of ten are failures, never more than three in a row."""
+    good, bad = answering(), answering("500 Internal Server Error")
+    behaviours = itertools.cycle([bad, bad, bad, good, good])
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await next(behaviours)(reader, writer)
+
+    return behave
+
+
+async def _each(calls: Iterable[Awaitable[object]]) -> None:
+    for call in calls:
+        await call
+
+
+async def test_one_that_fails_more_often_than_not_is_shut_too(valkey_url: str) -> None:
+    async with calling(flapping(), valkey_url, Wish(operations={"read": STAY_SHUT})) as (caller, server):
+        calls = (caller.client.call(READ) for _ in range(100))
+        with pytest.raises(AgencyUnavailable, match="breaker_open"):
+            await _each(calls)
+        [state] = [each for each in await caller.backends.breakers.states() if each.operation == "read"]
+    assert len(server.requests) <= MOST_CALLS_BEFORE_SHUT + 1
+    assert (state.state, state.why) == ("open", "share")
+    assert state.failed / state.calls >= STAY_SHUT.breaker_share
 
 
 async def test_retries_are_a_tenth_at_most(valkey_url: str) -> None:

@@ -64,7 +64,7 @@ async def calling_from(url: str, valkey_url: str = NOWHERE, wish: Wish | None = 
     valkey = Valkey(valkey_url)
     # Operators' decisions are read from the database by those tests that make some.
     backends = Backends.of(Database("postgresql://nobody@127.0.0.1:1/none", pool_size=1, name="test"), valkey)
-    shared = Shared(breakers=backends.breakers, pace=backends.pace, resolver=wish.resolver)
+    shared = Shared(breakers=backends.breakers, pace=backends.pace, leases=backends.leases, resolver=wish.resolver)
     settings = BackendSettings(wish.name or new_name(), url, {}, reach=wish.reach)
     client = AgencyClient(manifest_of(wish), settings, shared)
     if valkey_url != NOWHERE:
@@ -73,6 +73,7 @@ async def calling_from(url: str, valkey_url: str = NOWHERE, wish: Wish | None = 
         yield Caller(client, backends, valkey)
     finally:
         await client.close()
+        await backends.leases.close()
         await valkey.close()
 
 

@@ -7,7 +7,8 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.database import Base, sqlalchemy_url
-from app.migrate import alembic_config, import_models, upgrade
+from app.migrate import alembic_config, upgrade
+from app.tables import import_models
 
 
 async def test_one_head_and_no_gap(postgres_url: str) -> None:

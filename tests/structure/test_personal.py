@@ -6,9 +6,9 @@ import asyncpg
 import pytest
 
 from app.database import Base, driver_url
-from app.migrate import import_models
 from app.personal import NOBODYS
 from app.rights.registry import FOREIGN, declarations, places
+from app.tables import import_models
 from tests.harness.source import nothing
 
 HOW = (

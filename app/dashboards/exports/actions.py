@@ -12,7 +12,7 @@ from app.cases.due import today
 from app.cases.files import FileStore
 from app.cases.tools import CaseTools
 from app.dashboards.auditing.search import Wanted, note_search
-from app.dashboards.exports.making import KEPT, QUEUE, ExportJob, remove_export
+from app.dashboards.exports.keeping import KEPT, PARTS, QUEUE, ExportJob, remove_export
 from app.dashboards.exports.record import FILTERS, RECORD
 from app.dashboards.exports.schemas import ExportView, ExportWanted, RecordWanted
 from app.dashboards.figures.asked import Asked, scope_of
@@ -30,6 +30,7 @@ _EARLIEST, _LATEST = date(2000, 1, 1), date(9000, 1, 1)
 _OWN = "officer_id = $1 AND ($2 = '' OR agency = $2) AND (kind <> 'audit' OR $3 = 'auditor') AND expires_at > now()"
 _LIST = f"SELECT * FROM exports WHERE {_OWN} ORDER BY id DESC LIMIT {MOST}"  # noqa: S608 - constants of ours
 _ONE = f"SELECT * FROM exports WHERE {_OWN} AND id = $4"  # noqa: S608 - constants of ours
+_END = f"UPDATE exports SET expires_at = now() WHERE {_OWN} AND id = $4 RETURNING id"  # noqa: S608 - constants of ours
 _COUNT = f"SELECT count(*) FROM exports WHERE {_OWN}"  # noqa: S608 - constants of ours
 _WISHED = ("agency", "kind", "format", "language", "service", "from_on", "until_on", "filters_enc")
 _NEW = f"""
@@ -38,7 +39,6 @@ VALUES ($1, $2, now() + $3, {", ".join(f"${place}" for place in range(4, 4 + len
 """  # noqa: S608 - constants of ours
 _LEFT_OPEN = {"service": ""}
 _FIRST = "SELECT at FROM audit_rows ORDER BY at, id LIMIT 1"
-_PARTS = "SELECT file_id, size FROM export_parts WHERE export_id = $1 ORDER BY number"
 
 
 class Download(msgspec.Struct, frozen=True):
@@ -119,15 +119,21 @@ async def fetch_export(connection: Connection, officer: Officer, export_id: UUID
     if row["state"] != "done":
         raise Conflict("export_not_done", params={"state": row["state"]})
     await _note(connection, officer, "export.fetched", row)
-    parts = [(part["file_id"], part["size"]) for part in await connection.fetch(_PARTS, export_id)]
+    parts = [(part["file_id"], part["size"]) for part in await connection.fetch(PARTS, export_id)]
     name = f"satu-loket-{row['kind']}-{row['from_on']}-{row['until_on']}.{row['format']}"
     return Download(name, MEDIA_TYPES[row["format"]], f'"{export_id.hex}"', row["size"], parts)
 
 
 async def delete_export(connection: Connection, officer: Officer, export_id: UUID, tools: CaseTools) -> None:
     """Raises NotFound."""
-    await _own(connection, officer, export_id)
+    await end_export(connection, officer, export_id)
     await remove_export(tools, export_id)
+
+
+async def end_export(connection: Connection, officer: Officer, export_id: UUID) -> None:
+    """Its time is over: nobody is shown it any more, and whoever clears away removes it. Raises NotFound."""
+    if await connection.fetchval(_END, *_who(officer), export_id) is None:
+        raise NotFound("export_not_found")
 
 
 MEDIA_TYPES = {

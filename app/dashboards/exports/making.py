@@ -4,16 +4,14 @@ import asyncio
 import logging
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import asyncpg
-import msgspec
 
-from app.cases.files import FileStore
 from app.cases.tools import CaseTools
+from app.dashboards.exports.keeping import PARTS, QUEUE, ExportJob, delete_files
 from app.dashboards.exports.record import RECORD, RecordTable
 from app.dashboards.exports.tables import BATCH, Table, as_csv
 from app.dashboards.exports.workbook import WorkbookWriter
@@ -23,10 +21,8 @@ from app.jobs import Queue, RetryLater
 
 log = logging.getLogger("loket.exports")
 
-QUEUE = "exports.make"
 PART_BYTES = 1024 * 1024
 TRY_AGAIN_S = 5.0
-KEPT = timedelta(days=3)
 # So that a spreadsheet knows the letters.
 _BOM = b"\xef\xbb\xbf"
 _READ = "SELECT * FROM exports WHERE id = $1"
@@ -41,16 +37,7 @@ _END = """
 UPDATE exports SET state = $2, size = coalesce($3, size), finished_at = now()
 WHERE id = $1 AND state IN ('queued', 'running') RETURNING 1
 """
-_PARTS = "SELECT file_id, size FROM export_parts WHERE export_id = $1 ORDER BY number"
 _DROP = "DELETE FROM export_parts WHERE export_id = $1 RETURNING file_id"
-_OLD = "SELECT id FROM exports WHERE expires_at < now() ORDER BY expires_at LIMIT 50"
-_REMOVE = "DELETE FROM exports WHERE id = $1"
-
-
-class ExportJob(msgspec.Struct):
-    """Which one; what was asked for stands in its row."""
-
-    export_id: UUID
 
 
 class Maker:
@@ -142,7 +129,7 @@ class Maker:
         await delete_files(self._tools.files, unwanted)
 
     async def _contents(self, export_id: UUID) -> AsyncIterator[bytes]:
-        for row in await self._tools.database.fetch(_PARTS, export_id):
+        for row in await self._tools.database.fetch(PARTS, export_id):
             yield await self._tools.files.get(row["file_id"])
 
     async def _cut(self, path: Path) -> Sequence[tuple[UUID, int]]:
@@ -153,24 +140,6 @@ class Maker:
                 parts.append((uuid7(), len(content)))
                 await self._tools.files.put(parts[-1][0], content)
         return parts
-
-
-async def purge_exports(tools: CaseTools) -> None:
-    """Remove what is past its time, files first: what is cut off in between is found again."""
-    for row in await tools.database.fetch(_OLD):
-        await remove_export(tools, row["id"])
-
-
-async def remove_export(tools: CaseTools, export_id: UUID) -> None:
-    files = [row["file_id"] for row in await tools.database.fetch(_PARTS, export_id)]
-    await delete_files(tools.files, files)
-    async with tools.database.connection() as connection:
-        await connection.execute(_REMOVE, export_id)
-
-
-async def delete_files(files: FileStore, file_ids: Sequence[UUID]) -> None:
-    for file_id in file_ids:
-        await files.delete(file_id)
 
 
 async def _put_instead(connection: Connection, export_id: UUID, parts: Sequence[tuple[UUID, int]]) -> Sequence[UUID]:

@@ -72,6 +72,75 @@ async def test_it_opens_after_failures_in_a_row_and_not_before(
             await breaker.enter()
 
 
+FLAPPING = (False, False, False, True, True)
+
+
+async def flap(breaker: Breaker, times: int) -> None:
+    for turn in range(times):
+        await (breaker.answered("free") if FLAPPING[turn % len(FLAPPING)] else breaker.failed("free"))
+
+
+def lenient(each: Breakers, name: str) -> Breaker:
+    """Never opened by failures in a row of those who flap."""
+    return each.of(name, "read", OperationPolicy(safe=True, breaker_failures=10, breaker_pause_s=30))
+
+
+@pytest.mark.parametrize("valkey", ["up", "down"])
+async def test_it_opens_when_a_share_of_the_last_calls_failed(database: Database, valkey_url: str, valkey: str) -> None:
+    async with processes(database, valkey_url if valkey == "up" else NOWHERE, 1) as [one]:
+        breaker = lenient(one, new_name())
+        await flap(breaker, 9)
+        assert await breaker.enter() == "free", "of nine calls nothing is judged"
+        await flap(breaker, 2)
+        with pytest.raises(Shut):
+            await breaker.enter()
+        [state] = await one.states()
+        assert (state.state, state.why, state.failed, state.calls) == ("open", "share", 7, 10)
+        # That some calls work was known: one that was under way says nothing new.
+        await breaker.answered("free")
+        with pytest.raises(Shut):
+            await breaker.enter()
+        await breaker.answered("probe")
+        assert await breaker.enter() == "free"
+        assert [(state.state, state.why) for state in await one.states()] == [("closed", None)]
+        await flap(breaker, 3)
+        assert await breaker.enter() == "free", "what was before is forgotten"
+
+
+async def test_a_share_is_of_all_processes_calls(database: Database, valkey_url: str) -> None:
+    name = new_name()
+    async with processes(database, valkey_url, 3) as all_of_them:
+        for each in all_of_them:
+            await flap(lenient(each, name), 6)
+        for each in all_of_them:
+            await until(lambda each=each: not lenient(each, name).is_plain)  # type: ignore[misc] # bound on purpose
+
+
+@pytest.mark.parametrize("valkey", ["up", "down"])
+async def test_a_few_failures_among_many_calls_open_nothing(database: Database, valkey_url: str, valkey: str) -> None:
+    async with processes(database, valkey_url if valkey == "up" else NOWHERE, 1) as [one]:
+        breaker = lenient(one, new_name())
+        for _ in range(60):
+            await breaker.answered("free")
+        for _ in range(9):
+            await breaker.failed("free")
+        for _ in range(40):
+            await breaker.answered("free")
+            await breaker.answered("free")
+            await breaker.failed("free")
+        assert await breaker.enter() == "free"
+
+
+async def test_what_was_longer_ago_is_not_judged(database: Database, valkey_url: str) -> None:
+    policy = OperationPolicy(safe=True, breaker_failures=10, breaker_calls=8, breaker_window_s=1)
+    async with processes(database, valkey_url, 1) as [one]:
+        breaker = one.of(new_name(), "read", policy)
+        await flap(breaker, 7)
+        await asyncio.sleep(policy.breaker_window_s * 1.2)
+        await flap(breaker, 7)
+        assert await breaker.enter() == "free"
+
+
 async def test_failures_of_all_processes_count_together(database: Database, valkey_url: str) -> None:
     name = new_name()
     async with processes(database, valkey_url, 3) as all_of_them:
@@ -184,6 +253,7 @@ async def test_states_are_told_as_all_processes_have_them(database: Database, va
         [told] = await other.states()
     assert (told.backend, told.operation, told.state, told.failures, told.shared) == (name, "read", "open", 3, True)
     assert 0 < told.opens_in_s <= 0.31
+    assert (told.why, told.failed, told.calls) == ("in_a_row", 3, 3)
 
 
 async def test_a_flushed_valkey_is_as_one_that_forgot(database: Database, valkey_url: str) -> None:

@@ -1,11 +1,13 @@
 """Idempotency keys: one key of one citizen gives one answer, however often and however quickly it is sent."""
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
 import pytest
 
+from app.cases.idempotency import fingerprint
 from tests.harness.cases import PDF, SERVICE, advertising, new_key, send_pdf
 from tests.harness.people import Citizen, People
 from tests.harness.tables import Tables, grown
@@ -46,6 +48,24 @@ async def test_the_same_key_for_something_else_is_refused(citizen: Citizen, tabl
     for answer in (other_body, other_route):
         assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
     assert grown(before, await tables.counts()) == {}
+
+
+async def test_what_was_taken_once_is_answered_as_then_though_the_form_does_not_fit_any_more(
+    citizen: Citizen, tables: Tables
+) -> None:
+    key = new_key()
+    body = {"service": SERVICE, "form": advertising(await send_pdf(citizen))}
+    first = await citizen.post("/v1/cases", body, key=key)
+    # As if the city had narrowed the form since: what was sent then would be refused now.
+    content = json.dumps({**body, "form": {"kind": "by_then_allowed"}}).encode()
+    headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+    other = await citizen.client.post("/v1/cases", content=content, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    sent = fingerprint("POST", "/v1/cases", content)
+    await tables.run("UPDATE idempotency_keys SET fingerprint = $2 WHERE key = $1", key, sent)
+    again = await citizen.client.post("/v1/cases", content=content, headers=headers)
+    assert (again.status_code, again.content) == (202, first.content)
+    assert again.headers["idempotency-replayed"] == "true"
 
 
 async def test_ten_at_once_make_one_case(people: People, tables: Tables) -> None:

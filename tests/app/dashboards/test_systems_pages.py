@@ -188,6 +188,7 @@ async def test_an_open_breaker_is_seen_and_maintenance_is_planned(
     assert "Pemutus terbuka" in await walk.see("/dashboard/systems", "broken-systems")
     shown = await walk.see("/dashboard/systems/sicantik", "broken-system")
     assert "Pemutus terbuka" in shown
+    assert f"{policy.breaker_failures} kali gagal berturut-turut" in shown
     assert WHY not in shown
     await walk.page.click("text=Rencanakan pemeliharaan")
     await walk.page.fill("#starts", "2099-12-01T22:00")

@@ -14,7 +14,8 @@ import pytest
 
 from app.assembly import Product
 from app.cases.files import FileStore
-from app.dashboards.exports.making import ExportJob, Maker, purge_exports
+from app.dashboards.exports.keeping import ExportJob, purge_exports
+from app.dashboards.exports.making import Maker
 from app.dashboards.exports.workbook import WorkbookWriter
 from app.jobs import RetryLater
 from app.privacy import open_vault

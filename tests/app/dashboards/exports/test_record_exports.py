@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from app.assembly import Product
-from app.dashboards.exports.making import ExportJob, Maker
+from app.dashboards.exports.keeping import ExportJob
+from app.dashboards.exports.making import Maker
 from app.privacy import open_vault
 from app.settings import Settings
 from tests.app.dashboards.exports.test_exports import FullDisk
