@@ -12,7 +12,7 @@ from litestar.params import FromPath
 
 from app.cases.tools import CaseTools
 from app.dashboards.exports import actions
-from app.dashboards.exports.making import remove_export
+from app.dashboards.exports.keeping import remove_export
 from app.dashboards.exports.pages import IfRange, Nothing, Range, own_exports
 from app.dashboards.exports.record_pages import RECORD_PAGES
 from app.dashboards.exports.schemas import ExportWanted, Format, Kind

@@ -11,7 +11,7 @@ from litestar.params import FromPath
 
 from app.cases.tools import CaseTools
 from app.dashboards.exports import actions
-from app.dashboards.exports.making import remove_export
+from app.dashboards.exports.keeping import remove_export
 from app.dashboards.exports.pages import IfRange, Nothing, Range, own_exports
 from app.dashboards.exports.schemas import Format, RecordWanted
 from app.dashboards.exports.sending import sent
