@@ -24,8 +24,9 @@ WORD_NAMES = frozenset({"question", "answer", "comment", "reason", "label"})
 WORD_COLUMNS = {"case_events": "data", "messages": "params", "cases": "question"}
 _PATIENT = "SELECT set_config('statement_timeout', '300000', true), set_config('lock_timeout', '10000', true)"
 _FILES = """
-SELECT id FROM (SELECT id FROM attachments UNION ALL SELECT id FROM data_copies) AS named
-WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT 200
+SELECT id FROM (
+  SELECT id FROM attachments UNION ALL SELECT id FROM data_copies UNION ALL SELECT file_id FROM export_parts
+) AS named WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT 200
 """
 Say = Callable[[str], None]
 

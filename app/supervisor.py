@@ -69,7 +69,7 @@ class Supervisor:
     def _start(self, *, was_killed: bool) -> None:
         settings = self._settings
         self._say(f"Satu Loket starts for {settings.city.title()}; data and logs are in {shown(settings.data_dir)}")
-        for folder in ("app", "services", "standards", "integrations", "migrations"):
+        for folder in ("app", "services", "integrations", "migrations"):
             compileall.compile_dir(ROOT / folder, quiet=2)
         _require_port(settings.host, settings.port, "LOKET_PORT", "the API", patient=was_killed)
         demo_only = [self._start_sandboxes(patient=was_killed)] if settings.is_demo else []

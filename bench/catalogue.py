@@ -9,7 +9,7 @@ from app.settings import ROOT
 from bench.load import request
 
 SERVICES = 2_000
-FOLDERS = ("app", "services", "standards", "integrations", "migrations")
+FOLDERS = ("app", "services", "integrations", "migrations")
 AGENCIES = ("disdukcapil", "dinkes", "dinsos", "dpmptsp")
 ACTS = (
     "Izin",

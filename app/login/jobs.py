@@ -12,7 +12,7 @@ from app.login.keys import RETIRED_KEPT_S
 from app.login.models import Challenge, CodeTries, RefreshToken, Registration, Session, SigningKey
 from app.login.national.models import NationalLogin
 from app.login.officers.limits import KNOWN_FOR
-from app.login.officers.models import OfficerChallenge, OfficerSession
+from app.login.officers.models import OfficerChallenge, OfficerSession, SentForm
 from app.login.provider.models import BrowserLogin, ClientAssertion, ClientToken, LogoutNotice
 from app.login.sessions import RETRY_WINDOW_S
 
@@ -47,6 +47,7 @@ async def purge(database: Database) -> int:
             SigningKey.__table__.c.kid,
         ),
         _oldest(OfficerChallenge, OfficerChallenge.expires_at < ended),
+        _oldest(SentForm, SentForm.expires_at < func.now(), SentForm.__table__.c.digest),
         # Until then they say where an officer is known to log in from.
         _oldest(OfficerSession, OfficerSession.created_at < func.now() - KNOWN_FOR),
         _oldest(Session, (Session.expires_at < ended) | (Session.revoked_at < ended)),

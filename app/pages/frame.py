@@ -10,6 +10,7 @@ from litestar import Response
 
 from app.pages.charts import drawn
 from app.pages.formats import FILTERS
+from app.pages.forms import Sent
 from app.pages.routes import ICON_PATH, PASSKEY_SCRIPT_PATH, SCRIPT_PATH, STYLE_PATH
 from app.settings import ROOT
 from app.texts import LANGUAGES, Language, text
@@ -28,6 +29,7 @@ class Policy(msgspec.Struct, frozen=True):
 
 
 STILL = Policy()
+_NOTHING: Mapping[str, object] = {"problem": "", "done": "", "here": "", "crumbs": ()}
 
 
 def page(
@@ -47,7 +49,7 @@ def render(name: str, language: Language, values: Mapping[str, object]) -> str:
     def said(key: str, **filled: object) -> str:
         return text(f"{folder}.{key}", language, filled or None)
 
-    given = {"problem": "", "done": "", "name": own, "title": said(f"{own}.title"), "theme": folder, "crumbs": []}
+    given = {**_NOTHING, "sent": Sent(), "name": own, "title": said(f"{own}.title"), "theme": folder}
     return (
         templates()
         .get_template(f"{name}.html")

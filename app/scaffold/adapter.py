@@ -99,7 +99,7 @@ def _import_lines(needed: dict[str, str]) -> str:
         if not module:
             groups[1].extend(f"import {name}" for name in names)
             continue
-        ours = module.split(".")[0] in ("app", "services", "standards", "integrations")
+        ours = module.split(".")[0] in ("app", "services", "integrations")
         groups[2 if ours else 0].append(f"from {module} import {', '.join(names)}")
     return "\n\n".join("\n".join(group) for group in groups if group)
 

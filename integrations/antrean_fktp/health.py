@@ -9,9 +9,9 @@ from app.agency_envelope import OK
 from app.errors import AgencyRejected, AgencyUnavailable, NotOffered, OutcomeUnknown
 from integrations.antrean_fktp.client import AntreanFktpClient
 from integrations.antrean_fktp.forms import cancel_fields, ticket_fields
+from integrations.standards.antrean.patients import PatientForm
+from integrations.standards.antrean.refusals import refusal
 from services.health.port import HealthPort, Missing, Patient, Place, Queue, Session, Ticket, TicketRequest
-from standards.antrean.patients import PatientForm
-from standards.antrean.refusals import refusal
 
 Row = Mapping[str, object]
 _HOURS = re.compile(r"([0-9]{1,2})[:.]([0-9]{2})(?:[:.][0-9]{2})?\s*(?:-|s/d|sd)\s*([0-9]{1,2})[:.]([0-9]{2})")

@@ -8,8 +8,8 @@ from typing import Literal
 
 import msgspec
 
-from standards.antrean import office
-from standards.antrean.office import Clinic, Practice, Ticket
+from integrations.standards.antrean import office
+from integrations.standards.antrean.office import Clinic, Practice, Ticket
 
 
 class Facility(office.Facility, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from app.sandbox.port import Ledger, Route
 from integrations.antrean_fktp.office import Facility, Office
-from standards.antrean.office import (
+from integrations.standards.antrean.office import (
     Body,
     Clinic,
     Practice,
@@ -26,7 +26,7 @@ from standards.antrean.office import (
     left_before,
     waiting,
 )
-from standards.antrean.sandbox import Answer, AntreanSandbox, body_of
+from integrations.standards.antrean.sandbox import Answer, AntreanSandbox, body_of
 
 _PATIENT = ("nik", "nomorkk", "nama", "jeniskelamin", "tanggallahir", "alamat", "kodeprop", "rw", "rt")
 

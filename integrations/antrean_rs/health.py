@@ -11,9 +11,9 @@ from app.agency_envelope import OK
 from app.errors import AgencyRejected, AgencyUnavailable, NotOffered, OutcomeUnknown
 from integrations.antrean_rs.client import AntreanRsClient, Asked
 from integrations.antrean_rs.forms import session_fields, ticket_fields
+from integrations.standards.antrean.patients import PatientForm
+from integrations.standards.antrean.refusals import CHECKED_IN, refusal
 from services.health.port import HealthPort, Patient, Place, Queue, Session, Ticket, TicketRequest
-from standards.antrean.patients import PatientForm
-from standards.antrean.refusals import CHECKED_IN, refusal
 
 _BOOKING = re.compile(r"[A-Za-z0-9._/-]{1,40}")
 

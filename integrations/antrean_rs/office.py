@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from standards.antrean import office
-from standards.antrean.office import Body, Clinic, Practice, Refused, day_of, given
+from integrations.standards.antrean import office
+from integrations.standards.antrean.office import Body, Clinic, Practice, Refused, day_of, given
 
 
 class Facility(office.Facility, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from app.sandbox.port import Effect, Ledger, Route
 from integrations.antrean_rs.office import Facility, Office, Ticket, check_visit, quotas, scheduled
-from standards.antrean.office import (
+from integrations.standards.antrean.office import (
     Body,
     Clinic,
     Practice,
@@ -25,7 +25,7 @@ from standards.antrean.office import (
     left_before,
     waiting,
 )
-from standards.antrean.sandbox import Answer, AntreanSandbox, body_of
+from integrations.standards.antrean.sandbox import Answer, AntreanSandbox, body_of
 
 # Operations by the addresses that two vendors give them.
 _PATHS: Mapping[str, tuple[str, str]] = {

@@ -22,7 +22,7 @@ from integrations.sicantik.office import (
     Office,
     Registration,
 )
-from integrations.sicantik.registered import accepts, sent
+from integrations.sicantik.sandbox_sent import accepts, sent
 
 API = "/backoffice/api"
 WARN_EVERY = 3

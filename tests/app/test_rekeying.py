@@ -4,6 +4,7 @@ import asyncio
 import base64
 import secrets
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -13,6 +14,7 @@ from app.privacy import KEY_BYTES, SEALED, Vault, data_keys, open_vault
 from app.rekeying import Rekeyer, _until_done, places, rotate_data
 from app.settings import SettingsError, read_settings
 from tests.harness.cases import hand_in, send_pdf
+from tests.harness.officers import Officers
 from tests.harness.people import Citizen, People
 from tests.harness.product import Api
 from tests.harness.tables import Tables
@@ -76,6 +78,29 @@ async def test_everything_is_written_anew_while_citizens_read_and_write(api: Api
     assert stored_files
     assert {path.read_bytes()[1:5] for path in stored_files} == {new}
     assert len(data_keys(api.settings)) == 1
+
+
+async def test_the_files_of_exports_are_written_anew(api: Api, officers: Officers) -> None:
+    officer = await officers.make("supervisor", "dpmptsp")
+    file_id, words = uuid4(), b"number;service\n"
+    await FileStore(api.settings.files_url, api.settings.data_dir / "files", open_vault(api.settings)).put(
+        file_id, words
+    )
+    async with Tables(api.settings.migration_database_url) as tables:
+        await tables.run(
+            "WITH made AS (INSERT INTO exports (id, officer_id, agency, kind, format, language, from_on, until_on, "
+            "expires_at) VALUES (gen_random_uuid(), $1, 'dpmptsp', 'cases', 'csv', 'id', current_date, current_date, "
+            "now() + interval '1 day') RETURNING id) "
+            "INSERT INTO export_parts (export_id, number, file_id, size) SELECT id, 0, $2, $3 FROM made",
+            officer.id,
+            file_id,
+            len(words),
+        )
+    await rotate_data(api.settings, print)
+    assert (
+        await FileStore(api.settings.files_url, api.settings.data_dir / "files", open_vault(api.settings)).get(file_id)
+        == words
+    )
 
 
 async def test_an_ended_run_goes_on_where_it_was(api: Api, people: People) -> None:

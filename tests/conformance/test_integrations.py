@@ -33,6 +33,7 @@ FILES = {
     "sandbox.py": "a server that speaks like it",
     "sandbox.toml": "what that server knows from the start",
     "sandbox_bus.py": "the bus before that server",
+    "sandbox_sent.py": "what that server is sent, as it reads it",
     "households.py": "the households in the pretended office's register",
     "numbers.py": "how the backend numbers what it takes in",
     "office.py": "the pretended office behind that server",

@@ -143,7 +143,7 @@ def test_an_unknown_manifest_key_is_caught(tree: Path, folder: str) -> None:
 def test_forbidden_imports_are_caught(tree: Path) -> None:
     """One of each contract, all at once."""
     planted = {
-        "integrations and standards import ports": (ADAPTER, f"import services.{SERVICE}.cases"),
+        "integrations import ports": (ADAPTER, f"import services.{SERVICE}.cases"),
         "an integration knows no other": (ADAPTER, f"import integrations.{INTEGRATIONS[0]}.client"),
         "imports point one way": (f"services/{SERVICE}/cases.py", f"import integrations.{INTEGRATION}.client"),
         "a service module knows no other": (f"services/{SERVICE}/cases.py", f"import services.{SERVICES[0]}.port"),

@@ -204,9 +204,9 @@ class Matrix:
         return await self._client.request(route.method, path, headers=headers, **more)
 
     def leaks(self, answer: httpx.Response, sent: str = "") -> Iterator[str]:
-        """What of A's stands in the answer, but for what was sent."""
-        text = answer.text + str(answer.headers)
-        return (secret for secret in self.things.secrets if secret != sent and secret in text)
+        """What of A's stands in the answer, but for what was sent: a login leads back to the path asked for."""
+        text, path = answer.text + str(answer.headers), answer.request.url.path
+        return (each for each in self.things.secrets if each != sent and each in text and each not in path)
 
     def _is_near(self, caller: Caller) -> bool:
         """Whether A's things are this caller's business: A, A's agency, and the city's own."""

@@ -1,5 +1,6 @@
 """An officer's way through login: as a client of the API has it, and as the forms of a browser without scripts do."""
 
+import asyncio
 import base64
 import hmac
 import time
@@ -7,7 +8,10 @@ from typing import Any
 
 import httpx
 
-from tests.harness.officers import PASSWORD, TOTP_SECRET
+from app.assembly import Product
+from app.login.officers.browsers import SESSION
+from app.login.officers.sessions import Place, open_officer_session
+from tests.harness.officers import PASSWORD, TOTP_SECRET, OfficerAtWork
 
 STEP_S = 30
 
@@ -55,12 +59,25 @@ class Pages:
         _, found, rest = self.shown.partition(f'name="{name}" value="')
         return rest.partition('"')[0] if found else ""
 
+    async def send_at_once(self, path: str, fields: dict[str, Any], times: int) -> list[httpx.Response]:
+        """The same form so many times at once, as impatient fingers and bad networks send it."""
+        filled = {"mark": self.mark(), **fields}
+        headers = {**self._headers(), "Origin": self._url, "Sec-Fetch-Site": "same-origin"}
+        posts = [self._client.post(path, data=filled, headers=headers) for _ in range(times)]
+        return list(await asyncio.gather(*posts))
+
     async def log_in(self, name: str, steps: int = 0) -> httpx.Response:
         """Through both steps; the answer is the last one's."""
         await self.get("/dashboard/login")
         await self.send("/dashboard/login", {"name": name, "password": PASSWORD})
         fields = {"challenge": self.hidden("challenge"), "code": code(steps)}
         return await self.send("/dashboard/login/code", fields)
+
+    async def sit_down(self, product: Product, officer: OfficerAtWork) -> None:
+        """A session of theirs, without the way there."""
+        async with product.database.transaction() as session:
+            opened = open_officer_session(session, product.vault, officer.id, "page", Place("test", ""))
+        self.cookies[SESSION] = opened.cookie
 
     async def close(self) -> None:
         await self._client.aclose()

@@ -9,7 +9,7 @@ import msgspec
 
 from app.settings import ROOT
 
-PRODUCT = ("app", "services", "standards", "integrations")
+PRODUCT = ("app", "services", "integrations")
 ALL_CODE = (*PRODUCT, "bench", "tests", "requirements")  # migrations are written once and only read by machines
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -48,5 +48,9 @@ def nothing(wrong: Iterable[str]) -> None:
 
 
 def modules(folder: str) -> list[str]:
-    """Names of the folders below services/ or integrations/, whatever they hold."""
-    return sorted(path.name for path in (ROOT / folder).iterdir() if path.is_dir() and path.name != "__pycache__")
+    """Names of the folders below services/ or integrations/, whatever they hold; what integrations share is none."""
+    return sorted(
+        path.name
+        for path in (ROOT / folder).iterdir()
+        if path.is_dir() and path.name not in ("__pycache__", "standards")
+    )

@@ -1,5 +1,6 @@
 """HTTP of the auditor's pages: the record searched, who read whom, and verifications."""
 
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -15,9 +16,11 @@ from app.cursor import MAX_LENGTH
 from app.dashboards.auditing import checks
 from app.dashboards.auditing.schemas import Nik
 from app.dashboards.auditing.search import Page, Wanted, find_subject, note_search, readings, search
+from app.database import Connection
 from app.errors import LoketError, Unprocessable
 from app.login.guards import OfficerRequest, officer_page
-from app.login.officers.pages import PAGE, form_of, sent_to, shown
+from app.login.officers.once import Done, carried_out
+from app.login.officers.pages import PAGE, form_of, query_of, sent_to, shown
 from app.pages.formats import number_in
 from app.pages.navigation import Entry
 from app.problems import field_error
@@ -57,7 +60,7 @@ async def audit_page(request: OfficerRequest, cases: NamedDependency[CaseTools])
 async def find_by_page(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
     """A NIK comes in a form and leaves as the citizen's id."""
     try:
-        form = await form_of(request, NikForm)
+        form = form_of(request, NikForm)
         async with cases.database.begin() as connection:
             subject = await find_subject(connection, cases.vault, form.nik)
             await note_search(connection, request.user, "audit.subject_sought", Wanted(subject=subject))
@@ -85,13 +88,12 @@ async def checks_page(request: OfficerRequest, cases: NamedDependency[CaseTools]
 
 @post(CHECKS, opt=AUDITS, status_code=303, **PAGE)
 async def check_by_page(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
-    try:
-        async with cases.database.begin() as connection:
-            await checks.ask_check(connection, request.user.id)
-            await note_search(connection, request.user, "audit.verified", Wanted())
-    except LoketError as refusal:
-        return await _checks(request, cases, refusal)
-    return sent_to(f"{CHECKS}?done=asked")
+    async def work(connection: Connection) -> Done:
+        await checks.ask_check(connection, request.user.id)
+        await note_search(connection, request.user, "audit.verified", Wanted())
+        return Done(f"{CHECKS}?done=asked")
+
+    return await carried_out(request, cases.database, work, partial(_checks, request, cases))
 
 
 @get(f"{CHECKS}/{{check_id:uuid}}", opt=AUDITS, **PAGE)
@@ -134,7 +136,7 @@ async def _checks(request: OfficerRequest, cases: CaseTools, refusal: LoketError
 def _asked(request: OfficerRequest) -> AuditQuery:
     """Raises Unprocessable."""
     try:
-        return msgspec.convert(dict(request.query_params), AuditQuery, strict=False)
+        return msgspec.convert(query_of(request), AuditQuery, strict=False)
     except msgspec.ValidationError as error:
         raise Unprocessable(errors=[field_error(str(error))]) from None
 

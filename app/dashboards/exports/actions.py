@@ -30,6 +30,7 @@ _EARLIEST, _LATEST = date(2000, 1, 1), date(9000, 1, 1)
 _OWN = "officer_id = $1 AND ($2 = '' OR agency = $2) AND (kind <> 'audit' OR $3 = 'auditor') AND expires_at > now()"
 _LIST = f"SELECT * FROM exports WHERE {_OWN} ORDER BY id DESC LIMIT {MOST}"  # noqa: S608 - constants of ours
 _ONE = f"SELECT * FROM exports WHERE {_OWN} AND id = $4"  # noqa: S608 - constants of ours
+_END = f"UPDATE exports SET expires_at = now() WHERE {_OWN} AND id = $4 RETURNING id"  # noqa: S608 - constants of ours
 _COUNT = f"SELECT count(*) FROM exports WHERE {_OWN}"  # noqa: S608 - constants of ours
 _WISHED = ("agency", "kind", "format", "language", "service", "from_on", "until_on", "filters_enc")
 _NEW = f"""
@@ -125,8 +126,14 @@ async def fetch_export(connection: Connection, officer: Officer, export_id: UUID
 
 async def delete_export(connection: Connection, officer: Officer, export_id: UUID, tools: CaseTools) -> None:
     """Raises NotFound."""
-    await _own(connection, officer, export_id)
+    await end_export(connection, officer, export_id)
     await remove_export(tools, export_id)
+
+
+async def end_export(connection: Connection, officer: Officer, export_id: UUID) -> None:
+    """Its time is over: nobody is shown it any more, and whoever clears away removes it. Raises NotFound."""
+    if await connection.fetchval(_END, *_who(officer), export_id) is None:
+        raise NotFound("export_not_found")
 
 
 MEDIA_TYPES = {

@@ -1,5 +1,7 @@
 """HTTP of the page of exports: asking for one, seeing how far it is, fetching it."""
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,13 +12,17 @@ from litestar.params import FromPath
 
 from app.cases.tools import CaseTools
 from app.dashboards.exports import actions
+from app.dashboards.exports.keeping import remove_export
 from app.dashboards.exports.pages import IfRange, Nothing, Range, own_exports
 from app.dashboards.exports.record_pages import RECORD_PAGES
 from app.dashboards.exports.schemas import ExportWanted, Format, Kind
 from app.dashboards.exports.sending import sent
-from app.errors import LoketError
+from app.database import Connection
+from app.errors import LoketError, Unprocessable
 from app.login.guards import Officer, OfficerRequest, officer_page
-from app.login.officers.pages import PAGE, form_of, sent_to, shown
+from app.login.officers.once import Done, carried_out
+from app.login.officers.pages import PAGE, form_of, shown
+from app.problems import field_error
 from app.texts import Language
 
 EXPORTS = officer_page("supervisor", "agency_head", "city_admin")
@@ -42,15 +48,13 @@ async def exports_page(request: OfficerRequest, cases: NamedDependency[CaseTools
 
 @post(PATH, opt=EXPORTS, **PAGE)
 async def ask_on_page(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
-    try:
-        form = await form_of(request, ExportForm)
+    async def work(connection: Connection) -> Done:
+        form = form_of(request, ExportForm)
         given = {name: value or None for name, value in msgspec.structs.asdict(form).items()}
-        wanted = msgspec.convert(given, ExportWanted)
-        async with cases.database.begin() as connection:
-            await actions.ask_for_export(connection, request.user, wanted, request.user.language, cases)
-    except LoketError as refusal:
-        return await _shown(request, cases, refusal)
-    return sent_to(f"{PATH}?done=asked")
+        await actions.ask_for_export(connection, request.user, _wanted(given), request.user.language, cases)
+        return Done(f"{PATH}?done=asked")
+
+    return await carried_out(request, cases.database, work, partial(_shown, request, cases))
 
 
 @get(f"{PATH}/{{export_id:uuid}}/file", opt=EXPORTS, **PAGE)
@@ -70,10 +74,20 @@ async def fetch_on_page(
 async def delete_on_page(
     export_id: FromPath[UUID], request: OfficerRequest, cases: NamedDependency[CaseTools]
 ) -> Response[Any]:
-    await form_of(request, Nothing)
-    async with cases.database.connection() as connection:
-        await actions.delete_export(connection, request.user, export_id, cases)
-    return sent_to(f"{PATH}?done=deleted")
+    async def work(connection: Connection) -> Done:
+        form_of(request, Nothing)
+        await actions.end_export(connection, request.user, export_id)
+        return Done(f"{PATH}?done=deleted", partial(remove_export, cases, export_id))
+
+    return await carried_out(request, cases.database, work, partial(_shown, request, cases))
+
+
+def _wanted(given: Mapping[str, Any]) -> ExportWanted:
+    """Raises Unprocessable for a day that no calendar has."""
+    try:
+        return msgspec.convert(given, ExportWanted)
+    except msgspec.ValidationError as error:
+        raise Unprocessable(errors=[field_error(str(error))]) from None
 
 
 async def _shown(request: OfficerRequest, cases: CaseTools, refusal: LoketError | None = None) -> Response[Any]:

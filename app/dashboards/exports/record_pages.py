@@ -1,5 +1,6 @@
 """HTTP of an auditor's exports of the record: asking for one, seeing how far it is, fetching it."""
 
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,12 +11,15 @@ from litestar.params import FromPath
 
 from app.cases.tools import CaseTools
 from app.dashboards.exports import actions
+from app.dashboards.exports.keeping import remove_export
 from app.dashboards.exports.pages import IfRange, Nothing, Range, own_exports
 from app.dashboards.exports.schemas import Format, RecordWanted
 from app.dashboards.exports.sending import sent
+from app.database import Connection
 from app.errors import LoketError, Unprocessable
 from app.login.guards import OfficerRequest, officer_page
-from app.login.officers.pages import PAGE, form_of, sent_to, shown
+from app.login.officers.once import Done, carried_out
+from app.login.officers.pages import PAGE, form_of, shown
 from app.problems import field_error
 
 AUDITS = officer_page("auditor")
@@ -43,13 +47,12 @@ async def record_exports_page(request: OfficerRequest, cases: NamedDependency[Ca
 
 @post(PATH, opt=AUDITS, **PAGE)
 async def ask_for_record_on_page(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
-    try:
-        wanted = _wanted(await form_of(request, RecordForm))
-        async with cases.database.begin() as connection:
-            await actions.ask_for_record(connection, request.user, wanted, request.user.language, cases)
-    except LoketError as refusal:
-        return await _shown(request, cases, refusal)
-    return sent_to(f"{PATH}?done=asked")
+    async def work(connection: Connection) -> Done:
+        wanted = _wanted(form_of(request, RecordForm))
+        await actions.ask_for_record(connection, request.user, wanted, request.user.language, cases)
+        return Done(f"{PATH}?done=asked")
+
+    return await carried_out(request, cases.database, work, partial(_shown, request, cases))
 
 
 @get(f"{PATH}/{{export_id:uuid}}/file", opt=AUDITS, **PAGE)
@@ -69,10 +72,12 @@ async def fetch_record_on_page(
 async def delete_record_on_page(
     export_id: FromPath[UUID], request: OfficerRequest, cases: NamedDependency[CaseTools]
 ) -> Response[Any]:
-    await form_of(request, Nothing)
-    async with cases.database.connection() as connection:
-        await actions.delete_export(connection, request.user, export_id, cases)
-    return sent_to(f"{PATH}?done=deleted")
+    async def work(connection: Connection) -> Done:
+        form_of(request, Nothing)
+        await actions.end_export(connection, request.user, export_id)
+        return Done(f"{PATH}?done=deleted", partial(remove_export, cases, export_id))
+
+    return await carried_out(request, cases.database, work, partial(_shown, request, cases))
 
 
 async def _shown(request: OfficerRequest, cases: CaseTools, refusal: LoketError | None = None) -> Response[Any]:

@@ -1,5 +1,7 @@
 """HTTP of the pages of cases: the queue, a case, and the forms on both."""
 
+import re
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -18,9 +20,11 @@ from app.dashboards.queue.routes import download
 from app.dashboards.queue.schemas import Assignment, CitizenSought, NewNote, NewQuestion, NewView
 from app.dashboards.queue.wanted import Filters
 from app.dashboards.queue.warning_pages import WARNING_PAGES, WARNINGS
-from app.errors import LoketError, Unprocessable
+from app.database import Connection
+from app.errors import FieldError, LoketError, Unprocessable
 from app.login.guards import OfficerRequest, officer_page
-from app.login.officers.pages import PAGE, form_of, is_ours, sent_to, shown
+from app.login.officers.once import Done, carried_out
+from app.login.officers.pages import PAGE, START, came_from, form_of, query_of, sent_to, shown
 from app.pages.navigation import Entry
 from app.problems import field_error
 
@@ -28,22 +32,21 @@ EVERYBODY = ("operator", "supervisor", "agency_head", "city_admin", "auditor")
 READS = officer_page("operator", "supervisor", "agency_head", "city_admin", "auditor")
 ACTS = officer_page("operator", "supervisor", "agency_head")
 
-Back = Annotated[str, Meta(max_length=2_000)]
+_CASE = re.compile(rf"{LIST}/([0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})(?:\?.*)?")
 
 
 class AssignForm(msgspec.Struct, forbid_unknown_fields=True):
-    """`officer`: an id, `me`, or "" for nobody. `back`: the list it was sent from."""
+    """`officer`: an id, `me`, or "" for nobody."""
 
     ids: Annotated[list[str], Meta(max_length=100)]
     officer: Annotated[str, Meta(max_length=36)]
-    back: Back = LIST
 
 
 class ViewForm(msgspec.Struct, forbid_unknown_fields=True):
-    """A name for the filters in `query`, as the list's address has them."""
+    """A name for the filters in `query`, as JSON."""
 
     name: Annotated[str, Meta(max_length=60)]
-    query: Back = ""
+    query: Annotated[str, Meta(max_length=2_000)] = ""
 
 
 class NoForm(msgspec.Struct, forbid_unknown_fields=True):
@@ -71,24 +74,28 @@ async def live_counts(request: OfficerRequest, cases: NamedDependency[CaseTools]
 async def search_by_nik(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
     """Answered at once: neither a NIK nor what it found may stand in an address."""
     try:
-        form = await form_of(request, CitizenSought)
+        form = form_of(request, CitizenSought)
     except LoketError as refusal:
-        return shown(request, "queue/found", found_values("", []), refusal)
+        return await _list(request, cases, refusal)
     items = await listing.find_by_nik(request.user, form.nik, cases, request.user.language)
     return shown(request, "queue/found", found_values("", items))
 
 
 @post(f"{LIST}/assign", opt=ACTS, status_code=303, **PAGE)
 async def assign_by_page(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
-    form = await form_of(request, AssignForm, lists=("ids",))
-    receiver = request.user.id if form.officer == "me" else acting.one_of(form.officer)
-    chosen = acting.all_of(form.ids)
-    back = form.back if is_ours(form.back) else LIST
-    if not chosen:
-        return sent_to(back)
-    async with cases.database.begin() as connection:
+    async def work(connection: Connection) -> Done:
+        form = form_of(request, AssignForm, lists=("ids",))
+        receiver = request.user.id if form.officer == "me" else acting.one_of(form.officer)
+        chosen = acting.all_of(form.ids)
+        if not chosen:
+            raise Unprocessable(errors=[FieldError("/ids", "min_items", {"limit": 1})])
         done = await acting.assign(connection, request.user, Assignment(chosen, receiver), cases)
-    return sent_to(_with(back, "some" if done.refused else "assigned"))
+        return Done(_with(came_from(request), "some" if done.refused else "assigned"))
+
+    async def again(refusal: LoketError) -> Response[Any]:
+        return await _list(request, cases, refusal)
+
+    return await carried_out(request, cases.database, work, again)
 
 
 @get(f"{LIST}/{{case_id:uuid}}", opt=READS, **PAGE)
@@ -112,51 +119,89 @@ async def file_by_page(
 async def note_by_page(
     request: OfficerRequest, case_id: FromPath[UUID], cases: NamedDependency[CaseTools]
 ) -> Response[Any]:
-    form = await form_of(request, NewNote)
-    async with cases.database.begin() as connection:
+    async def work(connection: Connection) -> Done:
+        form = form_of(request, NewNote)
         await acting.add_note(connection, request.user, case_id, form.words, cases)
-    return sent_to(f"{LIST}/{case_id}?done=noted")
+        return Done(f"{LIST}/{case_id}?done=noted")
+
+    return await carried_out(request, cases.database, work, partial(_case, request, case_id, cases))
 
 
 @post(f"{LIST}/{{case_id:uuid}}/questions", opt=ACTS, status_code=303, **PAGE)
 async def ask_by_page(
     request: OfficerRequest, case_id: FromPath[UUID], cases: NamedDependency[CaseTools]
 ) -> Response[Any]:
-    form = await form_of(request, NewQuestion)
-    async with cases.database.begin() as connection:
+    async def announce() -> None:
+        cases.valkey.announce(CHANNEL, str(case_id).encode())
+
+    async def work(connection: Connection) -> Done:
+        form = form_of(request, NewQuestion)
         await acting.ask(connection, request.user, case_id, form.question, cases)
-    cases.valkey.announce(CHANNEL, str(case_id).encode())
-    return sent_to(f"{LIST}/{case_id}?done=asked")
+        return Done(f"{LIST}/{case_id}?done=asked", announce)
+
+    return await carried_out(request, cases.database, work, partial(_case, request, case_id, cases))
 
 
 @post(f"{LIST}/{{case_id:uuid}}/refresh", opt=ACTS, status_code=303, **PAGE)
 async def refresh_by_page(
     request: OfficerRequest, case_id: FromPath[UUID], cases: NamedDependency[CaseTools]
 ) -> Response[Any]:
-    await form_of(request, NoForm)
-    async with cases.database.begin() as connection:
+    async def work(connection: Connection) -> Done:
+        form_of(request, NoForm)
         await acting.ask_after(connection, request.user, case_id, cases)
-    return sent_to(f"{LIST}/{case_id}?done=refreshed")
+        return Done(f"{LIST}/{case_id}?done=refreshed")
+
+    return await carried_out(request, cases.database, work, partial(_case, request, case_id, cases))
 
 
 @post("/dashboard/views", opt=READS, status_code=303, **PAGE)
 async def keep_view_by_page(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
-    form = await form_of(request, ViewForm)
-    filters = _asked(dict(msgspec.json.decode(form.query or "{}", type=dict[str, str])), Filters)
-    new = _asked({"name": form.name, "filters": msgspec.to_builtins(filters)}, NewView)
-    async with cases.database.begin() as connection:
+    async def work(connection: Connection) -> Done:
+        form = form_of(request, ViewForm)
+        filters = _filters(form.query)
+        new = _asked({"name": form.name, "filters": msgspec.to_builtins(filters)}, NewView)
         await saved.keep_view(connection, request.user, new)
-    return sent_to(f"{LIST}?{urlencode({**msgspec.to_builtins(filters), 'done': 'kept'})}")
+        return Done(f"{LIST}?{urlencode({**msgspec.to_builtins(filters), 'done': 'kept'})}")
+
+    return await carried_out(request, cases.database, work, partial(_list, request, cases))
 
 
 @post("/dashboard/views/{view_id:uuid}/remove", opt=READS, status_code=303, **PAGE)
 async def drop_view_by_page(
     request: OfficerRequest, view_id: FromPath[UUID], cases: NamedDependency[CaseTools]
 ) -> Response[Any]:
-    await form_of(request, NoForm)
-    async with cases.database.begin() as connection:
+    async def work(connection: Connection) -> Done:
+        form_of(request, NoForm)
         await saved.drop_view(connection, request.user, view_id)
-    return sent_to(f"{LIST}?done=dropped")
+        return Done(f"{LIST}?done=dropped")
+
+    async def again(refusal: LoketError) -> Response[Any]:
+        raise refusal
+
+    return await carried_out(request, cases.database, work, again)
+
+
+async def _case(request: OfficerRequest, case_id: UUID, cases: CaseTools, refusal: LoketError) -> Response[Any]:
+    return shown(request, "queue/case", await case_values(request.user, case_id, cases), refusal)
+
+
+async def _list(request: OfficerRequest, cases: CaseTools, refusal: LoketError) -> Response[Any]:
+    """The list that a refused form stood on, or the one case."""
+    case_id = _CASE.fullmatch(came_from(request))
+    if case_id:
+        return await _case(request, UUID(case_id[1]), cases, refusal)
+    query = _asked(query_of(request), PageQuery)
+    return shown(request, "queue/list", await list_values(request.user, query, cases), refusal)
+
+
+def _filters(query: str) -> Filters:
+    """As the form that keeps them has them. Raises Unprocessable."""
+    try:
+        given = msgspec.json.decode(query or "{}", type=dict[str, str])
+    except msgspec.DecodeError:
+        raise Unprocessable from None
+    found: Filters = _asked(given, Filters)
+    return found
 
 
 def _asked(values: dict[str, Any], kind: type[Any]) -> Any:
@@ -169,7 +214,7 @@ def _asked(values: dict[str, Any], kind: type[Any]) -> Any:
 
 def _with(path: str, done: str) -> str:
     """The same list, which says what was done."""
-    own, _, query = path.partition("?")
+    own, _, query = (path if path != START else LIST).partition("?")
     kept = "&".join(part for part in query.split("&") if part and not part.startswith("done="))
     return f"{own}?{kept}&done={done}" if kept else f"{own}?done={done}"
 

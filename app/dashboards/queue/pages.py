@@ -52,6 +52,7 @@ async def list_values(officer: Officer, query: PageQuery, cases: CaseTools) -> M
         "tiles": tiles_of(tiles, officer.language),
         "views": [(each, _address(msgspec.to_builtins(each.filters))) for each in views.items],
         "team": team,
+        "receivers": receivers(team, officer.language),
         "handles": handles(officer),
         "choices": choices_for(officer, cases, team),
     }
@@ -66,7 +67,7 @@ async def case_values(officer: Officer, case_id: UUID, cases: CaseTools) -> Mapp
         "title": case.number,
         "agency_name": cases.catalog.agency(case.agency).name.into(officer.language),
         "sections": reading.sections_of(case, cases, officer.language),
-        "team": team,
+        "receivers": receivers(team, officer.language),
         "handles": handles(officer),
     }
 
@@ -88,6 +89,12 @@ def tiles_of(told: CaseCounts, language: Language) -> Mapping[str, str]:
 
 async def team_of(connection: Connection, officer: Officer) -> list[Colleague]:
     return await listing.colleagues(connection, officer.agency) if officer.role in LEADS else []
+
+
+def receivers(team: Sequence[Colleague], language: Language) -> Choices:
+    """Whom cases can be given to."""
+    people = [(str(each.id), f"{each.name} · {text(f'officers.role.{each.role}', language)}") for each in team]
+    return [*people, ("", text("queue.list.nobody", language))]
 
 
 def choices_for(officer: Officer, cases: CaseTools, team: Sequence[Colleague]) -> Mapping[str, Choices]:

@@ -1,5 +1,6 @@
 """HTTP of the desk's pages: what waits for agencies' systems, one delivery with its tries, and its ways out."""
 
+from functools import partial
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 from uuid import UUID
@@ -15,13 +16,15 @@ from app.cases.timeline import CHANNEL
 from app.cases.tools import CaseTools
 from app.cursor import MAX_LENGTH, decode_cursor
 from app.dashboards.systems.pages import ACTS, DESK, desk_values
+from app.database import Connection
 from app.deliveries import actions, desk
 from app.deliveries.acting import acting_of
 from app.deliveries.four_eyes import proposal_of
-from app.deliveries.schemas import ManyRetried, Reason, Reference, Resolution
+from app.deliveries.schemas import ManyRetried, Reason, Resolution
 from app.errors import LoketError, Unprocessable
 from app.login.guards import OfficerRequest, officer_page
-from app.login.officers.pages import PAGE, form_of, sent_to, shown
+from app.login.officers.once import Done, carried_out
+from app.login.officers.pages import PAGE, form_of, query_of, shown
 from app.problems import field_error
 
 READS = officer_page("operator", "supervisor", "agency_head", "city_admin", "auditor")
@@ -55,7 +58,8 @@ class ManyForm(msgspec.Struct, forbid_unknown_fields=True):
 class ResolveForm(msgspec.Struct, forbid_unknown_fields=True):
     outcome: Literal["delivered", "rejected", "send_again"]
     reason: Reason
-    reference: Reference | Literal[""] = ""
+    # A browser sends what was left empty, too.
+    reference: Annotated[str, Meta(max_length=100, pattern=r"^([!-~]([ -~]*[!-~])?)?$")] = ""
 
 
 @get(DESK, opt=READS, **PAGE)
@@ -74,46 +78,46 @@ async def delivery_page(
 async def retry_by_page(
     delivery_id: FromPath[UUID], request: OfficerRequest, cases: NamedDependency[CaseTools]
 ) -> Response[Any]:
-    try:
-        form = await form_of(request, RetryForm)
-        async with cases.database.begin() as connection:
-            case_id = await actions.retry(connection, acting_of(request.user), delivery_id, form.reason, cases)
-    except LoketError as refusal:
-        return await _refused(request, delivery_id, cases, refusal)
-    cases.valkey.announce(CHANNEL, str(case_id).encode())
-    return sent_to(f"{DESK}/{delivery_id}?done=retried")
+    async def work(connection: Connection) -> Done:
+        form = form_of(request, RetryForm)
+        case_id = await actions.retry(connection, acting_of(request.user), delivery_id, form.reason, cases)
+        return Done(f"{DESK}/{delivery_id}?done=retried", partial(_told, cases, case_id))
+
+    return await carried_out(request, cases.database, work, partial(_one, request, delivery_id, cases))
 
 
 @post(f"{DESK}/{{delivery_id:uuid}}/resolve", opt=MAY_ACT, status_code=303, **PAGE)
 async def resolve_by_page(
     delivery_id: FromPath[UUID], request: OfficerRequest, cases: NamedDependency[CaseTools]
 ) -> Response[Any]:
-    try:
-        form = await form_of(request, ResolveForm)
+    async def work(connection: Connection) -> Done:
+        form = form_of(request, ResolveForm)
         resolution = Resolution(form.outcome, form.reason, form.reference or None)
-        async with cases.database.begin() as connection:
-            case_id = await actions.resolve(connection, acting_of(request.user), delivery_id, resolution, cases)
-            waits = await proposal_of(connection, delivery_id) is not None
-    except LoketError as refusal:
-        return await _refused(request, delivery_id, cases, refusal)
-    cases.valkey.announce(CHANNEL, str(case_id).encode())
-    return sent_to(f"{DESK}/{delivery_id}?done={'proposed' if waits else form.outcome}")
+        case_id = await actions.resolve(connection, acting_of(request.user), delivery_id, resolution, cases)
+        waits = await proposal_of(connection, delivery_id) is not None
+        done = "proposed" if waits else form.outcome
+        return Done(f"{DESK}/{delivery_id}?done={done}", partial(_told, cases, case_id))
+
+    return await carried_out(request, cases.database, work, partial(_one, request, delivery_id, cases))
 
 
 @post(f"{DESK}/retry", opt=MAY_ACT, status_code=303, **PAGE)
 async def retry_many_by_page(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
-    try:
-        form = await form_of(request, ManyForm, lists=("ids",))
-        async with cases.database.begin() as connection:
-            asked = ManyRetried(form.reason, form.ids, form.backend)
-            done = await actions.retry_many(connection, acting_of(request.user), asked, cases)
-    except LoketError as refusal:
-        return await _list(request, cases, refusal)
-    return sent_to(f"{DESK}?done={'some' if done.refused else 'many' if done.retried else 'none'}")
+    async def work(connection: Connection) -> Done:
+        form = form_of(request, ManyForm, lists=("ids",))
+        asked = ManyRetried(form.reason, form.ids, form.backend)
+        done = await actions.retry_many(connection, acting_of(request.user), asked, cases)
+        return Done(f"{DESK}?done={'some' if done.refused else 'many' if done.retried else 'none'}")
+
+    return await carried_out(request, cases.database, work, partial(_list, request, cases))
+
+
+async def _told(cases: CaseTools, case_id: UUID) -> None:
+    cases.valkey.announce(CHANNEL, str(case_id).encode())
 
 
 async def _list(request: OfficerRequest, cases: CaseTools, refusal: LoketError | None = None) -> Response[Any]:
-    query = _asked(dict(request.query_params))
+    query = _asked(query_of(request))
     after = decode_cursor(query.cursor, tuple[UUID])[0] if query.cursor else None
     wanted = desk.Wanted(
         PAGE_ROWS, query.state or None, query.backend or None, None, query.reason or None, query.case or None, after
@@ -149,12 +153,6 @@ async def _one(
         "zone": cases.catalog.timezone,
     }
     return shown(request, "systems/delivery", values, refusal)
-
-
-async def _refused(request: OfficerRequest, delivery_id: UUID, cases: CaseTools, refusal: LoketError) -> Response[Any]:
-    if refusal.status == 404:
-        raise refusal
-    return await _one(request, delivery_id, cases, refusal)
 
 
 def _asked(given: dict[str, str]) -> DeskQuery:

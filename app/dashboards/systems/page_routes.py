@@ -1,6 +1,8 @@
 """HTTP of the pages of systems' health: all of them, one, and what an officer does about it."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -16,6 +18,7 @@ from app.dashboards.systems.desk_pages import DESK_PAGES
 from app.dashboards.systems.pages import DESK, SYSTEMS, counts, list_values, system_values
 from app.dashboards.systems.reads import read_system
 from app.dashboards.systems.stray_pages import STRAY_PAGES
+from app.database import Connection
 from app.deliveries import backends
 from app.deliveries.acting import acting_of
 from app.deliveries.backend_routes import BackendName
@@ -23,7 +26,8 @@ from app.deliveries.maintenance import end_for, plan_for
 from app.deliveries.schemas import Reason
 from app.errors import FieldError, LoketError, Unprocessable
 from app.login.guards import OfficerRequest, officer_page
-from app.login.officers.pages import PAGE, form_of, sent_to, shown
+from app.login.officers.once import Done, carried_out
+from app.login.officers.pages import PAGE, form_of, shown
 from app.pages.formats import number_in
 from app.pages.navigation import Entry
 
@@ -48,9 +52,9 @@ class BreakerForm(msgspec.Struct, forbid_unknown_fields=True):
 class PlanForm(msgspec.Struct, forbid_unknown_fields=True):
     """Times on the city's own clock, as a browser's field has them."""
 
-    ends: LocalTime
+    ends_at: LocalTime
     reason: Reason
-    starts: LocalTime = ""
+    starts_at: LocalTime = ""
     service: Annotated[str, Meta(max_length=63)] = ""
 
 
@@ -81,86 +85,92 @@ async def system_page(
 async def pause_by_page(
     backend: BackendName, request: OfficerRequest, cases: NamedDependency[CaseTools]
 ) -> Response[Any]:
-    return await _done(request, backend, cases, "paused")
+    async def work(connection: Connection) -> str:
+        reason = form_of(request, ReasonForm).reason
+        await backends.pause_backend(connection, acting_of(request.user), backend, reason, cases)
+        return "paused"
+
+    return await _acted(request, backend, cases, work)
 
 
 @post(f"{SYSTEMS}/{{backend:str}}/resume", opt=MAY_ACT, status_code=303, **PAGE)
 async def resume_by_page(
     backend: BackendName, request: OfficerRequest, cases: NamedDependency[CaseTools]
 ) -> Response[Any]:
-    return await _done(request, backend, cases, "resumed")
+    async def work(connection: Connection) -> str:
+        reason = form_of(request, ReasonForm).reason
+        await backends.resume_backend(connection, acting_of(request.user), backend, reason, cases)
+        return "resumed"
+
+    return await _acted(request, backend, cases, work)
 
 
 @post(f"{SYSTEMS}/{{backend:str}}/breaker", opt=MAY_ACT, status_code=303, **PAGE)
 async def hold_by_page(
     backend: BackendName, request: OfficerRequest, cases: NamedDependency[CaseTools]
 ) -> Response[Any]:
-    return await _done(request, backend, cases, "held")
+    async def work(connection: Connection) -> str:
+        held = form_of(request, BreakerForm)
+        told = (held.operation, held.state, held.reason)
+        await backends.hold_breaker_of(connection, acting_of(request.user), backend, told, cases)
+        return "held"
+
+    return await _acted(request, backend, cases, work)
 
 
 @post(f"{SYSTEMS}/{{backend:str}}/maintenance", opt=MAY_PLAN, status_code=303, **PAGE)
 async def plan_by_page(
     backend: BackendName, request: OfficerRequest, cases: NamedDependency[CaseTools]
 ) -> Response[Any]:
-    return await _done(request, backend, cases, "planned")
+    async def work(connection: Connection) -> str:
+        plan = _plan(backend, form_of(request, PlanForm), cases)
+        await plan_for(connection, acting_of(request.user), plan, cases)
+        return "planned"
+
+    return await _acted(request, backend, cases, work)
 
 
 @post(f"{SYSTEMS}/{{backend:str}}/maintenance/{{window_id:uuid}}/end", opt=MAY_PLAN, status_code=303, **PAGE)
 async def end_by_page(
     backend: BackendName, window_id: FromPath[UUID], request: OfficerRequest, cases: NamedDependency[CaseTools]
 ) -> Response[Any]:
-    async with cases.database.begin() as connection:
+    async def work(connection: Connection) -> str:
         await end_for(connection, acting_of(request.user), window_id, cases)
-    await cases.backends.controls.announce()
-    return sent_to(f"{SYSTEMS}/{backend}?done=ended")
+        return "ended"
+
+    return await _acted(request, backend, cases, work)
 
 
-async def _done(request: OfficerRequest, backend: str, cases: CaseTools, what: str) -> Response[Any]:
-    """Do what the form says; refused, the page is shown again with the words."""
-    try:
-        await _act(request, backend, cases, what)
-    except LoketError as refusal:
-        if refusal.status == 404:
-            raise
-        return await _page(request, backend, cases, refusal)
-    await cases.backends.controls.announce()
-    await cases.backends.controls.look()
-    return sent_to(f"{SYSTEMS}/{backend}?done={what}")
+async def _acted(
+    request: OfficerRequest, backend: str, cases: CaseTools, work: Callable[[Connection], Awaitable[str]]
+) -> Response[Any]:
+    """Do what the form says, and tell the other processes; `work` says what was done."""
 
+    async def told() -> None:
+        await cases.backends.controls.announce()
+        await cases.backends.controls.look()
 
-async def _act(request: OfficerRequest, backend: str, cases: CaseTools, what: str) -> None:
-    acting = acting_of(request.user)
-    async with cases.database.begin() as connection:
-        if what == "paused":
-            reason = (await form_of(request, ReasonForm)).reason
-            await backends.pause_backend(connection, acting, backend, reason, cases)
-        elif what == "resumed":
-            reason = (await form_of(request, ReasonForm)).reason
-            await backends.resume_backend(connection, acting, backend, reason, cases)
-        elif what == "held":
-            held = await form_of(request, BreakerForm)
-            told = (held.operation, held.state, held.reason)
-            await backends.hold_breaker_of(connection, acting, backend, told, cases)
-        else:
-            plan = _plan(backend, await form_of(request, PlanForm), cases)
-            await plan_for(connection, acting, plan, cases)
+    async def done(connection: Connection) -> Done:
+        return Done(f"{SYSTEMS}/{backend}?done={await work(connection)}", told)
+
+    return await carried_out(request, cases.database, done, partial(_page, request, backend, cases))
 
 
 def _plan(backend: str, form: PlanForm, cases: CaseTools) -> Plan:
-    starts, ends = (_moment(field, cases) for field in (form.starts, form.ends))
+    starts, ends = (_moment(name, getattr(form, name), cases) for name in ("starts_at", "ends_at"))
     if ends is None:
-        raise Unprocessable(errors=[FieldError("/ends", "required")])
+        raise Unprocessable(errors=[FieldError("/ends_at", "required")])
     return Plan(backend=backend, service=form.service, starts_at=starts, ends_at=ends, reason=form.reason)
 
 
-def _moment(given: str, cases: CaseTools) -> datetime | None:
+def _moment(name: str, given: str, cases: CaseTools) -> datetime | None:
     """On the city's own clock."""
     if not given:
         return None
     try:
         return datetime.fromisoformat(given).replace(tzinfo=cases.catalog.timezone)
     except ValueError:
-        raise Unprocessable(errors=[FieldError("/ends", "format")]) from None
+        raise Unprocessable(errors=[FieldError(f"/{name}", "format")]) from None
 
 
 async def _page(

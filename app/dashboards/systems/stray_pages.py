@@ -1,5 +1,6 @@
 """HTTP of the page of what agencies' systems told about nothing of ours."""
 
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -14,10 +15,12 @@ from app.callbacks.desk import Dismissal, Wanted
 from app.cases.tools import CaseTools
 from app.cursor import MAX_LENGTH, decode_cursor
 from app.dashboards.systems.pages import ACTS, STRAYS
+from app.database import Connection
 from app.deliveries.acting import acting_of
 from app.errors import LoketError, Unprocessable
 from app.login.guards import OfficerRequest, officer_page
-from app.login.officers.pages import PAGE, form_of, sent_to, shown
+from app.login.officers.once import Done, carried_out
+from app.login.officers.pages import PAGE, form_of, query_of, shown
 from app.problems import field_error
 
 READS = officer_page("operator", "supervisor", "agency_head", "city_admin", "auditor")
@@ -40,17 +43,16 @@ async def strays_page(request: OfficerRequest, cases: NamedDependency[CaseTools]
 
 @post(f"{STRAYS}/dismiss", opt=MAY_ACT, status_code=303, **PAGE)
 async def dismiss_by_page(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
-    try:
-        asked = await form_of(request, Dismissal, lists=("ids",))
-        async with cases.database.begin() as connection:
-            done = await desk.dismiss(connection, acting_of(request.user), asked, cases.vault)
-    except LoketError as refusal:
-        return await _list(request, cases, refusal)
-    return sent_to(f"{STRAYS}?done={'dismissed' if done.dismissed else 'none_dismissed'}")
+    async def work(connection: Connection) -> Done:
+        asked = form_of(request, Dismissal, lists=("ids",))
+        done = await desk.dismiss(connection, acting_of(request.user), asked, cases.vault)
+        return Done(f"{STRAYS}?done={'dismissed' if done.dismissed else 'none_dismissed'}")
+
+    return await carried_out(request, cases.database, work, partial(_list, request, cases))
 
 
 async def _list(request: OfficerRequest, cases: CaseTools, refusal: LoketError | None = None) -> Response[Any]:
-    query = _asked(dict(request.query_params))
+    query = _asked(query_of(request))
     acting = acting_of(request.user)
     after = decode_cursor(query.cursor, tuple[UUID])[0] if query.cursor else None
     async with cases.database.connection() as connection:

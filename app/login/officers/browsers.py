@@ -9,6 +9,7 @@ from litestar.datastructures import Cookie
 
 from app.errors import Forbidden
 from app.login.gate import Gate
+from app.pages.forms import Fields
 
 # The prefix: browsers take it only with Secure, for the whole host, and from no subdomain. On plain http they make an
 # exception for this very machine alone (Chromium and Firefox do, Safari does not): the login page says so.
@@ -17,6 +18,8 @@ VISITOR = "__Host-officer-visit"
 # The field of every form that changes anything.
 MARK = "mark"
 _SAFE = ("GET", "HEAD")
+_FRESH_BYTES = 16
+_FIELDS = "form"
 
 
 def cookie(name: str, value: str) -> Cookie:
@@ -33,8 +36,22 @@ def new_visitor() -> str:
 
 
 def form_mark(gate: Gate, holder: str) -> str:
-    """Proves that a form was made by us for the browser that holds this cookie."""
-    return gate.vault.index("officer.form", holder).hex()
+    """Proves that a form was made by us for the browser that holds this cookie. Each page gets a new one, so that a
+    form which comes twice is known again (`app.login.officers.once`)."""
+    fresh = secrets.token_hex(_FRESH_BYTES)
+    return fresh + _proof(gate, fresh, holder)
+
+
+def sent_mark(request: Request[Any, Any, Any]) -> str:
+    """The mark that came with it."""
+    mark: str = request.scope["state"].get(MARK, "")
+    return mark
+
+
+def sent_fields(request: Request[Any, Any, Any]) -> Fields:
+    """The fields of the form of ours that came with this request; none before `check_form` has let it in."""
+    found: Fields = request.scope["state"].get(_FIELDS, {})
+    return found
 
 
 async def check_form(request: Request[Any, Any, Any], gate: Gate, name: str) -> None:
@@ -48,9 +65,19 @@ async def check_form(request: Request[Any, Any, Any], gate: Gate, name: str) -> 
     holder = request.cookies.get(name, "")
     if not holder:
         raise Forbidden("cookie_missing")
-    given = (await request.form()).get(MARK)
-    if not isinstance(given, str) or not hmac.compare_digest(given.encode(), form_mark(gate, holder).encode()):
+    fields: dict[str, list[str]] = {}
+    for field, value in (await request.form()).multi_items():
+        if isinstance(value, str):
+            fields.setdefault(field, []).append(value)
+    [given, *_] = fields.pop(MARK, [""])
+    fresh, proof = given[: 2 * _FRESH_BYTES], given[2 * _FRESH_BYTES :]
+    if not hmac.compare_digest(proof.encode(), _proof(gate, fresh, holder).encode()):
         raise Forbidden("form_foreign")
+    request.scope["state"].update({MARK: given, _FIELDS: fields})
+
+
+def _proof(gate: Gate, fresh: str, holder: str) -> str:
+    return gate.vault.index("officer.form", f"{fresh}|{holder}").hex()
 
 
 def _refuse_foreign(request: Request[Any, Any, Any], issuer: str) -> None:

@@ -8,6 +8,7 @@ from app.errors import Unauthenticated
 from app.login.gate import Gate
 from app.login.guards import Officer, OfficerDoor
 from app.login.officers.browsers import SESSION, VISITOR, check_form
+from app.login.officers.interrupted import note_interrupted
 from app.login.officers.sessions import living_by_cookie, living_by_id
 from app.login.officers.tokens import OfficerTokens
 
@@ -28,8 +29,11 @@ class Door(OfficerDoor):
     async def by_page(self, request: Request[Any, Any, Any]) -> Officer:
         cookie = request.cookies.get(SESSION, "")
         officer = await living_by_cookie(self._gate.database, cookie) if cookie else None
+        if officer is None and cookie:
+            await note_interrupted(request, self._gate, cookie)
+            raise Unauthenticated("session_revoked")
         if officer is None:
-            raise Unauthenticated("session_revoked" if cookie else "token_missing")
+            raise Unauthenticated("token_missing")
         await check_form(request, self._gate, SESSION)
         return officer
 

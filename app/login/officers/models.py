@@ -142,3 +142,15 @@ class OfficerRecovery(Base):
     decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("officers.id", ondelete="CASCADE"), index=True)
     decided_at: Mapped[datetime | None]
     expires_at: Mapped[datetime]
+
+
+class SentForm(Base):
+    """A form that was carried out, by its mark and fields, and the page that it led to. Kept for a day."""
+
+    __tablename__ = "officer_forms"
+    personal = NOBODYS
+
+    digest: Mapped[bytes] = mapped_column(primary_key=True)
+    officer_id: Mapped[UUID] = mapped_column(ForeignKey("officers.id", ondelete="CASCADE"))
+    location: Mapped[str]
+    expires_at: Mapped[datetime] = mapped_column(index=True)

@@ -1,7 +1,8 @@
 """What officers' pages have in common: the frame around one, refusals as pages, forms, and where one is sent next."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 import segno
@@ -12,16 +13,27 @@ from litestar.response import Redirect
 from app.errors import LoketError, Unprocessable
 from app.login.guards import Officer, OfficerRequest
 from app.login.officers.agencies import agency_name, city_zone
-from app.login.officers.browsers import MARK, SESSION, form_mark, gone
+from app.login.officers.browsers import SESSION, VISITOR, cookie, form_mark, gone, new_visitor, sent_fields
+from app.login.officers.interrupted import sealed
+from app.pages.forms import Fault, Sent
 from app.pages.frame import Policy, page
 from app.pages.navigation import links_for
 from app.problems import field_error, known
 from app.texts import Language, has_text, language_of, text
 
 LOGIN, START = "/dashboard/login", "/dashboard"
+# What comes after a login: a page, or a form that is sealed.
+AFTER = "after"
+# The field of a form that comes back from a login: it is shown once more, and not carried out.
+RESUMED = "resumed"
 # Not no-referrer: with that a browser hides the Origin of our own forms, by which we know them.
 _POLICY = Policy(referrer="same-origin", scripts=True)
 _LONGEST_DONE = 40
+_LONGEST_BACK = 2_000
+# The field of every form in our frame that says which page it stands on.
+_BACK = "back"
+# What a refused form does not show again, and no answer of ours ever holds.
+_SECRETS = ("password", "code", "credential", "invitation")
 
 F = TypeVar("F")
 
@@ -29,7 +41,8 @@ F = TypeVar("F")
 def shown(
     request: OfficerRequest, name: str, values: Mapping[str, object], refusal: LoketError | None = None
 ) -> Response[Any]:
-    """The page `<folder>/<name>` for the officer who asks, in their language, with the menu of their role around it."""
+    """The page `<folder>/<name>` for the officer who asks, in their language, with the menu of their role around it.
+    With a refusal: why, and the form that was refused as it was filled in."""
     officer = request.user
     language, path = officer.language, request.url.path
     given = {
@@ -40,7 +53,7 @@ def shown(
         "here": _here(request),
         "zone": city_zone(request),
         "done": _done(request, name.partition("/")[0], language),
-        "problem": in_words(refusal, language) if refusal else "",
+        **refused(request, refusal, language),
     }
     answer = page(name, language, {**given, **values}, policy=_POLICY, status=refusal.status if refusal else 200)
     if refusal and refusal.retry_after_s:
@@ -55,40 +68,78 @@ def visitors(
     return page(f"officers/{name}", spoken(request), {"mark": "", **values}, policy=_POLICY, status=status)
 
 
+def refused(request: Request[Any, Any, Any], refusal: LoketError | None, language: Language) -> Mapping[str, object]:
+    """What a page says of a refusal, and the form that was refused."""
+    if refusal is None:
+        return {}
+    faults = [
+        Fault(fault.pointer.strip("/").partition("/")[0], text(f"field.{fault.code}", language, fault.params))
+        for fault in refusal.errors
+    ]
+    fields = {name: typed for name, typed in sent_fields(request).items() if name not in _SECRETS}
+    action = request.url.path if fields else ""
+    return {"problem": text(f"error.{refusal.code}", language, refusal.params), "sent": Sent(action, fields, faults)}
+
+
 def on_page_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Who is not logged in is shown where to; any other refusal is a page with its words."""
     refusal = known(error)
     if refusal.status == 401:
-        ended = refusal.code == "session_revoked"
-        return sent_to(f"{LOGIN}?ended=1" if ended else LOGIN, gone(SESSION) if ended else None)
+        return _to_login(request, ended=refusal.code == "session_revoked")
     if isinstance(request.scope.get("user"), Officer):
         return shown(request, "officers/refused", {"crumbs": []}, refusal)
-    return visitors(request, "fault", {"problem": in_words(refusal, spoken(request))}, status=refusal.status)
+    return visitors(request, "fault", refused(request, refusal, spoken(request)), status=refusal.status)
+
+
+def visited(
+    request: Request[Any, Any, Any],
+    name: Literal["login", "code", "invitation", "enrolment"],
+    values: Mapping[str, object],
+    refusal: LoketError | None = None,
+) -> Response[Any]:
+    """A page before login, with the visitor's cookie that its form is bound to, and with what is to come after it: the
+    page that was asked for, or a form that came too late."""
+    visitor = request.cookies.get(VISITOR, "") or new_visitor()
+    given = {
+        "mark": form_mark(request.app.state["gate"], visitor),
+        AFTER: _after(request),
+        **values,
+        **refused(request, refusal, spoken(request)),
+    }
+    answer = visitors(request, name, given, status=refusal.status if refusal else 200)
+    if refusal and refusal.retry_after_s:
+        answer.headers["Retry-After"] = str(refusal.retry_after_s)
+    answer.set_cookie(cookie(VISITOR, visitor))
+    return answer
 
 
 # For every handler of a page: `@get(path, opt=officer_page(...), **PAGE)`.
 PAGE: dict[str, Any] = {"include_in_schema": False, "exception_handlers": {Exception: on_page_error}}
 
 
-def in_words(refusal: LoketError, language: Language) -> str:
-    """What is wrong with a field says more than that something is."""
-    if refusal.errors:
-        return " ".join(text(f"field.{fault.code}", language, fault.params) for fault in refusal.errors)
-    return text(f"error.{refusal.code}", language, refusal.params)
-
-
-async def form_of(request: Request[Any, Any, Any], kind: type[F], *, lists: tuple[str, ...] = ()) -> F:
+def form_of(request: Request[Any, Any, Any], kind: type[F], *, lists: tuple[str, ...] = ()) -> F:
     """The fields of a form of ours; those in `lists` may come several times. Raises Unprocessable."""
     fields: dict[str, Any] = {name: [] for name in lists}
-    for name, value in (await request.form()).multi_items():
-        if name in lists:
-            fields[name].append(value)
-        elif name != MARK:
-            fields[name] = value
+    for name, typed in sent_fields(request).items():
+        if name not in (_BACK, RESUMED):
+            fields[name] = typed if name in lists else typed[-1]
     try:
         return msgspec.convert(fields, kind, strict=False)
     except msgspec.ValidationError as error:
         raise Unprocessable(errors=[field_error(str(error))]) from None
+
+
+def came_from(request: Request[Any, Any, Any]) -> str:
+    """The page that a form of ours was sent from."""
+    [back, *_] = sent_fields(request).get(_BACK, [START])
+    return back if is_ours(back) else START
+
+
+def query_of(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """The query of the page that is asked for, or that a form was sent from."""
+    if request.method == "GET":
+        return dict(request.query_params)
+    return dict(parse_qsl(urlsplit(came_from(request)).query))
 
 
 def in_json(given: str, kind: type[F]) -> F:
@@ -110,6 +161,8 @@ def sent_to(path: str, *cookies: Cookie | None) -> Response[Any]:
 def is_ours(path: str) -> bool:
     """Whether a path leads to an officers' page here, and nowhere else."""
     own, _, _ = path.partition("?")
+    if len(path) > _LONGEST_BACK:
+        return False
     return (own == START or own.startswith(f"{START}/")) and path.isascii() and path.isprintable() and "\\" not in path
 
 
@@ -130,12 +183,33 @@ def qr_code(content: str) -> str:
     return svg
 
 
-def _here(request: OfficerRequest) -> str:
-    """Where a change of language leads back to: this page, where it was asked for and not sent to."""
+def _here(request: Request[Any, Any, Any]) -> str:
+    """Where a change of language leads back to: this page, or the one that a refused form was sent from."""
     if request.method != "GET":
-        return START
+        return came_from(request)
     query = request.scope["query_string"].decode("latin-1")
     return f"{request.url.path}?{query}" if query else request.url.path
+
+
+def _after(request: Request[Any, Any, Any]) -> str:
+    """As the page before has it; from an address a page of ours alone."""
+    if request.method != "GET":
+        return sent_fields(request).get(AFTER, [""])[0]
+    asked = request.query_params.get(AFTER, "")
+    return asked if is_ours(asked) else ""
+
+
+def _to_login(request: Request[Any, Any, Any], *, ended: bool) -> Response[Any]:
+    """Afterwards it goes on where it was: at this page, or with the form that was sent."""
+    if kept := sealed(request, request.app.state["gate"]):
+        told = text("officers.login.interrupted", spoken(request))
+        answer = visited(request, "login", {"given": "", "done": told, AFTER: kept})
+        answer.status_code = 401
+        answer.set_cookie(gone(SESSION))
+        return answer
+    here = _here(request)
+    asked = {**({"ended": "1"} if ended else {}), **({AFTER: here} if here != START else {})}
+    return sent_to(f"{LOGIN}?{urlencode(asked)}" if asked else LOGIN, gone(SESSION) if ended else None)
 
 
 def _done(request: OfficerRequest, folder: str, language: Language) -> str:

@@ -1,5 +1,6 @@
 """Pages of an officer's own passkeys. Making one needs our script, as browsers make them for scripts alone."""
 
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -8,10 +9,12 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Meta
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import LoketError
 from app.login.gate import Gate
 from app.login.guards import OfficerRequest, officer_page
+from app.login.officers.once import carried_out_in_session
 from app.login.officers.pages import PAGE, form_of, in_json, sent_to, shown
 from app.login.officers.passkeys import add_passkey, passkeys_of, remove_passkey, start_passkey
 from app.login.passkey_schemas import NewCredential, NewPasskey, PasskeyName
@@ -45,9 +48,9 @@ async def new_passkey_page(request: OfficerRequest, gate: NamedDependency[Gate])
 
 @post(PASSKEYS, opt=ANY, status_code=303, **PAGE)
 async def add_passkey_by_page(request: OfficerRequest, gate: NamedDependency[Gate]) -> Response[Any]:
-    form = await form_of(request, MadeForm)
-    given = NewPasskey(form.challenge, in_json(form.credential, NewCredential), form.name.strip())
     try:
+        form = form_of(request, MadeForm)
+        given = NewPasskey(form.challenge, in_json(form.credential, NewCredential), form.name.strip())
         await add_passkey(gate, request.user, given)
     except LoketError as refusal:
         return await _listed(request, gate, refusal)
@@ -58,8 +61,11 @@ async def add_passkey_by_page(request: OfficerRequest, gate: NamedDependency[Gat
 async def remove_passkey_by_page(
     request: OfficerRequest, passkey_id: FromPath[UUID], gate: NamedDependency[Gate]
 ) -> Response[Any]:
-    await remove_passkey(gate, request.user, passkey_id)
-    return sent_to(f"{PASSKEYS}?done=passkey_removed")
+    async def work(session: AsyncSession) -> str:
+        await remove_passkey(session, gate, request.user, passkey_id)
+        return f"{PASSKEYS}?done=passkey_removed"
+
+    return await carried_out_in_session(request, gate.database, work, partial(_listed, request, gate))
 
 
 async def _listed(request: OfficerRequest, gate: Gate, refusal: LoketError | None = None) -> Response[Any]:

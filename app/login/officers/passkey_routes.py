@@ -78,7 +78,8 @@ async def list_passkeys(request: OfficerRequest, gate: NamedDependency[Gate]) ->
     responses=problems("forbidden", "not_found"),
 )
 async def remove(passkey_id: FromPath[UUID], request: OfficerRequest, gate: NamedDependency[Gate]) -> None:
-    await remove_passkey(gate, request.user, passkey_id)
+    async with gate.database.transaction() as session:
+        await remove_passkey(session, gate, request.user, passkey_id)
 
 
 PASSKEY_ROUTES = [start, add, list_passkeys, remove]

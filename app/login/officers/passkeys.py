@@ -75,14 +75,13 @@ async def passkeys_of(session: AsyncSession, officer_id: UUID) -> Sequence[Offic
     return (await session.scalars(found.limit(MOST))).all()
 
 
-async def remove_passkey(gate: Gate, officer: Officer, passkey_id: UUID) -> None:
+async def remove_passkey(session: AsyncSession, gate: Gate, officer: Officer, passkey_id: UUID) -> None:
     """Raises NotFound, also for another officer's. Needs no fresh session: who lost a device must be quick."""
     mine = (OfficerPasskey.id == passkey_id) & (OfficerPasskey.officer_id == officer.id)
-    async with gate.database.transaction() as session:
-        if await session.scalar(delete(OfficerPasskey).where(mine).returning(OfficerPasskey.id)) is None:
-            raise NotFound
-        await note(session, officer.id, "passkey_removed", officer.id)
-        await tell(gate, session, await session.get_one(OfficerAccount, officer.id), "officers.passkey_removed")
+    if await session.scalar(delete(OfficerPasskey).where(mine).returning(OfficerPasskey.id)) is None:
+        raise NotFound
+    await note(session, officer.id, "passkey_removed", officer.id)
+    await tell(gate, session, await session.get_one(OfficerAccount, officer.id), "officers.passkey_removed")
 
 
 async def remove_all(session: AsyncSession, officer_id: UUID) -> None:

@@ -68,4 +68,5 @@ async def test_one_of_several_sessions_is_ended(api: Api, officers: Officers, pa
         )
     assert (await pages.send(f"/dashboard/sessions/{other}/end", {})).status_code == 303
     assert (await officer.get("/v1/officer/me")).json()["code"] == "session_revoked"
+    await pages.get("/dashboard")
     assert (await pages.send(f"/dashboard/sessions/{other}/end", {})).status_code == 404

@@ -4,7 +4,7 @@ import pytest
 
 from app.agency_answers import Envelope
 from app.errors import AgencyRejected, AgencyUnavailable, AlreadyThere, OutcomeUnknown
-from standards.antrean.refusals import CHECKED_IN, refusal
+from integrations.standards.antrean.refusals import CHECKED_IN, refusal
 
 SAID = {
     "Nomor Kartu Belum Diisi": "card_invalid",

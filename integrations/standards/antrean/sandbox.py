@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from app.sandbox.port import Effect, Handler, Ledger, Sandbox
-from standards.antrean.office import Body, Facility, Office, Refused, State, Ticket
+from integrations.standards.antrean.office import Body, Facility, Office, Refused, State, Ticket
 
 # A token of each kind is good for so many calls; "lasting" ones have no end.
 _USES = {"one_use": 1, "five_uses": 5, "always_expired": 0}
