@@ -191,8 +191,8 @@ async def test_an_open_breaker_is_seen_and_maintenance_is_planned(
     assert f"{policy.breaker_failures} kali gagal berturut-turut" in shown
     assert WHY not in shown
     await walk.page.click("text=Rencanakan pemeliharaan")
-    await walk.page.fill("#starts", "2099-12-01T22:00")
-    await walk.page.fill("#ends", "2099-12-02T04:00")
+    await walk.page.fill("#starts_at", "2099-12-01T22:00")
+    await walk.page.fill("#ends_at", "2099-12-02T04:00")
     await walk.page.fill("#plan-reason", WHY)
     await walk.page.click("form[action$='/maintenance'] button")
     await walk.page.wait_for_selector("[role=status]")
