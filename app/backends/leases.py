@@ -120,6 +120,8 @@ class SharedPlaces(Places):
         self._has_met, self._is_down = False, False
         # Whether others go short, and how many may be used here meanwhile.
         self._yields, self._allowed = False, self.most
+        # There are fewer places than processes that need one: each call is a turn, and the next one is somebody else's.
+        self._in_turns = False
         self._number = 0
         self._refused = False
         self._seen_taken, self._used_at, self._lowered_at = 0, -math.inf, 0.0
@@ -161,6 +163,8 @@ class SharedPlaces(Places):
             self._news.set()
 
     def _give_back(self) -> None:
+        if self._in_turns:
+            self._allowed = 0
         super()._give_back()
         if self._has_too_many:
             self._news.set()
@@ -235,7 +239,9 @@ class SharedPlaces(Places):
     def _hold(self, answer: _Answer, sent_at: float) -> None:
         self._held = answer.given
         self._yields = answer.lack > 0
-        self._allowed = max(answer.fair, answer.given - answer.lack) if self._yields else self.most
+        self._in_turns = self._yields and answer.fair == 0
+        fair = max(answer.fair, min(answer.given, 1))
+        self._allowed = max(fair, answer.given - answer.lack) if self._yields else self.most
         self._lease_ends = sent_at + LEASE_S
         self._has_met, self._is_down = True, False
         if answer.holders:
@@ -246,6 +252,7 @@ class SharedPlaces(Places):
         self._held, self._lease_ends, self._alone_at = 0, 0.0, 0.0
         self._has_met, self._is_down, self._refused = False, False, False
         self._share, self._allowed, self._yields = max(1, self.most // _LOCAL_SHARE), self.most, False
+        self._in_turns = False
 
     def _call_for_help(self, now: float) -> None:
         if now - self._told_at >= LOOK_DOWN_S:

@@ -80,6 +80,25 @@ async def test_who_has_more_than_a_fair_part_gives_back(valkey_url: str) -> None
         await asyncio.gather(*crowd)
 
 
+async def test_more_processes_than_places_take_turns(valkey_url: str) -> None:
+    async with processes(valkey_url, CAP + 2) as all_of_them:
+        most, stop = 0, asyncio.Event()
+
+        async def keep_busy(places: SharedPlaces) -> None:
+            nonlocal most
+            while not stop.is_set():
+                async with places:
+                    most = max(most, sum(each.used for each in all_of_them))
+                    await asyncio.sleep(0.01)
+
+        crowd = [asyncio.create_task(keep_busy(each)) for each in all_of_them for _ in range(2)]
+        before = [each.taken for each in all_of_them]
+        await until(lambda: all(each.taken >= so_far + 5 for each, so_far in zip(all_of_them, before, strict=True)))
+        stop.set()
+        await asyncio.gather(*crowd)
+        assert most == CAP
+
+
 async def test_a_process_that_died_is_waited_for_and_no_longer(
     valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
