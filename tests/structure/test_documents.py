@@ -67,3 +67,17 @@ def test_links_between_documents_lead_somewhere() -> None:
         for link in _LINK.findall(path.read_text("utf-8"))
         if not (path.parent / link).exists()
     )
+
+
+def test_each_decision_has_a_number_of_its_own() -> None:
+    """Two that were taken side by side must not both be called by one number; each document that names one means it."""
+    files = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    numbers = [int(path.name[:4]) for path in files]
+    assert len(numbers) == len(set(numbers)), [path.name for path in files if numbers.count(int(path.name[:4])) > 1]
+    nothing(
+        path.name
+        for path, number in zip(files, numbers, strict=True)
+        if not path.read_text().startswith(f"# {number}. ")
+    )
+    said = {int(number) for path in DOCUMENTS for number in re.findall(r"ADRs? (\d+)", path.read_text("utf-8"))}
+    assert said <= set(numbers), said - set(numbers)
