@@ -5,7 +5,7 @@ import functools
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -172,5 +172,5 @@ def _traced(queue: Queue[Any], tracing: Tracing | None, job: Job) -> Iterator[No
         if tracing.is_told(trace, failed=bool(trace.error), seconds=time.perf_counter() - started):
             trace.name = f"process {queue.name}"
             trace.attributes |= {"messaging.destination.name": queue.name, "messaging.message.id": str(job.id)}
-            trace.attributes["loket.since_enqueued_s"] = round((datetime.now(UTC) - job.created).total_seconds(), 3)
+            trace.attributes["loket.enqueued_at"] = job.created.isoformat()
             tracing.tell(trace)

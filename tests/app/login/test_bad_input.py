@@ -111,7 +111,7 @@ async def test_lists_with_bad_queries(journey: Journey, query: str) -> None:
             assert answer.headers["content-type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize("name", ["x" * 61, "a\u0000b", "a\nb", "a\u001b[31mb", 5, None])
+@pytest.mark.parametrize("name", ["x" * 61, "a\nb", "a\u001b[31mb", 5, None])
 async def test_device_names(journey: Journey, name: object) -> None:
     async with journey.api.client() as client:
         answer = await client.post("/v1/login/sessions", json={**GOOD["/v1/login/sessions"], "device_name": name})
