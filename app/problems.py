@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 import msgspec
@@ -32,6 +32,7 @@ from app.storable import refuse_json, refuse_texts
 from app.telemetry import request_id
 from app.texts import Language, error_statuses, has_text, language_of, text
 
+T = TypeVar("T")
 log = logging.getLogger("loket.problems")
 
 PROBLEM_JSON = "application/problem+json"
@@ -94,6 +95,14 @@ def decode_body(body: bytes, kind: Any) -> Any:
         raise BadRequest("json_malformed") from None
     except RecursionError:
         raise BadRequest("json_too_deep") from None
+
+
+def converted(given: object, kind: type[T], *, strict: bool = True) -> T:
+    """`given` as `kind`; not strict for what came as text, from a form or an address. Raises Unprocessable."""
+    try:
+        return msgspec.convert(given, kind, strict=strict)
+    except msgspec.ValidationError as error:
+        raise Unprocessable(errors=[field_error(str(error))]) from None
 
 
 _AT = re.compile(r" - at `(key in )?\$(?P<path>[^`]*)`$")

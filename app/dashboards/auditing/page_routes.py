@@ -25,13 +25,13 @@ from app.dashboards.auditing.search import (
     search,
 )
 from app.database import Connection
-from app.errors import LoketError, Unprocessable
+from app.errors import LoketError
 from app.login.guards import OfficerRequest, officer_page
 from app.login.officers.once import Done, carried_out
 from app.login.officers.pages import PAGE, form_of, query_of, sent_to, shown
 from app.pages.formats import number_in
 from app.pages.navigation import Entry
-from app.problems import field_error
+from app.problems import converted
 from app.texts import Language, has_text, text
 
 AUDIT, CHECKS = "/dashboard/audit", "/dashboard/audit/checks"
@@ -79,7 +79,7 @@ async def find_by_page(request: OfficerRequest, cases: NamedDependency[CaseTools
 
 @get(f"{AUDIT}/readings", opt=AUDITS, **PAGE)
 async def readings_page(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
-    query = _asked(request)
+    query = converted(query_of(request), AuditQuery, strict=False)
     values: dict[str, Any] = {"query": query, "items": [], "asked": bool(query.subject or query.actor)}
     if values["asked"]:
         wanted = _wanted(query)
@@ -117,7 +117,7 @@ async def live_check(
 
 
 async def _found(request: OfficerRequest, cases: CaseTools, refusal: LoketError | None = None) -> Response[Any]:
-    query = _asked(request)
+    query = converted(query_of(request), AuditQuery, strict=False)
     wanted = _wanted(query)
     async with cases.database.begin() as connection:
         found = await search(connection, wanted, Page(PAGE_ROWS, query.cursor or None), cases.catalog.timezone)
@@ -144,21 +144,10 @@ async def _checks(request: OfficerRequest, cases: CaseTools, refusal: LoketError
     return shown(request, "auditing/checks", {"items": found.items}, refusal)
 
 
-def _asked(request: OfficerRequest) -> AuditQuery:
-    """Raises Unprocessable."""
-    try:
-        return msgspec.convert(query_of(request), AuditQuery, strict=False)
-    except msgspec.ValidationError as error:
-        raise Unprocessable(errors=[field_error(str(error))]) from None
-
-
 def _wanted(query: AuditQuery) -> Wanted:
     """Raises Unprocessable for a day or an id that is none."""
     given = {name: getattr(query, name) or None for name in Wanted.__struct_fields__}
-    try:
-        return msgspec.convert(given, Wanted, strict=False)
-    except msgspec.ValidationError as error:
-        raise Unprocessable(errors=[field_error(str(error))]) from None
+    return converted(given, Wanted, strict=False)
 
 
 def _named(language: Language) -> Any:

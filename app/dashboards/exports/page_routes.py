@@ -1,6 +1,5 @@
 """HTTP of the page of exports: asking for one, seeing how far it is, fetching it."""
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
@@ -12,18 +11,17 @@ from litestar.params import FromPath
 
 from app.cases.tools import CaseTools
 from app.dashboards.exports import actions
-from app.dashboards.exports.keeping import remove_export
-from app.dashboards.exports.pages import IfRange, Nothing, Range, own_exports
+from app.dashboards.exports.pages import IfRange, Range, deleting, own_exports
 from app.dashboards.exports.record_pages import RECORD_PAGES
 from app.dashboards.exports.schemas import ExportWanted, Format, Kind
-from app.dashboards.exports.sending import sent
+from app.dashboards.exports.sending import fetched
 from app.dashboards.figures.page_routes import TABS
 from app.database import Connection
-from app.errors import LoketError, Unprocessable
+from app.errors import LoketError
 from app.login.guards import Officer, OfficerRequest, officer_page
 from app.login.officers.once import Done, carried_out
 from app.login.officers.pages import PAGE, form_of, shown
-from app.problems import field_error
+from app.problems import converted
 from app.texts import Language
 
 EXPORTS = officer_page("supervisor", "agency_head", "city_admin")
@@ -52,7 +50,8 @@ async def ask_on_page(request: OfficerRequest, cases: NamedDependency[CaseTools]
     async def work(connection: Connection) -> Done:
         form = form_of(request, ExportForm)
         given = {name: value or None for name, value in msgspec.structs.asdict(form).items()}
-        await actions.ask_for_export(connection, request.user, _wanted(given), request.user.language, cases)
+        wanted = converted(given, ExportWanted)
+        await actions.ask_for_export(connection, request.user, wanted, request.user.language, cases)
         return Done(f"{PATH}?done=asked")
 
     return await carried_out(request, cases.database, work, partial(_shown, request, cases))
@@ -66,29 +65,16 @@ async def fetch_on_page(
     asked: Range = "",
     unless_changed: IfRange = "",
 ) -> Response[Any]:
-    async with cases.database.begin() as connection:
-        download = await actions.fetch_export(connection, request.user, export_id)
-    return sent(cases.files, download, asked, unless_changed)
+    return await fetched(request.user, cases, export_id, (asked, unless_changed))
 
 
 @post(f"{PATH}/{{export_id:uuid}}/delete", opt=EXPORTS, **PAGE)
 async def delete_on_page(
     export_id: FromPath[UUID], request: OfficerRequest, cases: NamedDependency[CaseTools]
 ) -> Response[Any]:
-    async def work(connection: Connection) -> Done:
-        form_of(request, Nothing)
-        await actions.end_export(connection, request.user, export_id)
-        return Done(f"{PATH}?done=deleted", partial(remove_export, cases, export_id))
-
-    return await carried_out(request, cases.database, work, partial(_shown, request, cases))
-
-
-def _wanted(given: Mapping[str, Any]) -> ExportWanted:
-    """Raises Unprocessable for a day that no calendar has."""
-    try:
-        return msgspec.convert(given, ExportWanted)
-    except msgspec.ValidationError as error:
-        raise Unprocessable(errors=[field_error(str(error))]) from None
+    return await carried_out(
+        request, cases.database, deleting(request, cases, export_id, PATH), partial(_shown, request, cases)
+    )
 
 
 async def _shown(request: OfficerRequest, cases: CaseTools, refusal: LoketError | None = None) -> Response[Any]:

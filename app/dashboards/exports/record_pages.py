@@ -11,16 +11,15 @@ from litestar.params import FromPath
 
 from app.cases.tools import CaseTools
 from app.dashboards.exports import actions
-from app.dashboards.exports.keeping import remove_export
-from app.dashboards.exports.pages import IfRange, Nothing, Range, own_exports
+from app.dashboards.exports.pages import IfRange, Range, deleting, own_exports
 from app.dashboards.exports.schemas import Format, RecordWanted
-from app.dashboards.exports.sending import sent
+from app.dashboards.exports.sending import fetched
 from app.database import Connection
-from app.errors import LoketError, Unprocessable
+from app.errors import LoketError
 from app.login.guards import OfficerRequest, officer_page
 from app.login.officers.once import Done, carried_out
 from app.login.officers.pages import PAGE, form_of, shown
-from app.problems import field_error
+from app.problems import converted
 
 AUDITS = officer_page("auditor")
 PATH = "/dashboard/audit/exports"
@@ -63,21 +62,16 @@ async def fetch_record_on_page(
     asked: Range = "",
     unless_changed: IfRange = "",
 ) -> Response[Any]:
-    async with cases.database.begin() as connection:
-        download = await actions.fetch_export(connection, request.user, export_id)
-    return sent(cases.files, download, asked, unless_changed)
+    return await fetched(request.user, cases, export_id, (asked, unless_changed))
 
 
 @post(f"{PATH}/{{export_id:uuid}}/delete", opt=AUDITS, **PAGE)
 async def delete_record_on_page(
     export_id: FromPath[UUID], request: OfficerRequest, cases: NamedDependency[CaseTools]
 ) -> Response[Any]:
-    async def work(connection: Connection) -> Done:
-        form_of(request, Nothing)
-        await actions.end_export(connection, request.user, export_id)
-        return Done(f"{PATH}?done=deleted", partial(remove_export, cases, export_id))
-
-    return await carried_out(request, cases.database, work, partial(_shown, request, cases))
+    return await carried_out(
+        request, cases.database, deleting(request, cases, export_id, PATH), partial(_shown, request, cases)
+    )
 
 
 async def _shown(request: OfficerRequest, cases: CaseTools, refusal: LoketError | None = None) -> Response[Any]:
@@ -89,10 +83,7 @@ async def _shown(request: OfficerRequest, cases: CaseTools, refusal: LoketError 
 def _wanted(form: RecordForm) -> RecordWanted:
     """Raises Unprocessable for a day, an id or a name that is none."""
     given = {name: value for name, value in msgspec.structs.asdict(form).items() if value}
-    try:
-        return msgspec.convert(given, RecordWanted, strict=False)
-    except msgspec.ValidationError as error:
-        raise Unprocessable(errors=[field_error(str(error))]) from None
+    return converted(given, RecordWanted, strict=False)
 
 
 RECORD_PAGES: list[Any] = [

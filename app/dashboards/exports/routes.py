@@ -13,7 +13,7 @@ from app.answers import CONTENT_DISPOSITION, ETAG, representations
 from app.cases.tools import CaseTools
 from app.dashboards.exports import actions
 from app.dashboards.exports.schemas import ExportList, ExportView, ExportWanted, RecordWanted
-from app.dashboards.exports.sending import sent
+from app.dashboards.exports.sending import fetched
 from app.login.guards import OfficerRequest, officer
 from app.problems import problems
 from app.texts import Language
@@ -124,9 +124,7 @@ async def fetch_export(
     asked: Range = "",
     unless_changed: IfRange = "",
 ) -> Response[Any]:
-    async with cases.database.begin() as connection:
-        download = await actions.fetch_export(connection, request.user, export_id)
-    return sent(cases.files, download, asked, unless_changed)
+    return await fetched(request.user, cases, export_id, (asked, unless_changed))
 
 
 @delete(

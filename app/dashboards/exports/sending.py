@@ -2,15 +2,26 @@
 
 import re
 from typing import Any
+from uuid import UUID
 
 from litestar import Response
 from litestar.response import Stream
 
 from app.cases.files import FileStore
-from app.dashboards.exports.actions import Download, piece_of
+from app.cases.tools import CaseTools
+from app.dashboards.exports.actions import Download, fetch_export, piece_of
 from app.errors import RangeNotSatisfiable
+from app.login.guards import Officer
 
 _RANGE = re.compile(r"^bytes=([0-9]{0,15})-([0-9]{0,15})$")
+
+
+async def fetched(officer: Officer, cases: CaseTools, export_id: UUID, headers: tuple[str, str]) -> Response[Any]:
+    """The officer's export as its Range and If-Range `headers` ask for it. Raises NotFound, Conflict,
+    RangeNotSatisfiable."""
+    async with cases.database.begin() as connection:
+        download = await fetch_export(connection, officer, export_id)
+    return sent(cases.files, download, *headers)
 
 
 def sent(files: FileStore, download: Download, asked: str, unless_changed: str) -> Response[Any]:

@@ -1,8 +1,9 @@
 """HTTP of the pages of cases: the queue, a case, and the forms on both."""
 
 import re
+from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -26,7 +27,9 @@ from app.login.guards import OfficerRequest, officer_page
 from app.login.officers.once import Done, carried_out
 from app.login.officers.pages import PAGE, START, came_from, form_of, query_of, sent_to, shown
 from app.pages.navigation import Entry
-from app.problems import field_error
+from app.problems import converted
+
+T = TypeVar("T")
 
 EVERYBODY = ("operator", "supervisor", "agency_head", "city_admin", "auditor")
 READS = officer_page("operator", "supervisor", "agency_head", "city_admin", "auditor")
@@ -200,16 +203,12 @@ def _filters(query: str) -> Filters:
         given = msgspec.json.decode(query or "{}", type=dict[str, str])
     except msgspec.DecodeError:
         raise Unprocessable from None
-    found: Filters = _asked(given, Filters)
-    return found
+    return _asked(given, Filters)
 
 
-def _asked(values: dict[str, Any], kind: type[Any]) -> Any:
+def _asked(values: Mapping[str, object], kind: type[T]) -> T:
     """Raises Unprocessable for what no page of ours asks."""
-    try:
-        return msgspec.convert({name: value for name, value in values.items() if value != ""}, kind, strict=False)
-    except msgspec.ValidationError as error:
-        raise Unprocessable(errors=[field_error(str(error))]) from None
+    return converted({name: value for name, value in values.items() if value != ""}, kind, strict=False)
 
 
 def _with(path: str, done: str) -> str:

@@ -21,11 +21,11 @@ from app.deliveries import actions, desk
 from app.deliveries.acting import acting_of
 from app.deliveries.four_eyes import proposal_of
 from app.deliveries.schemas import ManyRetried, Reason, Resolution
-from app.errors import LoketError, Unprocessable
+from app.errors import LoketError
 from app.login.guards import OfficerRequest, officer_page
 from app.login.officers.once import Done, carried_out
 from app.login.officers.pages import PAGE, form_of, query_of, shown
-from app.problems import field_error
+from app.problems import converted
 
 READS = officer_page("operator", "supervisor", "agency_head", "city_admin", "auditor")
 MAY_ACT = officer_page("operator", "supervisor", "city_admin")
@@ -117,7 +117,7 @@ async def _told(cases: CaseTools, case_id: UUID) -> None:
 
 
 async def _list(request: OfficerRequest, cases: CaseTools, refusal: LoketError | None = None) -> Response[Any]:
-    query = _asked(query_of(request))
+    query = converted(query_of(request), DeskQuery, strict=False)
     after = decode_cursor(query.cursor, tuple[UUID])[0] if query.cursor else None
     wanted = desk.Wanted(
         PAGE_ROWS, query.state or None, query.backend or None, None, query.reason or None, query.case or None, after
@@ -153,14 +153,6 @@ async def _one(
         "zone": cases.catalog.timezone,
     }
     return shown(request, "systems/delivery", values, refusal)
-
-
-def _asked(given: dict[str, str]) -> DeskQuery:
-    """Raises Unprocessable."""
-    try:
-        return msgspec.convert(given, DeskQuery, strict=False)
-    except msgspec.ValidationError as error:
-        raise Unprocessable(errors=[field_error(str(error))]) from None
 
 
 DESK_PAGES = [desk_page, delivery_page, retry_by_page, resolve_by_page, retry_many_by_page]

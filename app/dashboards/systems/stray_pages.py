@@ -17,11 +17,11 @@ from app.cursor import MAX_LENGTH, decode_cursor
 from app.dashboards.systems.pages import ACTS, STRAYS
 from app.database import Connection
 from app.deliveries.acting import acting_of
-from app.errors import LoketError, Unprocessable
+from app.errors import LoketError
 from app.login.guards import OfficerRequest, officer_page
 from app.login.officers.once import Done, carried_out
 from app.login.officers.pages import PAGE, form_of, query_of, shown
-from app.problems import field_error
+from app.problems import converted
 
 READS = officer_page("operator", "supervisor", "agency_head", "city_admin", "auditor")
 MAY_ACT = officer_page("operator", "supervisor", "city_admin")
@@ -52,7 +52,7 @@ async def dismiss_by_page(request: OfficerRequest, cases: NamedDependency[CaseTo
 
 
 async def _list(request: OfficerRequest, cases: CaseTools, refusal: LoketError | None = None) -> Response[Any]:
-    query = _asked(query_of(request))
+    query = converted(query_of(request), StrayQuery, strict=False)
     acting = acting_of(request.user)
     after = decode_cursor(query.cursor, tuple[UUID])[0] if query.cursor else None
     async with cases.database.connection() as connection:
@@ -70,14 +70,6 @@ async def _list(request: OfficerRequest, cases: CaseTools, refusal: LoketError |
         "first": f"{STRAYS}?{urlencode(chosen)}" if query.cursor else "",
     }
     return shown(request, "systems/strays", values, refusal)
-
-
-def _asked(given: dict[str, str]) -> StrayQuery:
-    """Raises Unprocessable."""
-    try:
-        return msgspec.convert(given, StrayQuery, strict=False)
-    except msgspec.ValidationError as error:
-        raise Unprocessable(errors=[field_error(str(error))]) from None
 
 
 STRAY_PAGES = [strays_page, dismiss_by_page]

@@ -18,7 +18,7 @@ from app.login.officers.interrupted import sealed
 from app.pages.forms import Fault, Sent
 from app.pages.frame import Policy, page
 from app.pages.navigation import links_for
-from app.problems import field_error, known
+from app.problems import converted, field_error, known
 from app.texts import Language, has_text, language_of, text
 
 LOGIN, START = "/dashboard/login", "/dashboard"
@@ -123,10 +123,7 @@ def form_of(request: Request[Any, Any, Any], kind: type[F], *, lists: tuple[str,
     for name, typed in sent_fields(request).items():
         if name not in (_BACK, RESUMED):
             fields[name] = typed if name in lists else typed[-1]
-    try:
-        return msgspec.convert(fields, kind, strict=False)
-    except msgspec.ValidationError as error:
-        raise Unprocessable(errors=[field_error(str(error))]) from None
+    return converted(fields, kind, strict=False)
 
 
 def came_from(request: Request[Any, Any, Any]) -> str:

@@ -40,12 +40,6 @@ async def caller(api: Api) -> AsyncIterator[Caller]:
 
 
 @pytest.fixture(scope="module")
-async def officers(api: Api) -> AsyncIterator[Officers]:
-    async with Officers(api) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 async def product(api: Api) -> AsyncIterator[Product]:
     built = build(api.settings, "test")
     yield built

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.assembly import Product, build
-from tests.harness.officers import Officers
 from tests.harness.product import Api
 from tests.harness.tables import Tables
 
@@ -13,12 +12,6 @@ from tests.harness.tables import Tables
 @pytest.fixture(scope="module")
 async def tables(postgres_url: str) -> AsyncIterator[Tables]:
     async with Tables(postgres_url) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-async def officers(api: Api) -> AsyncIterator[Officers]:
-    async with Officers(api) as opened:
         yield opened
 
 
