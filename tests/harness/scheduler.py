@@ -11,10 +11,10 @@ from xdist.scheduler import LoadFileScheduling
 from xdist.workermanage import WorkerController
 
 
-class FileByFile(LoadFileScheduling):
+class FileByFile(LoadFileScheduling):  # type: ignore[misc]  # published without types
     def remove_node(self, node: WorkerController) -> str | None:
         """The test it died of, or None; what else it had left goes to the others."""
-        files = self.assigned_work.pop(node)
+        files: dict[str, dict[str, bool]] = self.assigned_work.pop(node)
         died_of = next((test for tests in files.values() for test, done in tests.items() if not done), None)
         if died_of is None:
             return None
