@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.harness.audit_words import keys_without_words
 from tests.harness.figures import Figures, tell  # noqa: F401 -- a fixture
+from tests.harness.last_resort import LastResort
 from tests.harness.officers import Officers
 from tests.harness.people import Citizen, People
 from tests.harness.product import (
@@ -142,5 +143,6 @@ async def citizen(people: People) -> Citizen:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(LastResort(), "last-resort")
     config.pluginmanager.register(SkipWatch(), "skip-watch")
     config.pluginmanager.register(Figures(), "figures")
