@@ -1,19 +1,15 @@
-"""What becomes of tests that do not end: told apart, named, and none of them holds up the others."""
+"""A test that does not end fails by itself; what even that cannot end costs its process, and no other test."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+ROOT = Path(__file__).parent.parent
 
-from app.settings import ROOT
-
-pytestmark = pytest.mark.tree
-
-CONFTEST = """
+HOOKS = """
 from tests.harness.last_resort import LastResort
-def pytest_configure(config):
-    config.pluginmanager.register(LastResort(grace_s=1.5), "last-resort")
+def pytest_configure(config): config.pluginmanager.register(LastResort(grace_s=1.5))
 """
 TESTS = """
 import time
@@ -38,15 +34,20 @@ def test_well():
 """
 
 
-def test_a_test_that_does_not_end_costs_itself_and_no_other(tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text(CONFTEST)
-    (tmp_path / "test_ends.py").write_text(TESTS)
-    options = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path), "-p", "no:cacheprovider", "-n", "1"]
-    command = [sys.executable, "-m", "pytest", *options, "--dist=load", "-o", "timeout=0.5", str(tmp_path)]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
-    assert told.returncode == 1, told.stdout + told.stderr
-    assert "Timeout (>0.5s) from pytest-timeout" in told.stdout, "its own failure, with where it stood"
-    assert "while running 'test_ends.py::test_deaf'" in told.stdout.replace(str(tmp_path) + "/", "")
-    assert "test_ends.py\", line 10 in test_deaf" in told.stderr, "the stacks of a process that had to be ended"
-    assert "in stuck" in told.stderr
-    assert "1 passed" in told.stdout
+def test_a_test_that_does_not_end_costs_no_other(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(TESTS)
+    (tmp_path / "conftest.py").write_text(HOOKS)
+    settings = ("pythonpath = " + str(ROOT), "timeout = 0.5", "timeout_method = signal")
+    (tmp_path / "pytest.ini").write_text("\n".join(("[pytest]", *settings)))
+    plugins = ("-p", "xdist", "-p", "pytest_timeout", "-p", "no:cacheprovider")
+    command = [sys.executable, "-W", "ignore", "-m", "pytest", "-q", "-n", "1", *plugins, str(tmp_path)]
+    alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    ended = subprocess.run(command, cwd=tmp_path, env=alone, capture_output=True, text=True, timeout=80, check=False)
+    told = ended.stdout + ended.stderr
+    assert "FAILED test_it.py::test_slow - Failed: Timeout (>0.5s)" in ended.stdout, told
+    for test in ("test_deaf", "test_failed"):
+        assert f"crashed while running 'test_it.py::{test}'" in ended.stdout, told
+    assert "4 failed, 1 passed" in ended.stdout, told
+    # Where each stood when its process was ended.
+    assert "in test_deaf" in ended.stderr
+    assert "in stuck" in ended.stderr
