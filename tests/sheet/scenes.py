@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import date
 from urllib.parse import urlencode
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 from playwright.async_api import Page
@@ -249,7 +250,7 @@ async def _paper(stage: Stage) -> None:
         valid_until=date(2027, 3, 1),
         as_of=utc_now(),
     )
-    await stage.page.set_content(check_page(told.number, told, stage.language).content)
+    await stage.page.set_content(check_page(told.number, told, stage.language, ZoneInfo("Asia/Jakarta")).content)
 
 
 def _at(path: str) -> Callable[[Stage], Awaitable[object]]:
@@ -281,7 +282,7 @@ SCENES = (
     Scene("provider-fault", None, _at("/oauth/authorize?client_id=nobody")),
     Scene("paper-permit", None, _at("/v1/permits/check?number=503/0001")),
     Scene("paper-valid", None, _paper),
-    Scene("paper-certificate", None, _at("/v1/social-aid/certificates/check?number=SKTM-0001")),
+    Scene("paper-certificate", None, _at(f"/v1/social-aid/certificates/check?number=470/0412/2026&code={'A' * 52}")),
     Scene("interrupted", None, _interrupted),
     Scene("resume", None, _resume),
     Scene("case-unfolded", "operator", _taken),

@@ -69,7 +69,6 @@ def system_values(system: SystemView, officer: Officer, cases: CaseTools) -> Map
         "service_names": dict(services),
         "calls": calls_chart(system.line, language, catalog.timezone),
         "times": times_chart(system.line, language, catalog.timezone),
-        "is_called": any(each.calls for each in system.line),
         "acts": officer.role in ACTS,
         "plans": officer.role in PLANS,
     }
