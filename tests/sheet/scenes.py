@@ -153,16 +153,12 @@ async def _goodbye(stage: Stage) -> None:
     await stage.press("main .primary")
 
 
-async def _opened(stage: Stage) -> None:
-    await stage.first("/dashboard/cases", "/dashboard/cases/")
-    await stage.page.evaluate(_UNFOLD)
-
-
 async def _taken(stage: Stage) -> None:
-    await stage.open("/dashboard/cases")
+    await stage.open("/dashboard/cases?assignee=nobody")
     await stage.page.check("tbody input[name=ids] >> nth=0")
     await stage.press(".bulk button")
-    await _opened(stage)
+    await stage.first("/dashboard/cases?assignee=me", "/dashboard/cases/")
+    await stage.page.evaluate(_UNFOLD)
 
 
 async def _note_refused(stage: Stage) -> None:
@@ -237,6 +233,11 @@ async def _numbers(stage: Stage) -> None:
     await stage.page.evaluate("for (const each of document.querySelectorAll('.chart details')) each.open = true")
 
 
+async def _contract(stage: Stage) -> None:
+    await stage.open("/docs")
+    await stage.page.wait_for_selector(".opblock")
+
+
 async def _paper(stage: Stage) -> None:
     """As for a licence that is good: no demo's agency has issued one yet."""
     await stage.open("/v1/permits/check?number=503/0001")
@@ -261,7 +262,7 @@ def _at(path: str) -> Callable[[Stage], Awaitable[object]]:
 
 
 SCENES = (
-    Scene("docs", None, _at("/docs")),
+    Scene("docs", None, _contract),
     Scene("docs-errors", None, _at("/docs/errors")),
     Scene("login", None, _at("/dashboard/login")),
     Scene("invitation", None, _at("/dashboard/enrolment")),
