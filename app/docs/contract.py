@@ -36,6 +36,7 @@ _TAGS = {
     "officers": "Officers of the agencies: their login, their accounts, and what they decide",
     "me": "My profile, consents, and the devices I am logged in on",
     "cases": "A citizen's dealings with a service, from draft to outcome",
+    "home": "What a citizen sees first: open matters of every module, each as it is known by now",
     "attachments": "Files for cases",
     "inbox": "Messages to the citizen",
     "operations": "For those who run it",
