@@ -24,6 +24,7 @@ from tests.harness.product import (
     running_sandboxes,
     start_command,
 )
+from tests.harness.scheduler import FailuresAtOnce, pytest_xdist_make_scheduler  # noqa: F401 -- a hook
 from tests.harness.servers import Servers, running_servers
 from tests.harness.skips import SkipWatch
 
@@ -144,3 +145,4 @@ async def citizen(people: People) -> Citizen:
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(SkipWatch(), "skip-watch")
     config.pluginmanager.register(Figures(), "figures")
+    config.pluginmanager.register(FailuresAtOnce(config))
