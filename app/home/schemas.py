@@ -23,7 +23,7 @@ class PartReason(msgspec.Struct, frozen=True):
     retry_after_s: int | None
 
 
-class _Part(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+class _Part(msgspec.Struct, kw_only=True, tag_field="kind"):
     """What all parts have; HomeView says what it means."""
 
     name: str

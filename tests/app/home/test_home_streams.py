@@ -6,8 +6,8 @@ What the parts hold is the test's own here, so that each comes, fails or hangs a
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, ClassVar
 
 import httpx
 import pytest
@@ -19,7 +19,7 @@ from app.database import utc_now
 from app.errors import AgencyUnavailable
 from app.home import gathering
 from app.home.gathering import Placed
-from app.home.port import Asker, Bill, Part, Told
+from app.home.port import Asker, Bill, Kind, Part, Told
 from tests.harness.people import Citizen, People
 from tests.harness.product import Api, running_api
 from tests.harness.waiting import until
@@ -30,7 +30,7 @@ PATH = "/v1/home"
 class Source(Part[Bill]):
     """Tells one bill once `let` is set: directly or, `through_reads`, as an agency is asked."""
 
-    kind = "bills"
+    kind: ClassVar[Kind] = "bills"
     link = "/v1/cases"
 
     def __init__(self, port: Any, cases: Any) -> None:
@@ -69,7 +69,7 @@ class Source(Part[Bill]):
 class Grants(Source):
     """A second one, of another kind."""
 
-    kind = "entitlements"
+    kind: ClassVar[Kind] = "entitlements"
 
 
 @pytest.fixture(scope="module")
@@ -235,14 +235,13 @@ async def test_what_was_asked_of_an_agency_goes_on_without_its_asker(people: Peo
 
 async def test_so_many_streams_a_citizen_and_no_more(people: People, one: Source) -> None:
     citizen = await people.make()
-    open_ones = [listening(citizen) for _ in range(MOST_PER_CITIZEN)]
-    for each in open_ones:
-        await (await each.__aenter__()).event()
-    answer = await citizen.client.get(PATH, headers={"Accept": "text/event-stream"})
-    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_streams")
-    assert (await citizen.get(PATH)).status_code == 200
-    for each in reversed(open_ones):
-        await each.__aexit__(None, None, None)
+    async with AsyncExitStack() as stack:
+        streams = [await stack.enter_async_context(listening(citizen)) for _ in range(MOST_PER_CITIZEN)]
+        for each in streams:
+            await each.event()
+        answer = await citizen.client.get(PATH, headers={"Accept": "text/event-stream"})
+        assert (answer.status_code, answer.json()["code"]) == (429, "too_many_streams")
+        assert (await citizen.get(PATH)).status_code == 200
     await until(lambda: one.under_way == 0)
 
 
