@@ -10,6 +10,7 @@ from litestar.response import Stream
 from app.answers import EncodedJson, representations, wanted_of
 from app.cases import streams
 from app.cases.once import language_asked
+from app.home.examples import AT_ONCE, STREAMED
 from app.home.gathering import gather
 from app.home.port import Asker
 from app.home.schemas import HomeView
@@ -25,7 +26,7 @@ LOOKS_PER_MINUTE = 30
 
 @get(
     "/v1/home",
-    opt=citizen(acting="services"),
+    opt={**citizen(acting="services"), "examples": {JSON: AT_ONCE, EVENTS: STREAMED}},
     operation_id="read_home",
     operation_class=representations(EVENTS),
     summary="My open cases, bookings, bills, entitlements and unread messages, from every module",

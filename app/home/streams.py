@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import msgspec
 
@@ -29,7 +29,7 @@ async def stream(sources: Sequence[Placed], asker: Asker, gate: Gate) -> AsyncIt
         yield b"retry: %d\n\n" % AGAIN_MS
         await asyncio.wait(tasks.values(), timeout=ANSWER_AFTER_S)
         home = told_by_now(sources, tasks, asker.language)
-        yield _event("home", home)
+        yield written("home", home)
         old = {part.name: part for part in home.parts if part.state == "stale"}
         tasks |= ask_all([each for each in sources if each.name in old], asker)
         pending = {task for task in tasks.values() if not task.done()}
@@ -37,14 +37,19 @@ async def stream(sources: Sequence[Placed], asker: Asker, gate: Gate) -> AsyncIt
             done, pending = await asyncio.wait(pending, timeout=BEAT_S, return_when=asyncio.FIRST_COMPLETED)
             for part in (task.result() for task in done):
                 if _is_news(part, old.get(part.name)):
-                    yield _event("part", part)
+                    yield written("part", part)
             if not done:
                 yield b": still here\n\n"
         if not pending:
-            yield b"event: end\ndata: {}\n\n"
+            yield written("end", {})
     finally:
         break_off(tasks.values())
         streams.release(asker.caller.actor_id)
+
+
+def written(name: str, told: HomeView | PartView | Mapping[str, object]) -> bytes:
+    """One event."""
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(told))
 
 
 def _is_news(part: PartView, known: PartView | None) -> bool:
@@ -52,7 +57,3 @@ def _is_news(part: PartView, known: PartView | None) -> bool:
     if known is None or known.as_of is None:
         return True
     return part.as_of is not None and (part.state == "fresh" or part.as_of > known.as_of)
-
-
-def _event(name: str, told: HomeView | PartView) -> bytes:
-    return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(told))
