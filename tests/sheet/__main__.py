@@ -88,6 +88,9 @@ class Studio(msgspec.Struct, frozen=True):
             await scene.play(stage)
         except (PlaywrightError, AssertionError) as error:
             self.camera.faults.append(f"{scene.name} {look.name}: {str(error).partition('Call log')[0].strip()}")
+        if look.is_print:
+            # A device that holds passkeys lets go of it.
+            await page.emulate_media(media="print")
         await self.camera.shoot(page, scene.name, f"scene-{look.name}")
         await page.context.close()
 

@@ -60,15 +60,15 @@ async def chromium() -> AsyncIterator[Browser]:
 async def typed(api: Api, product: Product, people: People, tables: Tables) -> Mapping[str, str]:
     """What forms are filled in with, once every list of the product has something to show."""
     await write_history(api.settings, Past(CASES, seed=5), lambda _: None)
-    for _ in range(4):
-        citizen = await people.make()
-        await before_officer(product, tables, citizen)
+    citizens = [await people.make() for _ in range(4)]
+    for each in citizens:
+        await before_officer(product, tables, each)
     for _ in range(2):
         await tables.run(_STRAY, product.vault.encrypt(b"received", SIGN_CONTEXT))
     await escalate(product.cases)
     await measure_services(product.database, product.cases.systems)
     return {
-        "nik": citizen.person.nik,
+        "nik": citizens[0].person.nik,
         "reason": WHY,
         "words": WHY,
         "question": WHY,
