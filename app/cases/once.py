@@ -23,6 +23,7 @@ from app.cases.timeline import CHANNEL
 from app.cases.tools import CaseTools
 from app.cases.views import case_view, etag
 from app.database import Connection
+from app.headers import header
 from app.login.guards import Caller, CitizenRequest
 from app.texts import Language, language_of
 
@@ -89,7 +90,7 @@ def once(request: CitizenRequest) -> Once:
 
 
 def language_asked(request: CitizenRequest) -> Language:
-    return language_of(request.headers.get("accept-language"))
+    return language_of(header(request.scope, b"accept-language"))
 
 
 def answered(answer: FirstAnswer, *, replayed: bool = False) -> Response[Any]:
