@@ -91,8 +91,8 @@ CALLS = {
         "city_admin", "/v1/officer/recoveries/{recovery}/approval", {}, f"{_AUDIT}'officer.recovery_approved'"
     ),
 }
-# What is sent twice here does nothing more the second time, or is refused as done; a login makes what only its own
-# challenge can, and options for a passkey are good once.
+# What is sent twice here stands where it stood, or is refused as done: at most the record says that it was asked twice.
+# A login makes what only its own challenge can, and options for a passkey are good once.
 NOTHING_NEW = {
     "POST /v1/officer/audit/subjects",
     "POST /v1/officer/backends/{backend}/breaker",
