@@ -11,7 +11,7 @@ import pytest
 from app.deliveries.backends import Hold
 from app.texts import LANGUAGES, Language, has_text, load_texts, text, text_keys, text_roots
 from tests.harness.audit_words import WORDS, wordless
-from tests.harness.source import PRODUCT, sources
+from tests.harness.source import PRODUCT, calls_of
 
 # Where an entry says it, and what the words for it begin with.
 KEYWORDS = {
@@ -26,11 +26,6 @@ KEYWORDS = {
 @pytest.fixture(autouse=True, scope="module")
 def loaded_texts() -> None:
     load_texts(*text_roots())
-
-
-def entries() -> Iterator[ast.Call]:
-    calls = (node for source in sources(*PRODUCT) for node in ast.walk(source.tree) if isinstance(node, ast.Call))
-    return (call for call in calls if getattr(call.func, "id", "") == "AuditEntry")
 
 
 def is_about_nobody(call: ast.Call) -> bool:
@@ -51,7 +46,7 @@ def literals(node: ast.expr) -> Iterator[str]:
 
 def written_keys() -> Iterator[str]:
     """What entries say in so many letters; where they are about nobody, the purpose is what an officer wrote."""
-    for call in entries():
+    for call in calls_of("AuditEntry", *PRODUCT):
         for keyword in call.keywords:
             if keyword.arg in KEYWORDS and not (keyword.arg == "purpose" and is_about_nobody(call)):
                 yield from (f"audit.{KEYWORDS[keyword.arg]}.{found}" for found in literals(keyword.value))
@@ -85,11 +80,9 @@ def test_a_row_without_words_shows() -> None:
 
 def called_with(name: str, place: int) -> Iterator[str]:
     """What is said at `place` wherever a function of this name is called."""
-    for source in sources(*PRODUCT):
-        for node in ast.walk(source.tree):
-            called = getattr(getattr(node, "func", None), "id", "")
-            if isinstance(node, ast.Call) and called == name and len(node.args) > place:
-                yield from literals(node.args[place])
+    for call in calls_of(name, *PRODUCT):
+        if len(call.args) > place:
+            yield from literals(call.args[place])
 
 
 def test_what_officers_do_has_words() -> None:

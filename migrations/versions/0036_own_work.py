@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0035"
-down_revision: str | Sequence[str] | None = "0034"
+revision: str = "0036"
+down_revision: str | Sequence[str] | None = "0035"
 
 _OPEN = "submitted_at IS NOT NULL AND status IN ('submitted', 'in_review', 'needs_citizen')"
 
