@@ -16,7 +16,7 @@ from app.assembly import Product, build, open_tracing
 from app.catalog.sync import sync
 from app.consents.wordings import keep_wordings
 from app.delegations.door import Delegations
-from app.discovery import navigation, route_handlers
+from app.discovery import home_parts, navigation, route_handlers
 from app.docs.contract import openapi_config
 from app.errors import TooManyRequests
 from app.limits import Allowance
@@ -66,6 +66,7 @@ def create_app(settings: Settings) -> Litestar:
     app.state["cases"] = product.cases
     app.state["callbacks"] = dict(product.found.callbacks)
     app.state["modules"] = product.found.modules
+    app.state["home"] = home_parts(product.found, product.cases)
     app.state["limiter"] = product.limiter
     # Ports by their modules' names, for handlers too hot for dependencies.
     app.state.update({name: module.port for name, module in product.found.modules.items()})
