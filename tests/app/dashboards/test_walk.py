@@ -143,7 +143,7 @@ async def begins(walk: Walk, admin: OfficerAtWork, name: str) -> None:
     await walk.see_refusal("/v1/permits/check?number=503/0001")
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(400)
 async def test_every_page_and_form_is_walked(
     api: Api,
     product: Product,
