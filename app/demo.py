@@ -1,6 +1,7 @@
 """What the demo needs from the command line: its people, and a token to try the API with. Refused in production."""
 
 from app.database import Database
+from app.keyring.standing import require_standing_keys
 from app.login.demo import demo_token, seed_demo
 from app.login.officers.demo import demo_officer_token, is_demo_officer, seed_demo_officers
 from app.privacy import open_vault
@@ -11,8 +12,9 @@ async def seed(settings: Settings) -> int:
     """Make the demo's people that are not there yet; how many were made. Raises SettingsError in production."""
     database = Database(settings.database_url, pool_size=1, name="seed")
     try:
+        vault = open_vault(settings)
+        await require_standing_keys(database, vault)
         async with database.transaction() as session:
-            vault = open_vault(settings)
             return await seed_demo(session, vault, settings) + await seed_demo_officers(session, vault, settings)
     finally:
         await database.close()

@@ -19,6 +19,7 @@ from app.delegations.door import Delegations
 from app.discovery import navigation, route_handlers
 from app.docs.contract import openapi_config
 from app.errors import TooManyRequests
+from app.keyring.standing import require_standing_keys
 from app.limits import Allowance
 from app.login.guards import DEPENDENCIES, Caller, Officer, guard
 from app.login.officers.door import Door
@@ -152,6 +153,7 @@ def _lifespan(product: Product, tracing: Tracing | None) -> Any:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         await wait_for_own_connections(product.database)
+        await require_standing_keys(product.database, product.vault)
         async with product.database.transaction() as session:
             await sync(session, product.catalog)
         async with product.database.begin() as connection:

@@ -14,6 +14,7 @@ from app.privacy import KEY_BYTES, SEALED, Vault, data_keys, open_vault
 from app.rekeying import Rekeyer, _until_done, places, rotate_data
 from app.settings import SettingsError, read_settings
 from tests.harness.cases import hand_in, send_pdf
+from tests.harness.keys import vault_of
 from tests.harness.officers import Officers
 from tests.harness.people import Citizen, People
 from tests.harness.product import Api
@@ -108,7 +109,7 @@ async def test_an_ended_run_goes_on_where_it_was(api: Api, people: People) -> No
     await people.make()
     old, index = data_keys(api.settings)[0], secrets.token_bytes(KEY_BYTES)
     new = secrets.token_bytes(KEY_BYTES)
-    vault = Vault(new, index, [old])
+    vault = vault_of(new, index, old)
     database = Database(api.settings.database_url, pool_size=2, name="test")
     try:
         files = _files(api, vault)
@@ -117,7 +118,7 @@ async def test_an_ended_run_goes_on_where_it_was(api: Api, people: People) -> No
         said: list[str] = []
         await _until_done(Rekeyer(database, vault, files), said.append)
         assert said
-        back = Vault(old, index, [new])
+        back = vault_of(old, index, new)
         await _until_done(Rekeyer(database, back, _files(api, back)), said.append)
         assert await Rekeyer(database, back, _files(api, back)).one_pass() == {}
     finally:
