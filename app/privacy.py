@@ -127,6 +127,7 @@ class Vault:
     def standing(self) -> Mapping[str, Sequence[str]]:
         """The ids, which are no secret, of the keys that rows stand under: by kind, the writing one first."""
         return {
+            "data": [_key_id(key).hex() for key in self._keys.data],
             "index": [_key_id(key).hex() for key in self._keys.index],
             "names": [_key_id(self._keys.names).hex()],
         }

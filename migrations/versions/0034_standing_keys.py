@@ -1,4 +1,4 @@
-"""Which index key and which names key the rows stand under. The first process to start notes its own."""
+"""Which keys the rows stand under. The first process to start notes its own."""
 
 from collections.abc import Sequence
 
@@ -16,8 +16,8 @@ def upgrade() -> None:
         "standing_keys",
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("key_id", sa.String(), nullable=False),
-        sa.Column("former_id", sa.String(), nullable=True),
+        sa.Column("former_ids", sa.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint("kind in ('index', 'names')", name=op.f("ck_standing_keys_kind")),
+        sa.CheckConstraint("kind in ('data', 'index', 'names')", name=op.f("ck_standing_keys_kind")),
         sa.PrimaryKeyConstraint("kind", name=op.f("pk_standing_keys")),
     )
