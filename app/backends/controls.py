@@ -15,6 +15,7 @@ import asyncpg
 import msgspec
 
 from app.database import Database
+from app.tasks import end
 from app.valkey import Valkey
 
 log = logging.getLogger("loket.backends")
@@ -101,9 +102,7 @@ class Controls:
         self._task = asyncio.create_task(self._keep_looking(), name="backend-controls")
 
     async def close(self) -> None:
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def look(self) -> None:
         """Read what stands. Keeps what was known where the database is away."""
