@@ -25,7 +25,9 @@ async def token(settings: Settings, who: str) -> str:
     database = Database(settings.database_url, pool_size=1, name="demo")
     try:
         make = demo_officer_token if is_demo_officer(who) else demo_token
-        return await make(database, open_vault(settings), settings, who)
+        vault = open_vault(settings)
+        await require_standing_keys(database, vault)
+        return await make(database, vault, settings, who)
     except KeyError:
         raise SettingsError("not one of the demo's people: README.md names them, `loket seed` makes them") from None
     finally:

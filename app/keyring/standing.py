@@ -1,13 +1,11 @@
 """At the start of a process: its keys are those that this database's rows stand under, or it does not start."""
 
-import logging
 from collections.abc import Mapping, Sequence
 
 from app.database import Database
 from app.privacy import Vault
 from app.settings import SettingsError
 
-log = logging.getLogger("loket")
 # A database from before its keys were noted has names made with the index key.
 _NOTE = """
 WITH used AS (SELECT EXISTS (SELECT FROM citizens) AS already)
@@ -40,7 +38,6 @@ async def require_standing_keys(database: Database, vault: Vault) -> None:
         if not refusal:
             await connection.execute(_BEGIN, ours["data"][0])
     if refusal:
-        log.error(refusal)
         raise SettingsError(refusal)
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from app.clients import rotate
 from app.database import Database
 from app.keyring.standing import note_rotated, require_standing_keys
 from app.login.provider.subjects import session_name, subject
@@ -13,7 +14,7 @@ from app.privacy import Keys, Vault, open_vault
 from app.settings import SettingsError, read_settings
 from tests.harness.keys import new_key, vault_of
 from tests.harness.people import People
-from tests.harness.product import Api, Running
+from tests.harness.product import Api, Running, free_port
 from tests.harness.servers import Servers
 from tests.harness.tables import Tables
 
@@ -106,8 +107,19 @@ async def test_a_new_database_takes_the_keys_it_is_given(empty: str) -> None:
         await database.close()
 
 
-def test_the_operator_reads_why(api: Api, start_process: Callable[..., Running]) -> None:
-    running = start_process("work", LOKET_INDEX_KEY=written(new_key()))
+async def test_no_command_writes_with_a_key_that_is_not_the_databases(
+    api: Api, environment: dict[str, str], tables: Tables
+) -> None:
+    """A signing key that no other process can read would stop them all."""
+    before = await tables.digest()
+    with pytest.raises(SettingsError, match="LOKET_DATA_KEY lacks the key with the id"):
+        await rotate(read_settings({**environment, "LOKET_DATA_KEY": written(new_key())}), compromised=True)
+    assert await tables.changed_since(before) == []
+
+
+@pytest.mark.parametrize("command", ["work", "serve"])
+def test_the_operator_reads_why(api: Api, start_process: Callable[..., Running], command: str) -> None:
+    running = start_process(command, LOKET_INDEX_KEY=written(new_key()), LOKET_PORT=str(free_port()))
     running.wait_for("LOKET_INDEX_KEY is not the key with the id")
     assert running.process.wait(30) != 0, "it went on with a key by which nobody is found"
 
