@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0035"
-down_revision: str | Sequence[str] | None = "0034"
+revision: str = "0037"
+down_revision: str | Sequence[str] | None = "0036"
 
 
 def upgrade() -> None:
