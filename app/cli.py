@@ -168,7 +168,7 @@ def rotate_data_keys(*, dry_run: bool) -> None:
 
     The demo makes the new key itself. With LOKET_DATA_KEY: put the new one first, the old behind it, restart every
     process, then run this; no process starts without the old one until it has said that nothing is left of it.
-    LOKET_INDEX_KEY and LOKET_NAMES_KEY stay (ADR 14, ADR 38).
+    LOKET_INDEX_KEY and LOKET_NAMES_KEY stay (ADR 14, ADR 39).
     """
     from app.rekeying import rotate_data, tell_former
 
