@@ -13,6 +13,7 @@ from app.login.officers.accounts import CITY_WIDE, Factors, NewOfficer, new_acco
 from app.login.officers.door import Door
 from app.login.officers.sessions import Place, open_officer_session
 from app.texts import Language
+from tests.harness.people import hashed
 from tests.harness.product import Api
 
 PASSWORD = "Loket-Demo-2026"
@@ -48,7 +49,7 @@ class Officers:
 
     async def __aenter__(self) -> Self:
         await self.product.gate.keys.open()
-        self._factors = Factors(await self.product.gate.passwords.hash(PASSWORD), TOTP_SECRET)
+        self._factors = Factors(await hashed(PASSWORD, self.product.gate.passwords), TOTP_SECRET)
         return self
 
     async def __aexit__(
