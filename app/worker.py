@@ -120,7 +120,7 @@ def _queues(product: Product) -> Sequence[Queue[Any]]:
     ]
     return [
         *deliveries,
-        *inbox.queues(product.database, product.vault, product.found.channels),
+        *inbox.queues(product.database, product.vault, product.found.channels, product.catalog.timezone),
         *backchannel.queues(product.gate),
         recovery.queue(product.gate),
         delegations.queue(product.database),
