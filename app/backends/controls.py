@@ -11,10 +11,9 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal
 
-import asyncpg
 import msgspec
 
-from app.database import Database
+from app.database import AWAY, Database
 from app.valkey import Valkey
 
 log = logging.getLogger("loket.backends")
@@ -110,7 +109,7 @@ class Controls:
         try:
             windows = await self._database.fetch(_WINDOWS)
             overrides = await self._database.fetch(_OVERRIDES)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except AWAY as error:
             log.warning("operators' decisions not read: %s", type(error).__name__)
             return
         now = time.monotonic()

@@ -23,11 +23,6 @@ class Herd(msgspec.Struct):
     later: int = 0
     later_s: float = 0.0
 
-    @property
-    def worth(self) -> float:
-        """Served for each second of the server's work."""
-        return self.later / max(self.later_s, 0.01)
-
 
 async def ask(url: str, clients: int, seconds: float, tokens: Sequence[str], server: psutil.Process) -> Herd:
     herd, statuses, arrived = Herd({}, 0.0), Counter[int](), asyncio.Event()
