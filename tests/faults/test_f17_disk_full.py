@@ -113,7 +113,8 @@ async def write(citizen: Citizen) -> httpx.Response:
 
 @pytest.mark.timeout(300)
 async def test_reads_work_writes_are_refused_and_it_recovers_alone(citizen: Citizen, disk: Disk, tell: Tell) -> None:
-    answer, stored = await write(citizen), []
+    stored: list[str] = []
+    answer = await write(citizen)
     assert answer.status_code == 201
     await disk.fill()
     while answer.status_code == 201 and len(stored) < MOST_WRITES:

@@ -78,16 +78,15 @@ async def test_asked_seven_times_as_much_with_a_cold_cache_it_costs_the_others_n
     async with aiohttp.ClientSession(api.url, timeout=aiohttp.ClientTimeout(30)) as client:
         questions = Questions(client)
         await phase(questions, 1.0, PER_SECOND)
-        for _ in range(MOST_TIMES):
+        holds = False
+        while not holds and len(told) < MOST_TIMES:
             usual = await phase(questions, SECONDS, PER_SECOND)
             hot = await phase(questions, SECONDS, PER_SECOND * len(HOT) / len(AGENCIES), HOT)
+            assert hot.asked >= SECONDS * PER_SECOND / 2
             told.append(f"{hot.answered} of {hot.asked} answered, p99 {hot.p99_ms / usual.p99_ms:.2f} times")
-            if hot.share >= LEAST_ANSWERED and hot.p90_ms <= MOST_SLOWER * usual.p90_ms + GRACE_MS:
-                break
+            holds = hot.share >= LEAST_ANSWERED and hot.p90_ms <= MOST_SLOWER * usual.p90_ms + GRACE_MS
     tell(f"F34: one agency asked {HOT.count(HANGS)} times as much, the others: {'; '.join(told)}; asked 99.95 %, 1.2")
-    assert hot.asked >= SECONDS * PER_SECOND / 2
-    assert hot.share >= LEAST_ANSWERED, told
-    assert hot.p90_ms <= MOST_SLOWER * usual.p90_ms + GRACE_MS, told
+    assert holds, told
 
 
 async def progressed(tables: Tables, first: dict[str, Any]) -> None:
