@@ -11,7 +11,7 @@ BIN := .venv/bin
 TESTS ?= tests
 WORKERS ?= logical
 
-.PHONY: run test test-clients test-external fuzz kill-storm soak isolation enumeration login-storm aid-reads bench-dashboards bench-tracing planted-faults contact-sheet check bench bench-scale clean requirements install-% has-python
+.PHONY: run test test-clients test-external fuzz kill-storm soak isolation figures enumeration login-storm aid-reads bench-dashboards bench-tracing planted-faults contact-sheet check bench bench-scale clean requirements install-% has-python
 
 run: install-runtime ## PostgreSQL, Valkey, sandboxes, worker and API on this machine; Ctrl-C ends it all
 	@exec $(BIN)/loket run
@@ -36,6 +36,9 @@ soak: install-test ## 45 minutes of kills, pauses, bad networks and a failing ag
 
 isolation: install-test ## one agency of three hangs for five minutes: what becomes of the others; SECONDS_EACH=n
 	@$(BIN)/python -m tests.chaos.isolation --seconds $${SECONDS_EACH:-300} --rate $${RATE:-100}
+
+figures: install-test ## the faults whose tests are small in `make test`, at the size that is asked for; about 45 minutes; FAULTS="F07 F12"
+	@$(BIN)/python -m tests.full_size $(FAULTS)
 
 enumeration: install-bench ## can one learn whose NIK has an account? 2,000 questions of each kind at each door; SAMPLES=n
 	@$(BIN)/python -m bench.enumeration --samples $${SAMPLES:-2000}

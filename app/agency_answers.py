@@ -68,6 +68,11 @@ def read_json(body: bytes) -> object:
     return None
 
 
+def is_unreadable(reply: Reply) -> bool:
+    """Whether an answer that says yes is no object of JSON: a `Call.is_fault` where nothing else is to be expected."""
+    return 200 <= reply.status < 300 and not isinstance(read_json(reply.body), dict)
+
+
 def read_envelope(reply: Reply) -> Envelope | None:
     """`{"metadata": {"code", "message"}, "response"}`, in whatever case its keys are written; None where there is none.
 

@@ -33,6 +33,7 @@ from app.exchanges import Exchange
 from app.ids import uuid7
 from app.manifest import IntegrationManifest, OperationPolicy
 from app.settings import BackendSettings
+from app.storable import without_nul
 from app.telemetry import request_id
 from app.tracing import Nothing, Span, span
 
@@ -60,7 +61,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One request. `operation` names its policy in the manifest; `path` is below the backend's address, without query.
 
     At most one of `json`, `body` and `form` is set; `files` make the form multipart. `headers` win over our own.
-    `is_fault`: whether an answer below 500 is none of the system's but a failure of something before it.
+    `is_fault`: whether an answer below 500 is a failure all the same: of something before the system, or unreadable.
     """
 
     operation: str
@@ -236,7 +237,7 @@ class AgencyClient:
             response.close()
             raise
         response.release()
-        return Reply(response.status, response.headers, body)
+        return Reply(response.status, response.headers, without_nul(body))
 
     def _url(self, path: str) -> URL:
         shown = path.lower().replace("%2e", ".") if "%" in path else path

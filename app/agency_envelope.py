@@ -5,7 +5,7 @@ from functools import partial
 
 import msgspec
 
-from app.agency_answers import Envelope, for_officers, matching, read_envelope
+from app.agency_answers import Envelope, for_officers, is_unreadable, matching, read_envelope
 from app.agency_client import AgencyClient, Call, Reply
 from app.agency_token import KeptToken, TokenRefused
 from app.errors import AgencyRejected, AgencyUnavailable, OutcomeUnknown
@@ -41,7 +41,8 @@ class EnvelopeClient:
 
     async def _asked(self, call: Call, token: str) -> Envelope:
         headers = {**call.headers, **self._access.others, self._access.header: token}
-        reply = await self._client.call(msgspec.structs.replace(call, headers=headers))
+        sent = msgspec.structs.replace(call, headers=headers, is_fault=is_unreadable)
+        reply = await self._client.call(sent)
         envelope = read_envelope(reply)
         if envelope is None:
             raise self._failure(call.operation, reply)
@@ -65,7 +66,7 @@ class EnvelopeClient:
 
     async def _log_in(self) -> str:
         login = self._access.login
-        reply = await self._client.call(login)
+        reply = await self._client.call(msgspec.structs.replace(login, is_fault=is_unreadable))
         envelope = read_envelope(reply)
         given = envelope.response if envelope and envelope.code == OK else None
         token = given.get("token") if isinstance(given, dict) else None

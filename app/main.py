@@ -136,6 +136,7 @@ def _dependencies(product: Product) -> dict[str, Provide]:
         "limiter": product.limiter,
         "cases": product.cases,
         "reads": product.cases.reads,
+        "channels": product.found.channels,
         **{name: module.port for name, module in product.found.modules.items()},
         **product.found.ports,
     }

@@ -12,6 +12,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
+from app.tasks import end
 from app.tracing import span
 
 log = logging.getLogger("loket.valkey")
@@ -104,15 +105,10 @@ class Valkey:
         self._task = asyncio.create_task(self._listen(), name="valkey-listener")
 
     async def close(self) -> None:
-        if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task)
         if self._telling:
             await self._telling
-        if self._connecting:
-            self._connecting.cancel()
-            await asyncio.gather(self._connecting, return_exceptions=True)
+        await end(self._connecting)
         await self._redis.aclose()
         await self._pool.disconnect()
         await self._listening.aclose()

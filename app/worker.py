@@ -46,6 +46,7 @@ from app.readiness.beats import beat
 from app.rights import jobs as rights
 from app.roles import warn_of_one_role
 from app.settings import settings
+from app.tasks import end
 from app.tracing import Tracing
 
 log = logging.getLogger("loket.worker")
@@ -102,7 +103,7 @@ async def work(product: Product, tracing: Tracing | None = None) -> bool:
             raise
         return False
     finally:
-        await _end(tasks)
+        await end(*tasks)
         await product.close()
         with suppress(OSError, asyncpg.PostgresError, TimeoutError):
             await connection.close(timeout=2)
@@ -119,7 +120,7 @@ def _queues(product: Product) -> Sequence[Queue[Any]]:
     ]
     return [
         *deliveries,
-        *inbox.queues(product.database, product.vault, product.found.channels),
+        *inbox.queues(product.database, product.vault, product.found.channels, product.catalog.timezone),
         *backchannel.queues(product.gate),
         recovery.queue(product.gate),
         delegations.queue(product.database),
@@ -152,16 +153,6 @@ def _recurring(product: Product) -> dict[str, Coroutine[Any, Any, None]]:
 def _backends(product: Product) -> list[str]:
     """Every system that cases go to."""
     return sorted({backend for module in product.found.modules.values() for backend in module.backends.values()})
-
-
-async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Cancel until all have ended: a database that leaves at that moment raises its own error over a cancellation, and
-    a task that lives through such errors would live through that too."""
-    while alive := [task for task in tasks if not task.done()]:
-        for task in alive:
-            task.cancel()
-        await asyncio.wait(alive, timeout=0.5)
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _every(seconds: float, task: Callable[[Product], Awaitable[None]], product: Product) -> None:

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from app.processes import freeze_heap
 from tests.harness.audit_words import keys_without_words
 from tests.harness.figures import Figures, tell  # noqa: F401 -- a fixture
+from tests.harness.last_resort import LastResort
 from tests.harness.officers import Officers
 from tests.harness.people import Citizen, People
 from tests.harness.product import (
@@ -24,6 +26,7 @@ from tests.harness.product import (
     running_sandboxes,
     start_command,
 )
+from tests.harness.scheduler import FailuresAtOnce, pytest_xdist_make_scheduler  # noqa: F401 -- a hook
 from tests.harness.servers import Servers, running_servers
 from tests.harness.skips import SkipWatch
 
@@ -34,6 +37,11 @@ settings.register_profile("steady", deadline=None, suppress_health_check=[Health
 settings.load_profile("steady")
 # A file is one process's: those that last longest begin first, so that none is left when all others are done.
 LONGEST = ("tests/contract", "tests/conformance", "tests/chaos", "tests/planted", "tests/faults", "tests/test_readme")
+
+
+def pytest_collection_finish() -> None:
+    # Thousands of tests and the product's modules live as long as the process: nobody need look through them for waste.
+    freeze_heap()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -142,5 +150,7 @@ async def citizen(people: People) -> Citizen:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(LastResort(), "last-resort")
     config.pluginmanager.register(SkipWatch(), "skip-watch")
     config.pluginmanager.register(Figures(), "figures")
+    config.pluginmanager.register(FailuresAtOnce(config))

@@ -27,6 +27,8 @@ LONGEST_ASKED_S = 60.0
 PROBE_S = 30.0
 # Failures with longer than this between them are not in a row.
 REMEMBERED_S = 120
+# A system that is down for long is asked more and more seldom: after a sixtieth of its outage, at most a minute.
+OUTAGE_SHARE, LONGEST_PAUSE_S = 1 / 60, 60.0
 # A breaker that waits for another process's probe looks again, in case the news does not reach it.
 LOOK_S = 0.5
 
@@ -52,6 +54,8 @@ local opens = tonumber(redis.call('HGET', key, 'opens') or '-1')
 local pause = tonumber(redis.call('HGET', key, 'pause') or '0')
 first, longest, asked = tonumber(first), tonumber(longest), tonumber(asked)
 if probe == '1' then
+  local down = now - tonumber(redis.call('HGET', key, 'since') or now)
+  longest = math.max(longest, math.min(down * OUTAGE_SHARE, LONGEST_PAUSE_MS))
   pause = math.min(longest, math.max(pause * 2, first))
   opens = now + math.max(pause, asked)
   redis.call('DEL', KEYS[2])
@@ -63,7 +67,7 @@ elseif opens < 0 then
   if why ~= '' then
     pause = first
     opens = now + math.max(pause, asked)
-    redis.call('HSET', key, 'why', why, 'calls', calls, 'failed', failed)
+    redis.call('HSET', key, 'why', why, 'calls', calls, 'failed', failed, 'since', now)
   end
 elseif opens >= 0 and asked > 0 then
   opens = math.max(opens, now + asked)
@@ -71,7 +75,9 @@ end
 redis.call('HSET', key, 'opens', opens, 'pause', pause)
 redis.call('EXPIRE', key, keep)
 return {count, opens < 0 and -1 or math.max(opens - now, 0), redis.call('HGET', key, 'why') or ''}
-""".replace("SLOTS", str(SLOTS))
+"""
+for _name, _value in (("SLOTS", SLOTS), ("OUTAGE_SHARE", OUTAGE_SHARE), ("LONGEST_PAUSE_MS", 1000 * LONGEST_PAUSE_S)):
+    _FAILED = _FAILED.replace(_name, str(_value))
 # -1: closed. 0: the caller is the probe. Else so many ms to wait.
 _ENTER = """
 local opens = tonumber(redis.call('HGET', KEYS[1], 'opens') or '-1')
@@ -153,6 +159,7 @@ class Breaker:
         self._cause = Standing(0, -1.0)
         self._opens_at = 0.0
         self._pause_s = 0.0
+        self._shut_since = 0.0
         self._probing = False
 
     @property
@@ -243,6 +250,8 @@ class Breaker:
         if not self._shut or why != self._cause.why:
             calls, failed = self._recent.seen() if why == "share" else (self.failures, self.failures)
             self._cause = Standing(self.failures, -1.0, why, failed, calls)
+        if not self._shut:
+            self._shut_since = time.monotonic()
         self._shut = True
         pause_s = min(seconds, max(LONGEST_ASKED_S, self._policy.breaker_longest_pause_s))
         # Not all processes at one moment.
@@ -289,7 +298,9 @@ class Breaker:
         why: Why | Literal[""] = "in_a_row" if self.failures >= self._policy.breaker_failures else "asked"
         if passed == "probe":
             self._probing = False
-            self._pause_s = min(self._policy.breaker_longest_pause_s, self._pause_s * 2)
+            outage_s = time.monotonic() - self._shut_since
+            longest_s = max(self._policy.breaker_longest_pause_s, min(outage_s * OUTAGE_SHARE, LONGEST_PAUSE_S))
+            self._pause_s = min(longest_s, self._pause_s * 2)
             why = self._cause.why
         elif self._shut:
             self._opens_at = max(self._opens_at, time.monotonic() + asked_s)

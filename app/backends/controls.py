@@ -14,6 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from app.database import AWAY, Database
+from app.tasks import end
 from app.valkey import Valkey
 
 log = logging.getLogger("loket.backends")
@@ -100,9 +101,7 @@ class Controls:
         self._task = asyncio.create_task(self._keep_looking(), name="backend-controls")
 
     async def close(self) -> None:
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def look(self) -> None:
         """Read what stands. Keeps what was known where the database is away."""

@@ -14,6 +14,7 @@ import msgspec
 
 from app.backends.places import Places
 from app.manifest import IntegrationManifest
+from app.tasks import end
 from app.valkey import Valkey, ValkeyDown
 
 CHANNEL = "loket.places"
@@ -149,8 +150,7 @@ class SharedPlaces(Places):
         """Give everything back that is not in use."""
         if self._task is None:
             return
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
         self._used_at, self.peak, self._seen_taken = -math.inf, 0.0, self.taken
         await self._claim()
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from contextlib import suppress
 
 import msgspec
 
@@ -19,6 +18,7 @@ from app.login.revocations import Revocations
 from app.login.tokens import AccessTokens, Claims
 from app.privacy import Vault
 from app.settings import Settings
+from app.tasks import end
 from app.valkey import Valkey
 
 log = logging.getLogger("loket.login")
@@ -60,10 +60,7 @@ class Gate:
         self._task = asyncio.create_task(self._keep_keys_fresh(), name="signing-keys")
 
     async def close(self) -> None:
-        if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task)
         await self.revocations.close()
         self.passwords.close()
 

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from sqlalchemy import func, select
 from app.database import AWAY, Database
 from app.login.models import Session
 from app.login.tokens import ACCESS_TOKEN_S, LEEWAY_S
+from app.tasks import end
 from app.valkey import Valkey
 
 log = logging.getLogger("loket.login")
@@ -57,10 +57,7 @@ class Revocations:
         self._task = asyncio.create_task(self._keep_looking(), name="revocations")
 
     async def close(self) -> None:
-        if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task)
 
     async def look(self) -> None:
         """Read what ended since the last look that succeeded, by the database's own clock."""

@@ -8,7 +8,7 @@ from functools import partial
 
 import msgspec
 
-from app.agency_answers import read_json
+from app.agency_answers import is_unreadable, read_json
 from app.agency_client import AgencyClient, Call, Reply
 from app.agency_token import KeptToken, TokenRefused
 from app.errors import AgencyUnavailable, OutcomeUnknown
@@ -126,7 +126,7 @@ class BusClient:
             path="/oauth2/token",
             form=(("grant_type", "client_credentials"),),
             headers=headers,
-            is_fault=lambda reply: reply.status >= 400,
+            is_fault=lambda reply: reply.status >= 400 or is_unreadable(reply),
         )
         try:
             reply = await self._client.call(login)
@@ -169,9 +169,12 @@ def _fault_of(reply: Reply) -> Fault | None:
 
 
 def _is_failure(reply: Reply) -> bool:
-    """A token that ended is nothing out of order; every other fault means that the agency is not reached."""
+    """A token that ended is nothing out of order; every other fault means that the agency is not reached, and so does
+    an answer that nobody can read."""
     fault = _fault_of(reply)
-    return fault is not None and fault.meaning != "token"
+    if fault is None:
+        return reply.status != 413 and not isinstance(read_json(reply.body), dict)
+    return fault.meaning != "token"
 
 
 def _is_token(token: str) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 
-from app.agency_answers import for_officers, matching, read_json, rows, text, whole
+from app.agency_answers import for_officers, is_unreadable, matching, read_json, rows, text, whole
 from app.agency_client import AgencyClient, Call
 from app.errors import AgencyUnavailable
 
@@ -41,7 +41,13 @@ class DukcapilClient:
             **elements,
         }
         reply = await self._client.call(
-            Call(operation="compare", method="POST", path=backend.settings["path"], json=asked)
+            Call(
+                operation="compare",
+                method="POST",
+                path=backend.settings["path"],
+                json=asked,
+                is_fault=is_unreadable,
+            )
         )
         answer = read_json(reply.body) if reply.status == 200 else None
         found = rows(answer.get("content")) if isinstance(answer, dict) else []

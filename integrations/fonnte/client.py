@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from app.agency_answers import is_unreadable
 from app.agency_client import AgencyClient, Call, Reply
 from app.errors import AgencyRejected, AgencyUnavailable, OutcomeUnknown
 
@@ -31,6 +32,7 @@ class FonnteClient:
                 headers={"Authorization": self._client.backend.credentials["token"], "X-Reference": reference},
                 # "0" leaves the number as it is: it is international already.
                 form=(("target", target), ("message", message), ("countryCode", "0")),
+                is_fault=is_unreadable,
             )
         )
         answer = _envelope(reply)
@@ -53,6 +55,7 @@ class FonnteClient:
                 path="/status",
                 headers={"Authorization": self._client.backend.credentials["token"]},
                 form=(("id", identity),),
+                is_fault=is_unreadable,
             )
         )
         answer = _envelope(reply)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from app.agency_answers import is_unreadable
 from app.agency_client import AgencyClient, Call, FormFile, Reply
 from app.errors import AgencyRejected, AgencyUnavailable, OutcomeUnknown
 
@@ -33,7 +34,14 @@ class SicantikClient:
 
     async def register(self, form: Sequence[tuple[str, str]], files: Sequence[FormFile]) -> str:
         """The new registration's number. Raises AgencyRejected, AgencyUnavailable, OutcomeUnknown."""
-        call = Call(operation="register", method="POST", path=f"{API}/pendaftaran", form=form, files=files)
+        call = Call(
+            operation="register",
+            method="POST",
+            path=f"{API}/pendaftaran",
+            form=form,
+            files=files,
+            is_fault=is_unreadable,
+        )
         reply = await self._client.call(call)
         if reply.status in (400, 413, 422):
             raise AgencyRejected(self._name, "register", f"HTTP {reply.status}", code="refused")
@@ -93,11 +101,10 @@ class SicantikClient:
         return await self._list("regions", "kelurahan", ("id_kec", self._id(district_id)))
 
     async def _list(self, operation: str, address: str, *query: tuple[str, str]) -> list[Row]:
-        reply = await self._client.call(Call(operation=operation, path=f"{API}/{address}", query=query))
-        if reply.status == 404 and _is_nothing(reply):
-            return []
-        rows = _json(reply)
-        if reply.status != 200 or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        call = Call(operation=operation, path=f"{API}/{address}", query=query, is_fault=_is_no_list)
+        reply = await self._client.call(call)
+        rows = _rows(reply)
+        if rows is None:
             raise AgencyUnavailable(self._name, operation, f"HTTP {reply.status}, not understood")
         return rows
 
@@ -121,6 +128,20 @@ def text(row: Row, key: str) -> str:
     """A value as text, "" where it is missing: numbers come as strings, and now and then not."""
     value = row.get(key)
     return "" if value is None else str(value).strip()
+
+
+def _is_no_list(reply: Reply) -> bool:
+    return reply.status == 200 and _rows(reply) is None
+
+
+def _rows(reply: Reply) -> list[Row] | None:
+    """None for what is no list of objects."""
+    if reply.status == 404 and _is_nothing(reply):
+        return []
+    rows = _json(reply)
+    if reply.status != 200 or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        return None
+    return rows
 
 
 def _is_nothing(reply: Reply) -> bool:

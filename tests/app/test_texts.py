@@ -14,7 +14,7 @@ from app.cases.port import Status
 from app.cases.schemas import ActionCode
 from app.problems import _CODES as PAYLOAD_CODES
 from app.texts import LANGUAGES, Language, Text, has_text, language_of, load_texts, text, text_roots
-from tests.harness.source import PRODUCT, sources
+from tests.harness.source import PRODUCT, calls_of
 
 # Told in the agency's own words.
 OWN_WORDS = {"step"}
@@ -86,8 +86,7 @@ def made_up_keys() -> Iterator[str]:
 
 def timeline_kinds() -> set[str]:
     """Every kind of event that code names."""
-    calls = (node for source in sources(*PRODUCT) for node in ast.walk(source.tree) if isinstance(node, ast.Call))
-    lines = (call for call in calls if getattr(call.func, "id", "") == "Line" and call.args)
+    lines = (call for call in calls_of("Line", *PRODUCT) if call.args)
     kinds = (found for call in lines for found in ast.walk(call.args[0]) if isinstance(found, ast.Constant))
     return {str(kind.value) for kind in kinds} | IN_SQL | set(NOT_TAKEN.values())
 

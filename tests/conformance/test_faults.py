@@ -1,22 +1,26 @@
 """Every fault of a backend, on every operation a port's method makes, becomes what we know of it, within the budget.
 
-A lost answer whose effect happened must be OutcomeUnknown: "surely no effect" would have the case sent twice.
+A lost answer whose effect happened must be OutcomeUnknown: "surely no effect" would have the case sent twice. And
+whatever stands in an answer (F04), it is read as what it says or refused, and what nobody understood counts as failed.
 """
 
 import inspect
+import random
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, get_args
+from functools import partial
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import pytest
 
-from app.errors import AgencyError, OutcomeUnknown
+from app.errors import AgencyError, AgencyRejected, OutcomeUnknown
 from app.sandbox.faults import Mode
 from tests.conformance.folders import integration_manifest, served
 from tests.harness.contracts import Sample, Stage, collect_samples, on_stage
 from tests.harness.patience import STALLED_S
+from tests.harness.spoilt import INSTEAD, Change, one_value, some_bytes
 
 # Without a budget what stalls would never end; how loaded the machine is must not matter.
 SLACK_S = 20.0
@@ -29,6 +33,8 @@ class Suffering(msgspec.Struct, frozen=True):
     samples: Sequence[Sample]
 
 
+# Of each kind of change, so many for each method and seed.
+VALUES, BYTES, OTHERS = 6, 2, 4
 FAULTS = [mode for mode in get_args(Mode) if mode != "ok"]
 
 
@@ -50,14 +56,58 @@ async def test_a_fault_is_told_as_what_it_is(suffering: Suffering, mode: str) ->
             await suffers(suffering.stage, sample, operation, mode)
 
 
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_an_answer_holds_it_is_read_as_what_it_says_or_refused(suffering: Suffering, seed: int) -> None:
+    """Values of the wrong kind, missing, empty, endless; other documents; bytes changed by chance."""
+    chance = random.Random(seed)
+    for sample in suffering.samples:
+        changes: list[Change] = [one_value(chance) for _ in range(VALUES)] + [some_bytes(chance) for _ in range(BYTES)]
+        changes += [partial(another, other) for other in chance.sample(INSTEAD, OTHERS)]
+        for change in changes:
+            await misread(suffering.stage, sample, change)
+
+
+def another(other: bytes, _body: bytes) -> bytes:
+    return other
+
+
+async def misread(stage: Stage, sample: Sample, change: Change) -> None:
+    said: list[bytes] = []
+
+    def noted(body: bytes) -> bytes:
+        said.append(change(body))
+        return said[-1]
+
+    stage.spoiler.change = noted
+    try:
+        came = await answer(stage, sample)
+    finally:
+        stage.spoiler.change = None
+    what = f"{sample.method} told {[body[:2000] for body in said]}"
+    if isinstance(came, BaseException):
+        assert isinstance(came, AgencyError), f"{what} raised {came!r}"
+        return
+    kind = get_type_hints(getattr(type(stage.adapter), sample.method))["return"]
+    plain = msgspec.to_builtins(came)
+    try:
+        msgspec.convert(plain, kind)
+    except msgspec.ValidationError as error:
+        pytest.fail(f"{what} gave {came!r}, which is not as the port has it: {error}")
+    assert r"\x00" not in repr(plain), f"{what} gave a text that cannot be kept: {came!r}"
+
+
 async def suffers(stage: Stage, sample: Sample, operation: str, mode: str) -> None:
     what = f"{sample.method} with {operation} {mode}"
     effects = len(await stage.bench.ledger())
     await stage.bench.fault(mode, [operation])
+    stage.client.outcomes.clear()
     begun = time.monotonic()
     failure = await call(stage, sample)
     took_s = time.monotonic() - begun
     await stage.bench.heal()
+    if mode == "malformed" and not isinstance(failure, AgencyRejected):
+        # A refusal may be told by the status alone.
+        assert (operation, "ok") not in stage.client.outcomes, f"{what} counts as an answer like any other"
     happened = len(await stage.bench.ledger()) > effects
     assert took_s <= STALLED_S * len(sample.operations) + SLACK_S, f"{what} took {took_s:.1f} s"
     if failure is None:
@@ -71,12 +121,17 @@ async def suffers(stage: Stage, sample: Sample, operation: str, mode: str) -> No
 
 async def call(stage: Stage, sample: Sample) -> BaseException | None:
     """What came of a sample's call: the error, None where it answered."""
+    came = await answer(stage, sample)
+    return came if isinstance(came, BaseException) else None
+
+
+async def answer(stage: Stage, sample: Sample) -> object:
+    """What a sample's call gave, or the error."""
     fresh = any(not stage.manifest.operations[operation].safe for operation in sample.operations)
     try:
-        await method(stage, sample)(*(renewed(stage, sample) if fresh else sample.arguments), **sample.named)
+        return await method(stage, sample)(*(renewed(stage, sample) if fresh else sample.arguments), **sample.named)
     except Exception as error:  # noqa: BLE001 -- whatever came is what the test looks at
         return error
-    return None
 
 
 def renewed(stage: Stage, sample: Sample) -> list[Any]:

@@ -1,5 +1,6 @@
 """F05: a certificate that is wrong in any way, or a TLS too old, gets not one byte of a request."""
 
+import asyncio
 import ssl
 from collections.abc import Callable
 from datetime import timedelta
@@ -24,15 +25,31 @@ def expired(authority: Authority, _folder: Path) -> ssl.SSLContext:
     return authority.server(ends=-timedelta(days=1))
 
 
+def not_begun(authority: Authority, _folder: Path) -> ssl.SSLContext:
+    return authority.server(begins=timedelta(days=1), ends=timedelta(days=2))
+
+
 def another_authority(_authority: Authority, folder: Path) -> ssl.SSLContext:
-    """A certificate that is good in every way but who signed it: to its holder it is self-signed."""
+    """A certificate that is good in every way but who signed it."""
     return Authority(folder).server()
 
 
+def self_signed(authority: Authority, _folder: Path) -> ssl.SSLContext:
+    return authority.server(self_signed=True)
+
+
+def tls_1_0(authority: Authority, _folder: Path) -> ssl.SSLContext:
+    return old_tls(authority, ssl.TLSVersion.TLSv1)
+
+
 def tls_1_1(authority: Authority, _folder: Path) -> ssl.SSLContext:
+    return old_tls(authority, ssl.TLSVersion.TLSv1_1)
+
+
+def old_tls(authority: Authority, version: ssl.TLSVersion) -> ssl.SSLContext:
     context = authority.server()
     context.set_ciphers("ALL:@SECLEVEL=0")
-    context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    context.minimum_version = context.maximum_version = version
     return context
 
 
@@ -44,13 +61,31 @@ async def tried(server: Server, ca_file: Path) -> None:
                 await caller.client.call(call)
 
 
-@pytest.mark.parametrize("serve", [wrong_host, expired, another_authority, tls_1_1])
+SERVES = [wrong_host, expired, not_begun, another_authority, self_signed, tls_1_0, tls_1_1]
+
+
+@pytest.mark.parametrize("serve", SERVES)
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 async def test_no_byte_of_a_request_leaves(serve: Serve, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     async with listening(answering(), serve(authority, tmp_path)) as server:
         await tried(server, authority.ca_file)
         assert server.requests == []
+        assert server.unfinished == b""
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+async def test_such_an_old_server_does_serve_who_takes_it(version: ssl.TLSVersion, tmp_path: Path) -> None:
+    """Else nothing is shown by its being refused."""
+    authority = Authority(tmp_path)
+    context = ssl.create_default_context(cafile=str(authority.ca_file))
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = version
+    async with listening(answering(), old_tls(authority, version)) as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=context)
+        assert writer.get_extra_info("ssl_object").version() == version.name.replace("_1", ".1")
+        writer.close()
 
 
 async def test_a_private_authority_is_trusted_where_it_is_named(tmp_path: Path) -> None:

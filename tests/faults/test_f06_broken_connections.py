@@ -6,7 +6,7 @@ import time
 import pytest
 
 from app.errors import AgencyUnavailable, OutcomeUnknown
-from app.manifest import OperationPolicy
+from app.manifest import OperationPolicy, integration_manifests
 from tests.harness.calling import READ, WRITE, Wish, calling, calling_from
 from tests.harness.fault_proxy import MODES, Mode, fault_proxy
 from tests.harness.listener import answering, listening
@@ -46,6 +46,18 @@ async def test_it_is_found_out_in_time_and_over_when_the_network_is(mode: Mode) 
                 assert (await caller.client.call(WRITE)).status == 200
                 assert (await caller.client.call(READ)).status == 200
                 assert len(server.requests) == before + 2
+
+
+@pytest.mark.tree
+def test_no_operation_is_waited_for_longer() -> None:
+    """A connection that is half open tells nothing: the budget is what ends it."""
+    found = {
+        f"{name}.{operation}": policy.budget_s
+        for name, manifest in integration_manifests().items()
+        for operation, policy in manifest.operations.items()
+    }
+    assert found
+    assert {each: budget_s for each, budget_s in found.items() if budget_s > MOST_S} == {}
 
 
 async def test_a_write_that_was_cut_is_unknown_and_went_once() -> None:

@@ -1,7 +1,8 @@
-"""F10: of a thousand callbacks that are forged or played back, none is accepted, and none has an effect."""
+"""F10: of a thousand callbacks that are forged or played back, none is accepted, none has an effect, each is logged."""
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from uuid import UUID
@@ -72,7 +73,9 @@ def forged(chance: random.Random, recorded: tuple[bytes, dict[str, str]]) -> tup
     return body, headers, "fonnte" if chance.random() < 0.1 else "sicantik"
 
 
-async def test_none_of_a_thousand_is_accepted(product: Product, people: People, tables: Tables, caller: Caller) -> None:
+async def test_none_of_a_thousand_is_accepted(
+    product: Product, people: People, tables: Tables, caller: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
     case = await hand_in(await people.make())
     await ended_as(product, await delivery_of(tables, case), Outcome(state="delivered", reference=NUMBER))
     case_id = UUID(case["id"])
@@ -90,6 +93,9 @@ async def test_none_of_a_thousand_is_accepted(product: Product, people: People, 
 
     answers = await asyncio.gather(*(attempt(forged(chance, recorded)) for _ in range(TRIES)))
     assert set(answers) == {401}
+    refused = [each.getMessage() for each in caplog.records if each.name == "loket.callbacks"]
+    assert len(refused) == TRIES
+    assert all(re.fullmatch(r"callback of (sicantik|fonnte) refused: [a-z ,]+", words) for words in refused)
     assert await receipts_of(tables) == receipts
     # The very same call within its time is told that it has arrived, as an honest repetition is, and does nothing.
     assert {await caller.send(*recorded) for _ in range(10)} == {200}

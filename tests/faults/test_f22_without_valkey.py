@@ -55,6 +55,7 @@ async def one_round(journey: Journey, citizen: Citizen, seen: Counter[int]) -> N
         seen[answered.status_code] += 1
 
 
+@pytest.mark.timeout(240)
 async def test_who_hands_in_or_logs_in_does_not_notice(
     people: People, journey: Journey, valkey: OwnValkey, tell: Tell
 ) -> None:

@@ -1,5 +1,7 @@
 """F28: API processes are killed with requests in flight; clients ask again under their key: nothing lost or doubled."""
 
+import pytest
+
 from tests.chaos.ground import Shape
 from tests.chaos.report import table
 from tests.chaos.storm import Plan, run
@@ -9,6 +11,8 @@ SECONDS = 12
 KILL_EVERY_S = (1.0, 4.0)
 
 
+# Twelve seconds of kills; then all is asked again, and every invariant: a minute where two other tests run.
+@pytest.mark.timeout(600)
 def test_nothing_is_lost_or_doubled_when_apis_die(tell: Tell) -> None:
     shape = Shape(apis=2, workers=1)
     plan = Plan(cases=4000, seed=28, seconds=SECONDS, kills=("api-0", "api-1"), kill_every_s=KILL_EVERY_S, shape=shape)

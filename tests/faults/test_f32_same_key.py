@@ -1,6 +1,6 @@
 """F32: a phone that sends the same request ten times at once: one case, one answer; another body is refused.
 
-LOKET_F32_KEYS=1000 is the whole of it: ten thousand requests.
+LOKET_F32_KEYS=1000 is the whole of it, as in `make figures`: ten thousand requests.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.harness.cases import SERVICE, advertising, new_key, send_pdf
+from tests.harness.figures import Tell
 from tests.harness.people import Citizen, People
 from tests.harness.tables import Tables
 
@@ -47,7 +48,7 @@ async def ten_times(citizen: Citizen, number: int) -> str:
     return str(answers[0].json()["number"])
 
 
-async def test_one_effect_and_one_answer(people: People, tables: Tables) -> None:
+async def test_one_effect_and_one_answer(people: People, tables: Tables, tell: Tell) -> None:
     citizens = [await people.make() for _ in range(CITIZENS)]
     room = asyncio.Semaphore(AT_ONCE)
 
@@ -59,6 +60,7 @@ async def test_one_effect_and_one_answer(people: People, tables: Tables) -> None
     assert len(set(numbers)) == KEYS
     assert await tables.value("SELECT count(*) FROM cases") == KEYS
     assert await tables.value("SELECT count(*) FROM case_events") == KEYS
+    tell(f"F32: {KEYS * TIMES:,} requests under {KEYS:,} keys: {KEYS:,} effects")
 
 
 async def test_handed_in_ten_times_it_goes_out_once(people: People, tables: Tables) -> None:

@@ -32,6 +32,9 @@ from tests.harness.people import People
 from tests.harness.photos import photo
 from tests.harness.product import Api, Running, Sandboxes, free_port
 
+# Every module and every way to fail, one after another.
+pytestmark = pytest.mark.timeout(300)
+
 PATIENCE_S = 60
 FORM_WORDS = "Spanduk Kerupuk Rahasia Wilis"
 FILE_NAME = "akta-keluarga-canaria.pdf"

@@ -35,20 +35,27 @@ class Authority:
         self.ca_file = folder / f"{id(self)}-ca.pem"
         self.ca_file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
-    def server(self, address: str = "127.0.0.1", ends: timedelta = DAY) -> ssl.SSLContext:
-        """TLS for a server at `address`, with a certificate that ends so long from now."""
+    def server(
+        self,
+        address: str = "127.0.0.1",
+        ends: timedelta = DAY,
+        *,
+        begins: timedelta = -20 * DAY,
+        self_signed: bool = False,
+    ) -> ssl.SSLContext:
+        """TLS for a server at `address`, with a certificate that begins and ends so long from now."""
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(UTC)
         certificate = (
             x509.CertificateBuilder()
             .subject_name(_name(address))
-            .issuer_name(self._name)
+            .issuer_name(_name(address) if self_signed else self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - 20 * DAY)
+            .not_valid_before(now + begins)
             .not_valid_after(now + ends)
             .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False)
-            .sign(self._key, hashes.SHA256())
+            .sign(key if self_signed else self._key, hashes.SHA256())
         )
         pem = self._folder / f"{certificate.serial_number}.pem"
         private = key.private_bytes(

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from app.agency_client import AgencyClient, Call, Reply
+from app.agency_client import AgencyClient, Call, Reply, Shared
 from app.catalog.city import load_city
 from app.discovery import adapter_type, sandbox_classes
 from app.errors import AgencyError
@@ -21,6 +21,7 @@ from app.sandbox.port import ContractBroken
 from app.sandbox.server import build_app
 from app.settings import BackendSettings, Settings
 from tests.harness.patience import PatientBench
+from tests.harness.spoilt import Spoiler
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -33,11 +34,15 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class WatchedClient(AgencyClient):
-    """An agency client that remembers which operations went out."""
+    """An agency client that remembers which operations went out, and what each was counted as."""
 
     def __init__(self, manifest: IntegrationManifest, backend: BackendSettings) -> None:
-        super().__init__(manifest, backend)
+        super().__init__(manifest, backend, Shared(observe=self._count))
         self.operations: list[str] = []
+        self.outcomes: list[tuple[str, str]] = []
+
+    def _count(self, _backend: str, operation: str, outcome: str, _seconds: float) -> None:
+        self.outcomes.append((operation, outcome))
 
     async def call(self, call: Call) -> Reply:
         self.operations.append(call.operation)
@@ -73,6 +78,7 @@ class Stage(msgspec.Struct, frozen=True):
     client: WatchedClient
     port: WatchedPort
     bench: PatientBench
+    spoiler: Spoiler
 
 
 @asynccontextmanager
@@ -81,7 +87,9 @@ async def on_stage(
 ) -> AsyncIterator[Stage]:
     """A fresh sandbox on a free port of this event loop, and the adapter before it: of `facility`, or of the demo
     city's first where each facility has a system of its own."""
-    runner = web.AppRunner(build_app({manifest.name: sandbox_classes()[manifest.name]}, folder), shutdown_timeout=0.1)
+    app, spoiler = build_app({manifest.name: sandbox_classes()[manifest.name]}, folder), Spoiler()
+    spoiler.add_to(app)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     listening = socket.create_server(("127.0.0.1", 0))
     await web.SockSite(runner, listening).start()
@@ -90,7 +98,7 @@ async def on_stage(
     client = WatchedClient(manifest, backends[facility or next(iter(backends))])
     adapter = adapter_type(manifest.name, serves, port_type(serves))(client)
     async with PatientBench(f"{where.sandbox_url}/{manifest.name}", [client]) as bench:
-        yield Stage(manifest, adapter, client, WatchedPort(adapter, client), bench)
+        yield Stage(manifest, adapter, client, WatchedPort(adapter, client), bench, spoiler)
     await client.close()
     await runner.cleanup()
 

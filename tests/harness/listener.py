@@ -9,11 +9,13 @@ Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Non
 
 
 class Server:
-    """A listening socket; `requests` holds the head and body of each request that came whole."""
+    """A listening socket; `requests` holds the head and body of each request that came whole, `unfinished` every byte
+    of those that did not."""
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.requests: list[bytes] = []
+        self.unfinished = b""
         self.connections = 0
 
 
@@ -28,7 +30,9 @@ async def listening(behave: Behaviour, context: ssl.SSLContext | None = None) ->
                 server.requests.append(await _request(reader))
                 await behave(reader, writer)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except asyncio.IncompleteReadError as cut:
+            server.unfinished += cut.partial
+        except ConnectionError:
             pass
         finally:
             writer.close()

@@ -159,7 +159,13 @@ def running_api(environment: Mapping[str, str], prepare: Callable[[Litestar], No
             lifespan="on",
         )
     )
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])), name="api", daemon=True)
+    loop = asyncio.new_event_loop()
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(server.serve(sockets=[listening]))
+
+    thread = threading.Thread(target=run, name="api", daemon=True)
     thread.start()
     try:
         _wait_for(lambda: server.started, thread)
@@ -167,6 +173,9 @@ def running_api(environment: Mapping[str, str], prepare: Callable[[Litestar], No
     finally:
         server.should_exit = True
         thread.join(15)
+        if thread.is_alive():  # A city's server would have to be killed: what does not end must be found.
+            for task in asyncio.all_tasks(loop):
+                task.print_stack(file=sys.__stderr__)
         listening.close()
 
 

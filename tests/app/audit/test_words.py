@@ -7,7 +7,7 @@ import pytest
 
 from app.texts import LANGUAGES, has_text, load_texts, text, text_keys, text_roots
 from tests.harness.audit_words import WORDS, wordless
-from tests.harness.source import PRODUCT, sources
+from tests.harness.source import PRODUCT, calls_of
 
 # Where an entry says it, and what the words for it begin with.
 KEYWORDS = {"action": "action", "purpose": "purpose", "legal_basis": "basis", "fields": "field"}
@@ -16,11 +16,6 @@ KEYWORDS = {"action": "action", "purpose": "purpose", "legal_basis": "basis", "f
 @pytest.fixture(autouse=True, scope="module")
 def loaded_texts() -> None:
     load_texts(*text_roots())
-
-
-def entries() -> Iterator[ast.Call]:
-    calls = (node for source in sources(*PRODUCT) for node in ast.walk(source.tree) if isinstance(node, ast.Call))
-    return (call for call in calls if getattr(call.func, "id", "") == "AuditEntry")
 
 
 def is_about_nobody(call: ast.Call) -> bool:
@@ -41,7 +36,7 @@ def literals(node: ast.expr) -> Iterator[str]:
 
 def written_keys() -> Iterator[str]:
     """What entries about somebody say in so many letters."""
-    for call in entries():
+    for call in calls_of("AuditEntry", *PRODUCT):
         for keyword in call.keywords if not is_about_nobody(call) else ():
             if keyword.arg in KEYWORDS:
                 yield from (f"audit.{KEYWORDS[keyword.arg]}.{found}" for found in literals(keyword.value))

@@ -40,6 +40,8 @@ async def told_once(api: Api, *, maintenance: bool) -> dict[str, Any]:
     raise AssertionError(told)
 
 
+# A process for each command.
+@pytest.mark.timeout(300)
 async def test_planned_told_and_ended_from_the_terminal(
     api: Api, tables: Tables, environment: Mapping[str, str], tmp_path: Path
 ) -> None:

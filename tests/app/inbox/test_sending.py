@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import ClassVar
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -21,6 +22,7 @@ from app.login.courier import Note
 from tests.app.login.journey import Journey, somebody
 
 PHONE = "+6281290055555"
+ZONE = ZoneInfo("Asia/Jakarta")
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -102,7 +104,7 @@ async def row(journey: Journey, outgoing_id: UUID) -> OutgoingMessage:
 
 
 async def run(journey: Journey, outgoing_id: UUID, *channels: Channel) -> None:
-    await PostRoom(journey.database, journey.vault, channels).run(SendMessage(outgoing_id))
+    await PostRoom(journey.database, journey.vault, channels, ZONE).run(SendMessage(outgoing_id))
 
 
 @pytest.fixture(scope="module")
@@ -301,5 +303,5 @@ def test_delay_grows_and_stops_growing() -> None:
 
 
 def test_codes_have_a_queue_of_their_own(journey: Journey) -> None:
-    names = [queue.name for queue in queues(journey.database, journey.vault, [])]
+    names = [queue.name for queue in queues(journey.database, journey.vault, [], ZONE)]
     assert names == ["inbox.code", "inbox.send", "inbox.ask"]

@@ -1,0 +1,103 @@
+"""`make figures`: faults whose tests are small in `make test`, each at the size that is asked for, one after the other.
+
+What each test told of itself stands in a table at the end. Each has an end, however it goes.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import click
+import msgspec
+
+from tests.harness.figures import NAME
+
+HERE = Path(__file__).parent / "faults"
+
+
+class Size(msgspec.Struct, frozen=True):
+    """One fault's test as it is asked for. `minutes`: how long it takes on two quiet cores; thrice that is its end."""
+
+    fault: str
+    file: str
+    asked: str
+    environment: Mapping[str, str]
+    minutes: int
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What became of one."""
+
+    size: Size
+    held: bool
+    took_s: float
+    told: Sequence[str]
+
+    def lines(self) -> Iterator[str]:
+        verdict = "holds " if self.held else "BROKEN"
+        yield f"{self.size.fault}  {verdict}  {self.took_s / 60:5.1f} min  {self.size.asked}"
+        yield from (f"     {words}" for words in self.told)
+
+
+SIZES = (
+    Size("F07", "test_f07_lost_answers.py", "0 doubled of 5,000", {"LOKET_F07_CASES": "5000"}, 15),
+    Size(
+        "F12",
+        "test_f12_agency_down_for_days.py",
+        "0 lost of 50,000, drained at most 5 % above its rate",
+        {"LOKET_F12_BACKLOG": "50000", "LOKET_F12_RATE": "80"},
+        15,
+    ),
+    Size("F21", "test_f21_restore.py", "1,000,000 rows within 5 min", {"LOKET_RESTORE_ROWS": "1000000"}, 5),
+    Size("F29", "test_f29_rolling_restart.py", "0 failed at 200 requests/s", {"LOKET_ROLLING_RATE": "200"}, 5),
+    Size("F32", "test_f32_same_key.py", "0 doubled of 10,000 requests", {"LOKET_F32_KEYS": "1000"}, 5),
+)
+
+
+def run(size: Size, folder: Path) -> Seen:
+    """In a process of its own, whose output goes past as it comes."""
+    report = folder / f"{size.fault}.xml"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
+    began = time.monotonic()
+    process = subprocess.Popen(
+        [*command, str(HERE / size.file)], env={**os.environ, **size.environment}, start_new_session=True
+    )
+    try:
+        held = process.wait(size.minutes * 180) == 0
+    except subprocess.TimeoutExpired:
+        held = False
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    return Seen(size, held, time.monotonic() - began, told_in(report))
+
+
+def told_in(report: Path) -> list[str]:
+    """What tests told: nothing, where they never came to their end."""
+    if not report.exists():
+        return ["no figure: it did not come to its end"]
+    found = ET.parse(report).iter("property")  # noqa: S314 -- written by pytest just now
+    return [str(each.get("value")) for each in found if each.get("name") == NAME]
+
+
+@click.command()
+@click.argument("faults", nargs=-1)
+def main(faults: tuple[str, ...]) -> None:
+    """F07 F12 ... at their full size; without names, all of them."""
+    chosen = [size for size in SIZES if not faults or size.fault in faults]
+    click.echo(f"about {sum(size.minutes for size in chosen)} min: {', '.join(size.fault for size in chosen)}")
+    with tempfile.TemporaryDirectory(prefix="loket-figures-") as folder:
+        seen = [run(size, Path(folder)) for size in chosen]
+    click.echo("\n" + "\n".join(line for each in seen for line in each.lines()))
+    sys.exit(0 if all(each.held for each in seen) else 1)
+
+
+if __name__ == "__main__":
+    main()
