@@ -13,6 +13,7 @@ import msgspec
 import uvloop
 
 from app.sandbox.client import HttpWorkbench
+from app.tasks import end
 from tests.chaos import witness
 from tests.chaos.checker import Verdict, check
 from tests.chaos.crowd import Crowd
@@ -129,11 +130,10 @@ class _Run:
                 beside = (self._hold_back(load), self._tell_progress(), leavers.leave(), leavers.look())
                 watching = [asyncio.create_task(each) for each in beside]
                 await load.hand_in(files, plan.at_once, begun + plan.seconds)
+                await end(*watching)
                 for each in watching:
-                    each.cancel()
-                for ended in await asyncio.gather(*watching, return_exceptions=True):
-                    if isinstance(ended, Exception):
-                        raise ended
+                    if not each.cancelled():
+                        each.result()
             storm_s = time.monotonic() - begun
             await bench.heal()
             # What nobody knows yet, asked again and once more: the same answer both times.
