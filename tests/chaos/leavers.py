@@ -68,8 +68,13 @@ class Leavers:
     async def look_at(self, case_id: str) -> None:
         headers = {"Authorization": f"Bearer {self._crowd.officers_token()}"}
         url = f"{next(self._urls)}/v1/officer/cases/{case_id}"
-        async with self._session() as session:
-            self._history.look(Looked(case_id, await _status(session.get(url, headers=headers))))
+        status = 0
+        try:
+            async with self._session() as session:
+                status = await _status(session.get(url, headers=headers))
+        finally:
+            # The run may end meanwhile: then it was asked, and nobody knows.
+            self._history.look(Looked(case_id, status))
 
     async def _withdraw(self, session: aiohttp.ClientSession, account: Account) -> None:
         """Agree to something, and not any more; then what rests on it is asked for."""
