@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from tests.chaos.outages import Outage, by_last_kill
+from tests.chaos.outages import Outage, by_last_blow
 from tests.chaos.storm import Report
 
 K = TypeVar("K", int, str)
@@ -35,15 +35,15 @@ def _told(counted: Mapping[K, int]) -> str:
 
 
 def _returns(found: Sequence[Outage]) -> Iterator[str]:
-    """A kill before the return begins the way back anew: so from the last one, and apart from it what such kills in a
+    """A blow before the return begins the way back anew: so from the last one, and apart from it what such blows in a
     row came to."""
-    told = by_last_kill(found)
+    told = by_last_blow(found)
     each = (f"{what} {told[what].median_s:.1f}, at most {told[what].longest_s:.1f}" for what in sorted(told))
-    yield f"  accepting again after the last kill, half the time and at most (s): {'; '.join(each)}"
-    prolonged = [outage for outage in found if len(outage.killed) > 1]
+    yield f"  accepting again after the last blow, half the time and at most (s): {'; '.join(each)}"
+    prolonged = [outage for outage in found if len(outage.blows) > 1]
     if prolonged:
         longest = max(prolonged, key=lambda outage: outage.whole_s)
-        kills = " + ".join(f"{what} at {at - longest.killed[0][0]:.1f}" for at, what in longest.killed)
+        blows = " + ".join(f"{what} at {at - longest.blows[0][0]:.1f}" for at, what in longest.blows)
         count = f"{len(prolonged)} of {len(found)} outages"
-        yield f"  made longer by further kills: {count}; the longest {longest.whole_s:.1f} s from its first kill"
-        yield f"    ({kills}; back {longest.after_last_s:.1f} s after the last)"
+        yield f"  made longer by further blows: {count}; the longest {longest.whole_s:.1f} s from its first"
+        yield f"    ({blows}; back {longest.after_last_s:.1f} s after the last)"

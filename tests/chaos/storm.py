@@ -273,6 +273,10 @@ def _name_of(action: Action) -> str:
 
 
 def _outages(ground: Ground, history: History) -> list[Outage]:
-    kills = [(at, _name_of(action)) for at, action in ground.done if action.kind == "kill"]
+    """From each kill, and from the beginning and the end of whatever lasts, but what befalls agencies."""
+    befell = [(at, action, _name_of(action)) for at, action in ground.done if action.kind != "agency"]
+    ended = [(at + action.for_s, f"end of {name}") for at, action, name in befell if action.for_s]
     told = (each for all_told in history.told.values() for each in all_told if 200 <= each.status < 300)
-    return outages(kills, [Answered(each.at, each.asked_at) for each in told])
+    return outages(
+        [*((at, name) for at, _, name in befell), *ended], [Answered(each.at, each.asked_at) for each in told]
+    )

@@ -189,6 +189,7 @@ async def test_what_citizens_were_told_wrongly_is_seen(quiet: Quiet, tmp_path: P
     for name, tell in wrong:
         with History(tmp_path / "wrong.jsonl") as history:
             history.asked, history.told = copy.deepcopy(quiet.history.asked), copy.deepcopy(quiet.history.told)
+            history.looked = list(quiet.history.looked)
             tell(history)
             assert name in await quiet.broken(history=history)
     with History(tmp_path / "slow.jsonl") as history:

@@ -1,6 +1,6 @@
 """Outages are told truly: from the last kill, and how many kills made one longer."""
 
-from tests.chaos.outages import Answered, Returns, by_last_kill, outages
+from tests.chaos.outages import Answered, Returns, by_last_blow, outages
 
 
 def test_a_kill_by_itself_is_one_outage_and_who_asked_before_it_shows_nothing() -> None:
@@ -13,8 +13,8 @@ def test_a_kill_before_the_return_makes_the_outage_longer() -> None:
     kills = [(10.0, "kill postgres"), (11.0, "kill api"), (12.5, "kill postgres"), (20.0, "kill valkey")]
     answers = [Answered(14.0, 12.7), Answered(20.1, 20.05)]
     long, short = outages(kills, answers)
-    assert (len(long.killed), long.after_last_s, long.whole_s) == (3, 1.5, 4.0)
-    assert by_last_kill([long, short]) == {
+    assert (len(long.blows), long.after_last_s, long.whole_s) == (3, 1.5, 4.0)
+    assert by_last_blow([long, short]) == {
         "kill postgres": Returns(1, 1.5, 1.5),
         "kill valkey": Returns(1, short.after_last_s, short.after_last_s),
     }
