@@ -17,7 +17,7 @@ from tests.harness.product import Api, Running, free_port
 
 ALONE, HERD = 32, 640
 # In turn, so that what else the machine does meanwhile falls upon both; and more of them where it does much.
-ROUNDS, MOST_ROUNDS, SECONDS = 3, 6, 3.0
+ROUNDS, MOST_ROUNDS, SECONDS = 3, 8, 2.0
 GOODPUT = 0.9
 # The machine runs the herd too, and in CI other tests beside it: who found a place is served, whatever the rate.
 PLACES = MOST_WAITING
@@ -51,19 +51,19 @@ async def test_a_herd_is_refused_at_once_and_as_many_as_ever_are_served(
 ) -> None:
     place = (f"http://127.0.0.1:{port}", server)
     tokens = [(await people.make()).token for _ in range(10)]
-    await herd(place, ALONE, 1.5, tokens)
+    await herd(place, ALONE, 1.0, tokens)
     alone: list[Herd] = []
     met: list[Herd] = []
     while len(met) < ROUNDS or (goodput(met, alone) < GOODPUT and len(met) < MOST_ROUNDS):
         alone.append(await herd(place, ALONE, SECONDS, tokens))
         met.append(await herd(place, HERD, SECONDS, tokens))
     rates = [one.later / max(other.later, 1) for one, other in zip(met, alone, strict=True)]
-    refused = sum(each.statuses.get(503, 0) for each in met) / (len(met) * SECONDS)
+    refused = sum(each.statuses.get(503, 0) for each in met)
     slowest_s = max(each.slowest_refusal_s for each in met)
     tell(
         f"F33: {HERD} clients at once: {goodput(met, alone):.0%} of the goodput of {ALONE} for each second of the "
         f"server's own time, asked {GOODPUT:.0%}; {statistics.median(rates):.0%} of it by the clock, "
-        f"{refused:.0f}/s refused, the slowest after {slowest_s:.1f} s"
+        f"{refused} refused, the slowest after {slowest_s:.1f} s"
     )
     assert {status for each in alone for status in each.statuses} == {200}
     assert {status for each in met for status in each.statuses} <= {200, 503}
@@ -72,12 +72,12 @@ async def test_a_herd_is_refused_at_once_and_as_many_as_ever_are_served(
     assert goodput(met, alone) >= GOODPUT
     assert slowest_s < LATEST_S
     # And once it is over, nobody is refused any more.
-    assert set((await herd(place, ALONE, 1.5, tokens)).statuses) == {200}
+    assert set((await herd(place, ALONE, 0.5, tokens)).statuses) == {200}
 
 
 def goodput(met: Sequence[Herd], alone: Sequence[Herd]) -> float:
     """How many are served for each second that the server works, refusing the others included, against how many it
-    serves where nobody has to be refused. Once all have arrived. By the clock the clients, who work on the same
+    serves where nobody has to be refused. By the clock the clients, who work on the same
     processors, and whatever else runs there would be counted as the server's loss."""
     return worth(met) / worth(alone)
 

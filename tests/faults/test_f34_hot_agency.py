@@ -74,7 +74,7 @@ async def test_asked_seven_times_as_much_with_a_cold_cache_it_costs_the_others_n
     api: Api, sandboxes: Sandboxes, tell: Tell
 ) -> None:
     """Each question to the hot one is a new one. Asked again where others took the machine's time."""
-    told = []
+    told: list[str] = []
     async with aiohttp.ClientSession(api.url, timeout=aiohttp.ClientTimeout(30)) as client:
         questions = Questions(client)
         await phase(questions, 1.0, PER_SECOND)
