@@ -13,7 +13,6 @@ import msgspec
 import psutil
 import uvloop
 
-
 # On whatever machine.
 ARRIVAL_S = 60.0
 
