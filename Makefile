@@ -11,7 +11,7 @@ BIN := .venv/bin
 TESTS ?= tests
 WORKERS ?= logical
 
-.PHONY: run test test-clients test-external fuzz kill-storm soak isolation figures enumeration login-storm aid-reads bench-dashboards bench-tracing planted-faults contact-sheet check bench bench-scale clean requirements install-% has-python
+.PHONY: run test test-clients test-external fuzz kill-storm soak isolation figures enumeration login-storm aid-reads bench-home bench-dashboards bench-tracing planted-faults contact-sheet check bench bench-scale bench-workers clean requirements install-% has-python
 
 run: install-runtime ## PostgreSQL, Valkey, sandboxes, worker and API on this machine; Ctrl-C ends it all
 	@exec $(BIN)/loket run
@@ -52,6 +52,9 @@ contact-sheet: install-test ## every page of officers, by role, language, size a
 aid-reads: install-bench ## what a household receives, of 10,000 households: warm, and with the agency down; takes six minutes
 	@$(BIN)/python -m bench.aid_reads --households $${HOUSEHOLDS:-10000}
 
+bench-home: install-bench ## GET /v1/home with six sources of 5 ms each: how much longer it takes than one of them; half a minute
+	@$(BIN)/python -m bench.home --seconds $${SECONDS_EACH:-10}
+
 bench-dashboards: install-bench ## every officers' page with many cases while citizens ask, and an export's memory; CASES=n FOLDER=kept
 	@$(BIN)/python -m bench.dashboards --cases $${CASES:-1000000} $${FOLDER:+--folder $$FOLDER}
 
@@ -69,6 +72,9 @@ bench: install-bench ## our figures beside the yardsticks, in one run
 
 bench-scale: install-bench ## a citizen's requests with a million cases in the database beside the same with 10,000; CASES=n
 	@$(BIN)/python -m bench.scale --cases $${CASES:-1000000}
+
+bench-workers: install-bench ## how many times the requests of one worker two can answer; ROUNDS=n
+	@$(BIN)/python -m bench.workers --rounds $${ROUNDS:-5}
 
 clean: ## everything made here, but not .loket, which holds your data
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* .clients

@@ -6,6 +6,7 @@ another's key is no answer. Valkey may forget it all, be slow or be gone: then e
 
 import asyncio
 import logging
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
@@ -64,6 +65,11 @@ end
 return redis.call('DEL', KEYS[1])
 """
 _GIVE_BACK = "return redis.call('DEL', KEYS[3])"
+
+
+# By when (monotonic seconds) somebody takes the last answer, where there is one, instead of waiting on. None: at once
+# while it may be shown meanwhile, else once asking has failed. Infinite: only once asking has failed.
+stale_after: ContextVar[float | None] = ContextVar("stale_after", default=None)
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,8 +150,14 @@ class Reads:
             task = asyncio.create_task(self._find(wanted, kind, ask), name="agency-read")
             self._asking[identity] = task
             task.add_done_callback(lambda done: self._over(identity, done))
-        if kept is not None and now < kept.fresh_until + wanted.revalidate_s:
+        by = stale_after.get()
+        if kept is not None and now < kept.fresh_until + wanted.revalidate_s and by != math.inf:
             return kept.seen()
+        if by is not None and by != math.inf:
+            await asyncio.wait((task,), timeout=max(0.0, by - now))
+            kept = self._kept.get(identity)
+            if not task.done() and kept is not None and time.monotonic() < kept.stale_until:
+                return kept.seen()
         try:
             # One who goes away does not take the answer from the others.
             return (await asyncio.shield(task)).seen()

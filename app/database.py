@@ -19,7 +19,7 @@ from sqlalchemy.types import Uuid
 
 from app.asking import SERVICE, SETTING, asks, at_desk
 from app.personal import Personal
-from app.pools import POOL_TIMEOUT_S, Pools
+from app.pools import Pools
 from app.tracing import span
 
 if TYPE_CHECKING:
@@ -129,17 +129,9 @@ class Database:
             return cast("Sequence[Mapping[str, Any]]", await borrowed.fetch(statement, *given))
 
     async def fetch_said(self, statement: str, *given: object) -> Sequence[Mapping[str, Any]]:
-        """The same by the shortest way, for a statement that says itself who asks (`app.asking.said_for`)."""
-        pool = await self._driver_pool()
-        with span(_SPAN, "client") as told:
-            # The pool's own fetch waits for a free connection for ever, and its own timeout costs a task.
-            async with asyncio.timeout(POOL_TIMEOUT_S):
-                borrowed = await pool.acquire()
-            told.reached(_WAITED)
-            try:
-                return cast("Sequence[Mapping[str, Any]]", await borrowed.fetch(statement, *given))
-            finally:
-                await pool.release(borrowed)
+        """The same without a further round trip, for a statement that says itself who asks (`app.asking.said_for`)."""
+        async with self._borrowed() as borrowed:
+            return cast("Sequence[Mapping[str, Any]]", await borrowed.fetch(statement, *given))
 
     @asynccontextmanager
     async def said(self) -> AsyncIterator[Connection]:
@@ -158,18 +150,20 @@ class Database:
 
     @asynccontextmanager
     async def _borrowed(self) -> AsyncIterator[Connection]:
-        pool = await self._driver_pool()
+        lender = await (self._desk if at_desk.get() and self._shared.has_no_driver else self._shared).lender()
         with span(_SPAN, "client") as told:
-            async with pool.acquire(timeout=POOL_TIMEOUT_S) as borrowed:
-                told.reached(_WAITED)
+            borrowed = await lender.take()
+            told.reached(_WAITED)
+            whole = False
+            try:
                 # The pool's proxy offers all that a connection does; the stubs do not say so.
                 yield cast("Connection", borrowed)
+                whole = True
+            finally:
+                await lender.give_back(borrowed, whole=whole)
 
     def _for_sessions(self) -> Pools:
         return self._desk if at_desk.get() and self._shared.has_no_session else self._shared
-
-    async def _driver_pool(self) -> asyncpg.Pool:
-        return await (self._desk if at_desk.get() and self._shared.has_no_driver else self._shared).drivers()
 
     async def close(self) -> None:
         await self._shared.close()

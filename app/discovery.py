@@ -9,16 +9,20 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from app.agency_client import AgencyClient, Shared
 from app.callbacks.port import Callbacks
 from app.cases.port import CaseHandler
+from app.cases.tools import CaseTools
 from app.catalog.city import load_city
 from app.catalog.facilities import Facility
 from app.facilities import Branch, backends_of
+from app.home.gathering import Placed
+from app.home.own import OWN
+from app.home.port import Kind, Part
 from app.inbox.port import Channel
 from app.manifest import IntegrationManifest, ManifestError, ServiceManifest, integration_manifests, service_manifests
 from app.pages.navigation import Entry
@@ -111,6 +115,30 @@ def route_handlers() -> list[Any]:
 def navigation() -> list[Entry]:
     """NAVIGATION of every page_routes.py: the entries of officers' menu."""
     return _found_in("page_routes.py", "NAVIGATION")
+
+
+def home_parts(found: Assembly, cases: CaseTools) -> tuple[Placed, ...]:
+    """The city's own parts of citizens' homes, and those of every module's home.py, as a home shows them.
+
+    Raises ManifestError.
+    """
+    own = [Placed(kind(None, cases)) for kind in OWN]
+    parts = [*own, *(each for module in found.modules.values() for each in _parts_of(module, found, cases))]
+    order = get_args(Kind)
+    return tuple(sorted(parts, key=lambda each: (order.index(each.part.kind), each.name)))
+
+
+def _parts_of(module: Module, found: Assembly, cases: CaseTools) -> Iterable[Placed]:
+    name = module.manifest.name
+    if not (ROOT / "services" / name / "home.py").exists():
+        return
+    kinds = [each for each in _classes_of(importlib.import_module(f"services.{name}.home")) if issubclass(each, Part)]
+    if len({kind.kind for kind in kinds}) < len(kinds):
+        raise ManifestError(f"services.{name}.home: two parts of one kind")
+    services = tuple(service.slug for service in module.manifest.service)
+    for kind in kinds:
+        port = found.ports[kind.serves] if kind.serves else module.port
+        yield Placed(kind(port, cases), name, module.manifest.agency, services)
 
 
 def _found_in(file: str, constant: str) -> list[Any]:

@@ -16,12 +16,14 @@ from app.assembly import Product, build, open_tracing
 from app.catalog.sync import sync
 from app.consents.wordings import keep_wordings
 from app.delegations.door import Delegations
-from app.discovery import navigation, route_handlers
+from app.discovery import home_parts, navigation, route_handlers
 from app.docs.contract import openapi_config
 from app.errors import TooManyRequests
+from app.headers import header
 from app.limits import Allowance
 from app.login.guards import DEPENDENCIES, Caller, Officer, guard
 from app.login.officers.door import Door
+from app.login.officers.lost import UNROUTED, look_who_asks, on_unrouted
 from app.pooling import wait_for_own_connections
 from app.problems import StrictRequest, on_error
 from app.roles import warn_of_one_role
@@ -51,7 +53,8 @@ def create_app(settings: Settings) -> Litestar:
         dependencies=_dependencies(product),
         before_request=admit,
         lifespan=[_lifespan(product, tracing)],
-        exception_handlers={Exception: on_error},
+        exception_handlers={Exception: on_error, **dict.fromkeys(UNROUTED, on_unrouted)},
+        after_exception=[look_who_asks],
         request_class=StrictRequest,
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=openapi_config(settings.issuer, VERSION),
@@ -66,6 +69,7 @@ def create_app(settings: Settings) -> Litestar:
     app.state["cases"] = product.cases
     app.state["callbacks"] = dict(product.found.callbacks)
     app.state["modules"] = product.found.modules
+    app.state["home"] = home_parts(product.found, product.cases)
     app.state["limiter"] = product.limiter
     # Ports by their modules' names, for handlers too hot for dependencies.
     app.state.update({name: module.port for name, module in product.found.modules.items()})
@@ -119,7 +123,7 @@ def _methods_of(connection: Request[Any, Any, Any]) -> Response[None]:
 
 
 def provide_language(request: Request[Any, Any, Any]) -> Language:
-    return language_of(request.headers.get("accept-language"))
+    return language_of(header(request.scope, b"accept-language"))
 
 
 def _dependencies(product: Product) -> dict[str, Provide]:

@@ -9,6 +9,8 @@ import msgspec
 from sqlalchemy import AsyncAdaptedQueuePool
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from app.lending import Lender
+
 POOL_TIMEOUT_S = 2
 
 
@@ -28,7 +30,7 @@ class Pools:
             connect_args=settings,
         )
         self.sessions: async_sessionmaker[AsyncSession] = async_sessionmaker(self._engine, expire_on_commit=False)
-        self._drivers: asyncpg.Pool | None = None
+        self._lender: Lender | None = None
         self._opening = asyncio.Lock()
 
     @property
@@ -39,27 +41,30 @@ class Pools:
 
     @property
     def has_no_driver(self) -> bool:
-        pool = self._drivers
-        return pool is not None and pool.get_idle_size() == 0 and pool.get_size() >= self._size
+        return self._lender is not None and self._lender.has_none
 
-    async def drivers(self) -> asyncpg.Pool:
-        if self._drivers is None:
-            async with self._opening:
-                if self._drivers is None:
-                    self._drivers = await asyncpg.create_pool(
-                        self._url,
-                        min_size=1,
-                        max_size=self._size,
-                        init=_read_json,
-                        reset=_keep,
-                        **self._settings,
-                    )
-        return self._drivers
+    async def lender(self) -> Lender:
+        """The driver's, opened now where nobody did before."""
+        return self._lender or await self._opened()
 
     async def close(self) -> None:
         await self._engine.dispose()
-        if self._drivers is not None:
-            await self._drivers.close()
+        if self._lender is not None:
+            await self._lender.close()
+
+    async def _opened(self) -> Lender:
+        async with self._opening:
+            if self._lender is None:
+                pool = await asyncpg.create_pool(
+                    self._url,
+                    min_size=1,
+                    max_size=self._size,
+                    init=_read_json,
+                    reset=_keep,
+                    **self._settings,
+                )
+                self._lender = Lender(pool, self._size, POOL_TIMEOUT_S)
+        return self._lender
 
 
 async def _read_json(connection: "asyncpg.Connection[Any]") -> None:

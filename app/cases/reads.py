@@ -10,7 +10,7 @@ import msgspec
 from app.asking import said_for
 from app.cases import attachments
 from app.cases.casedata import FORM_CONTEXT
-from app.cases.schemas import CaseDetail, CasePage
+from app.cases.schemas import CaseDetail, CasePage, CaseView
 from app.cases.states import FINAL
 from app.cases.timeline import event_view
 from app.cases.tools import CaseTools
@@ -30,6 +30,12 @@ FROM cases WHERE id = $1 AND citizen_id = $2
 """  # noqa: S608 - constants of ours
 _ONE = f"{_MINE_ONE} AND {said_for('$2')}"
 _EVENTS = "SELECT seq, at, kind, status, data FROM case_events WHERE case_id = $1 AND seq > $2 ORDER BY seq LIMIT 500"
+# Those first that wait for their citizen; of a delegate's, what the delegation covers.
+_OPEN = f"""
+SELECT {SHOWN_COLUMNS} FROM cases WHERE citizen_id = $1 AND status <> ALL($2::text[]) AND {{}}
+ORDER BY status <> 'needs_citizen', id DESC LIMIT $3
+"""  # noqa: S608 - constants of ours
+_MINE_OPEN, _COVERED_OPEN = _OPEN.format(said_for("$1")), _OPEN.format("service = ANY($4::text[])")
 _STANDING = "SELECT status, last_event FROM cases WHERE id = $1 AND citizen_id = $2"
 
 
@@ -50,6 +56,16 @@ async def list_cases(caller: Caller, page: PageOf, tools: CaseTools, language: L
     shown = [case_view(row, tools, language) for row in rows[: page.limit]]
     more = len(rows) > page.limit
     return CasePage(shown, encode_cursor((shown[-1].id,)) if more else None)
+
+
+async def open_cases(caller: Caller, limit: int, tools: CaseTools, language: Language) -> list[CaseView]:
+    """The citizen's cases that are not over; for who acts for them, of those that the delegation covers."""
+    given = (caller.id, list(FINAL), limit)
+    if caller.acting is None:
+        rows = await tools.database.fetch_said(_MINE_OPEN, *given)
+    else:
+        rows = await tools.database.fetch(_COVERED_OPEN, *given, list(caller.acting.services))
+    return [case_view(row, tools, language) for row in rows]
 
 
 async def read_case(case_id: UUID, caller: Caller, tools: CaseTools, language: Language) -> tuple[CaseDetail, int]:

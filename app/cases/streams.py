@@ -37,6 +37,13 @@ def reserve(citizen_id: UUID) -> None:
     _open[citizen_id] += 1
 
 
+def release(citizen_id: UUID) -> None:
+    """Give back what was counted."""
+    _open[citizen_id] -= 1
+    if not _open[citizen_id]:
+        del _open[citizen_id]
+
+
 class Viewer(msgspec.Struct, frozen=True):
     """Who watches which case, from which event on, in which language."""
 
@@ -68,6 +75,4 @@ async def stream(viewer: Viewer, gate: Gate, tools: CaseTools) -> AsyncIterator[
                     yield b": still here\n\n"
                 await watch.wait()
     finally:
-        _open[caller.id] -= 1
-        if not _open[caller.id]:
-            del _open[caller.id]
+        release(caller.id)

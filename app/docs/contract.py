@@ -8,7 +8,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, Contact, SecurityScheme, Server, Tag
 
-from app.docs.examples import add_body_examples, add_form_examples
+from app.docs.examples import add_answer_examples, add_body_examples, add_form_examples
 from app.docs.headers import HEADERS, add_headers
 from app.docs.links import add_links
 from app.docs.operations import PARAMETERS, add_acting, tidy
@@ -36,6 +36,7 @@ _TAGS = {
     "officers": "Officers of the agencies: their login, their accounts, and what they decide",
     "me": "My profile, consents, and the devices I am logged in on",
     "cases": "A citizen's dealings with a service, from draft to outcome",
+    "home": "What a citizen sees first: open matters of every module, each as it is known by now",
     "attachments": "Files for cases",
     "inbox": "Messages to the citizen",
     "operations": "For those who run it",
@@ -85,6 +86,7 @@ def contract(app: Litestar) -> dict[str, Any]:
         add_refusals(operation)
         add_headers(operation)
         add_body_examples(operation, components["schemas"])
+        add_answer_examples(operation, handler.opt.get("examples", {}))
     add_form_examples(operations, app.state["catalog"])
     add_links(operations)
     components["parameters"] = PARAMETERS

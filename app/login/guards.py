@@ -12,6 +12,7 @@ from litestar.handlers import BaseRouteHandler
 
 from app.asking import Acting
 from app.errors import Forbidden, Unauthenticated
+from app.headers import header
 from app.login.gate import Gate
 from app.texts import Language
 
@@ -19,6 +20,8 @@ PUBLIC = {"permission": "public"}
 CITIZEN = {"permission": "citizen"}
 
 ACTING_FOR = "X-Acting-For"
+# In the state of a request: the officer who is logged in, also where this is not for them.
+ASKING = "officer"
 _ACTING_FOR = ACTING_FOR.lower().encode()
 _SCHEME = "bearer "
 
@@ -124,10 +127,9 @@ class OfficerDoor(ABC):
 async def guard(connection: Request[Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let the request in, or raise Unauthenticated or Forbidden. Runs before the body is read."""
     permission = handler.opt.get("permission")
-    for name, value in connection.scope["headers"]:
-        if name == _ACTING_FOR:
-            connection.scope["user"] = await _delegate(connection, handler, value.decode("latin-1"))
-            return
+    if (delegation := header(connection.scope, _ACTING_FOR)) is not None:
+        connection.scope["user"] = await _delegate(connection, handler, delegation)
+        return
     if permission == "public":
         return
     if permission == "citizen":
@@ -190,6 +192,7 @@ async def _delegate(connection: Request[Any, Any, Any], handler: BaseRouteHandle
 async def _officer(connection: Request[Any, Any, Any], permission: str, roles: frozenset[Role]) -> Officer:
     door = _door(connection)
     found = await (door.by_page(connection) if permission == "officer_page" else door.by_token(_bearer(connection)))
+    connection.scope["state"][ASKING] = found
     if found.role not in roles:
         raise Forbidden
     return found
@@ -201,7 +204,7 @@ def _door(connection: Request[Any, Any, Any]) -> OfficerDoor:
 
 
 def _bearer(connection: Request[Any, Any, Any]) -> str:
-    authorization = connection.headers.get("authorization", "")
+    authorization = header(connection.scope, b"authorization") or ""
     if authorization[: len(_SCHEME)].lower() != _SCHEME:
         raise Unauthenticated("token_missing")
     return authorization[len(_SCHEME) :]

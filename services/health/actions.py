@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from app.agency_reads import Seen, Wanted
+from app.asking import said_for
 from app.audit.actions import AuditEntry, record_on
 from app.cases.applicants import load_applicant
 from app.cases.casedata import CASE_DATA_COLUMNS, FORM_CONTEXT, case_data, require_unrestricted
@@ -32,11 +33,17 @@ BUDGET_S = 5.0
 # What was told is not shown longer than a withdrawn consent may take to be heeded.
 MEMBERSHIP_FRESH_S, MEMBERSHIP_STALE_S = 15.0, 60.0
 RETRY_AFTER_S = 10
+# What a question has when its time is over is there this much later.
+_AT_ONCE_S = 0.02
 _WITH_TICKET = ("in_review", "approved", "completed")
-_MINE = """
-SELECT number, status, product, form_enc, agency_reference FROM cases
-WHERE id = $1 AND citizen_id = $2 AND module = $3
+_TICKET = "SELECT id, number, service, status, product, form_enc, agency_reference, updated_at FROM cases"
+_MINE = f"{_TICKET} WHERE id = $1 AND citizen_id = $2 AND module = $3"
+# Of a delegate's, what the delegation covers.
+_OPEN = f"""
+{_TICKET} WHERE citizen_id = $1 AND module = $2 AND status = ANY($3) AND agency_reference IS NOT NULL AND {{}}
+ORDER BY id DESC LIMIT 50
 """
+_MINE_OPEN, _COVERED_OPEN = _OPEN.format(said_for("$1")), _OPEN.format("service = ANY($4::text[])")
 _MINE_WHOLE = f"""
 SELECT cases.id AS case_id, {CASE_DATA_COLUMNS}
 FROM cases JOIN citizens ON citizens.id = cases.citizen_id
@@ -48,7 +55,9 @@ _NUMBER = re.compile(r"^(?P<letters>.*?)(?P<running>[0-9]{1,6})$")
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """A ticket and where it stands. `queue` is its doctor's, None where that is not known."""
 
+    case_id: UUID
     number: str
+    service: str
     status: str
     branch: Branch[HealthPort]
     session: Session
@@ -77,10 +86,34 @@ class Tickets:
             raise NotFound("case_not_found")
         if row["agency_reference"] is None or row["status"] not in _WITH_TICKET:
             raise Conflict("ticket_not_there", params={"status": row["status"]})
+        branch, session = self._place(row)
+        return _standing(row, branch, session, await self._look(branch, session))
+
+    async def to_come(
+        self, citizen_id: UUID, services: Sequence[str] | None, left_s: float | None
+    ) -> Sequence[Standing]:
+        """Tickets of today and of days to come, of these services or of all. Of today's each is with its queue, where
+        that is known within `left_s`; else as it was when the case last changed."""
+        given = (citizen_id, MODULE, list(_WITH_TICKET[:-1]))
+        if services is None:
+            rows = await self._cases.database.fetch_said(_MINE_OPEN, *given)
+        else:
+            rows = await self._cases.database.fetch(_COVERED_OPEN, *given, services)
+        held = [(row, *self._place(row)) for row in rows]
+        held = [each for each in held if each[2].day >= today_at(each[1].facility)]
+        today = [each for each in held if each[2].day == today_at(each[1].facility)]
+        looks = {row["id"]: asyncio.create_task(self._look(branch, session)) for row, branch, session in today}
+        try:
+            if looks:
+                await asyncio.wait(looks.values(), timeout=None if left_s is None else left_s + _AT_ONCE_S)
+            return [_standing(*each, _known(looks.get(each[0]["id"]), each[0])) for each in held]
+        finally:
+            for look in looks.values():
+                look.cancel()
+
+    def _place(self, row: Mapping[str, Any]) -> tuple[Branch[HealthPort], Session]:
         form = msgspec.json.decode(self._cases.vault.decrypt(row["form_enc"], FORM_CONTEXT))
-        branch, session = self._branches[form["facility"]], session_of(form)
-        look = await self._look(branch, session)
-        return _standing(row, branch, session, look)
+        return self._branches[form["facility"]], session_of(form)
 
     async def check_in(self, case_id: UUID, citizen_id: UUID) -> None:
         """Tell the facility that the patient is there. Raises NotFound, Conflict, Unavailable."""
@@ -184,6 +217,15 @@ async def _tell_presence(branch: Branch[HealthPort], case: CaseData) -> None:
         raise Unavailable("agency_unavailable", retry_after_s=RETRY_AFTER_S) from None
 
 
+def _known(look: asyncio.Task[Look] | None, row: Mapping[str, Any]) -> Look:
+    """What is known of a ticket's queue. Of another day's none is asked for; where none was to be had, the ticket is
+    known as it was when its case last changed."""
+    if look is None:
+        return Look("fresh", utc_now())
+    found = look.result() if look.done() else None
+    return found if found is not None and found.state != "failed" else Look("failed", row["updated_at"])
+
+
 def _standing(row: Mapping[str, Any], branch: Branch[HealthPort], session: Session, look: Look) -> Standing:
     product = row["product"] or {}
     ticket_number = product.get("ticket_number") or None
@@ -200,6 +242,8 @@ def _standing(row: Mapping[str, Any], branch: Branch[HealthPort], session: Sessi
     if not product.get("expected_at"):
         missing["come_at"] = "not_told"
     return Standing(
+        case_id=row["id"],
+        service=row["service"],
         number=row["number"],
         status=row["status"],
         branch=branch,

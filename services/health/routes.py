@@ -20,7 +20,7 @@ from app.limits import Limiter
 from app.login.guards import CITIZEN, PUBLIC, CitizenRequest, citizen
 from app.problems import problems
 from app.texts import Language, text
-from services.health.actions import Standing, Tickets, read_membership, refusal_text
+from services.health.actions import Tickets, read_membership, refusal_text
 from services.health.cases import MODULE
 from services.health.facilities import day_faults, is_over, sessions_on, today_at
 from services.health.port import HealthPort, MembershipPort, Queue, Session
@@ -37,6 +37,7 @@ from services.health.schemas import (
     State,
     TicketView,
 )
+from services.health.views import ticket_view
 
 TAGS = ["health"]
 MEMBERSHIPS_PER_MINUTE = 10
@@ -44,8 +45,6 @@ AnyRequest = Request[Any, Any, Any]
 Branches = dict[str, Branch[HealthPort]]
 _SERVICES = {"puskesmas": "puskesmas-queue-ticket", "hospital": "hospital-queue-ticket"}
 _STATE = "health_queues"
-# So few before me: it is time to be there.
-_SOON = 5
 
 
 # A text held to dates: a date that may be left out would take `date=null` for none.
@@ -112,7 +111,7 @@ async def list_clinics(
 async def watch_ticket(
     request: CitizenRequest, case_id: FromPath[UUID], language: NamedDependency[Language]
 ) -> TicketView:
-    return _ticket_view(case_id, await _tickets(request).standing(case_id, request.user.id), language)
+    return ticket_view(await _tickets(request).standing(case_id, request.user.id), language)
 
 
 @post(
@@ -137,7 +136,7 @@ async def watch_ticket(
 async def check_in(request: CitizenRequest, case_id: FromPath[UUID], language: NamedDependency[Language]) -> TicketView:
     tickets = _tickets(request)
     await tickets.check_in(case_id, request.user.id)
-    return _ticket_view(case_id, await tickets.standing(case_id, request.user.id), language)
+    return ticket_view(await tickets.standing(case_id, request.user.id), language)
 
 
 @get(
@@ -261,46 +260,6 @@ class ClinicShown(msgspec.Struct, frozen=True):
 _BADNESS: tuple[State, ...] = ("fresh", "stale", "failed")
 _SHOWN_AS = {"quota_left": "tickets_left", "quota_others_left": "tickets_left_others"}
 _NOT_SHOWN = ("quota", "quota_others")
-
-
-def _ticket_view(case_id: UUID, standing: Standing, language: Language) -> TicketView:
-    facility, session, queue = standing.branch.facility, standing.session, standing.queue
-    clinic = facility.find_clinic(session.clinic)
-    return TicketView(
-        case_id=case_id,
-        number=standing.number,
-        status=standing.status,
-        facility=facility.id,
-        facility_name=facility.name,
-        clinic=session.clinic,
-        clinic_name=clinic.name.into(language) if clinic else session.clinic,
-        visit_on=session.day,
-        doctor_name=queue.doctor_name if queue else "",
-        hours=session.hours or (queue.session.hours if queue else ""),
-        ticket_number=standing.ticket_number,
-        now_serving=queue.now_serving if queue else None,
-        before=standing.before,
-        called=standing.called,
-        come_at=standing.come_at,
-        state=standing.look.state,
-        as_of=standing.look.as_of,
-        advice=text(f"health.advice.{_advice(standing)}", language),
-        missing=dict(standing.missing),
-    )
-
-
-def _advice(standing: Standing) -> str:
-    if standing.status == "completed":
-        return "over"
-    if standing.ticket_number is None:
-        return "ask_number"
-    if today_at(standing.branch.facility) < standing.session.day:
-        return "another_day"
-    if standing.before is None:
-        return "not_known"
-    if standing.called:
-        return "called"
-    return "soon" if standing.before <= _SOON else "wait"
 
 
 def _day(written: str | None) -> date | None:

@@ -62,6 +62,16 @@ async def read_household(citizen_id: UUID, port: SocialAidPort, cases: CaseTools
     Raises NotFound where the agency knows none, Conflict where it refuses, Unavailable; Forbidden while the citizen has
     restricted it; Unauthenticated where the account is gone although its token still holds.
     """
+    _, household = await find_household(citizen_id, port, cases)
+    if household is None:
+        raise NotFound("aid_household_unknown")
+    return household
+
+
+async def find_household(
+    citizen_id: UUID, port: SocialAidPort, cases: CaseTools
+) -> tuple[Seen[Told], Household | None]:
+    """The same, with None where the agency knows none, and when it said so."""
     rows = await cases.database.fetch_said(_MY_NIK, citizen_id)
     if not rows:
         raise Unauthenticated("token_invalid")
@@ -80,12 +90,12 @@ async def read_household(citizen_id: UUID, port: SocialAidPort, cases: CaseTools
         raise Unavailable("agency_unavailable", retry_after_s=RETRY_AFTER_S) from None
     aid = seen.value.household
     if aid is None:
-        raise NotFound("aid_household_unknown")
+        return seen, None
     if reader_nik not in (niks := [member.nik for member in aid.members]):
         log.error("the agency told of a household that its asker is no member of")
-        raise NotFound("aid_household_unknown")
+        return seen, None
     await _record_others(citizen_id, aid, [nik for nik in niks if nik != reader_nik], cases)
-    return Household(seen, aid, reader_nik)
+    return seen, Household(seen, aid, reader_nik)
 
 
 async def read_programmes(port: SocialAidPort, reads: Reads) -> Listed:

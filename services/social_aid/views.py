@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from app.agency_reads import Seen
+from app.home.port import Entitlement as InHome
 from app.privacy import mask_name, mask_nik
 from app.texts import Language, has_text, text
 from services.social_aid.actions import Found, Proof, Proven, is_valid
@@ -47,7 +48,7 @@ def entitlements_view(household: Household, listed: Listed, language: Language) 
     aid = household.aid
     shown = Shown(
         {each.nik: each.name for each in aid.members},
-        {each.code: _programme(each, language).name for each in listed.programmes},
+        programme_names(listed, language),
         language,
     )
     return EntitlementsView(
@@ -61,6 +62,30 @@ def entitlements_view(household: Household, listed: Listed, language: Language) 
         missing=dict(aid.missing),
         services={rules: slug for slug, each in services().items() if isinstance(rules := each.rules["kind"], str)},
     )
+
+
+def programme_names(listed: Listed, language: Language) -> Mapping[str, str]:
+    """By code."""
+    return {each.code: _programme(each, language).name for each in listed.programmes}
+
+
+def shown_now(aid: HouseholdAid, names: Mapping[str, str], today: date, language: Language) -> list[InHome]:
+    """What is given for periods that are not over; where all are, for the last."""
+    ordered = sorted(aid.entitlements, key=_period, reverse=True)
+    last = ordered[0].ends_on if ordered else today
+    return [
+        InHome(
+            title=names.get(told.programme, told.programme),
+            state=told.state,
+            state_text=text(f"social_aid.state.{told.state}", language),
+            amount_idr=told.amount_idr,
+            begins_on=told.begins_on,
+            ends_on=told.ends_on,
+            paid_on=told.paid_on,
+        )
+        for told in ordered
+        if told.ends_on >= min(today, last)
+    ]
 
 
 def decile_view(decile: int | None, language: Language) -> DecileView:

@@ -1,6 +1,7 @@
 """What agencies told, shared over a real Valkey: asked once, told to whom it belongs, and to nobody else."""
 
 import asyncio
+import math
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,7 +14,7 @@ import pytest
 from redis.asyncio import Redis
 
 from app import agency_reads
-from app.agency_reads import Reads, Seen, Wanted, note_allowance
+from app.agency_reads import Reads, Seen, Wanted, note_allowance, stale_after
 from app.errors import AgencyRejected, AgencyUnavailable, NotFound
 from app.manifest import OperationPolicy
 from app.privacy import Vault
@@ -74,6 +75,16 @@ async def processes(valkey_url: str, how_many: int = 2) -> AsyncIterator[list[Re
 
 async def get(reads: Reads, question: Wanted, agency: Agency) -> Seen[Person]:
     return await reads.get(question, Person, agency.of(question.subject))
+
+
+async def get_by(by: float, reads: Reads, question: Wanted, agency: Agency) -> Seen[Person]:
+    """The same by who takes the last answer from then on; nobody else is in a hurry for it."""
+
+    async def hurried() -> Seen[Person]:
+        stale_after.set(by)
+        return await get(reads, question, agency)
+
+    return await asyncio.create_task(hurried())
 
 
 async def test_a_crowd_in_three_processes_is_one_question(valkey_url: str, agency: Agency) -> None:
@@ -160,6 +171,36 @@ async def test_old_is_shown_while_new_is_asked_for(valkey_url: str, agency: Agen
         assert time.monotonic() - began < 0.4
         assert (shown.value, shown.as_of, shown.is_stale) == (first.value, first.as_of, True)
         await until(lambda: one._kept[question.identity].value.name == "siti 2")
+
+
+@pytest.mark.parametrize("place", ["this process", "another"])
+async def test_who_is_in_a_hurry_takes_the_last_while_the_agency_is_slow(
+    valkey_url: str, agency: Agency, place: str
+) -> None:
+    question = wanted(fresh_s=0.1, budget_s=30.0)
+    async with processes(valkey_url) as (one, other):
+        first = await get(one, question, agency)
+        await asyncio.sleep(0.2)
+        agency.takes_s = 60.0
+        shown = await get_by(time.monotonic() + 1.0, one if place == "this process" else other, question, agency)
+        assert (shown.value, shown.as_of, shown.is_stale) == (first.value, first.as_of, True)
+
+
+async def test_who_is_in_a_hurry_and_finds_nothing_waits(valkey_url: str, agency: Agency) -> None:
+    agency.takes_s = 0.3
+    async with processes(valkey_url, 1) as [one]:
+        assert (await get_by(time.monotonic(), one, wanted(), agency)).value.name == "siti 1"
+
+
+async def test_who_is_in_none_takes_the_old_one_only_where_there_is_no_new_one(valkey_url: str, agency: Agency) -> None:
+    question = wanted(fresh_s=0.1, revalidate_s=60.0, rest_s=0.0)
+    async with processes(valkey_url, 1) as [one]:
+        await get(one, question, agency)
+        await asyncio.sleep(0.2)
+        assert (await get_by(math.inf, one, question, agency)).value.name == "siti 2"
+        await asyncio.sleep(0.2)
+        agency.failure = DOWN
+        assert (await get_by(math.inf, one, question, agency)).value.name == "siti 2"
 
 
 @pytest.mark.parametrize("valkey", ["up", "down"])
