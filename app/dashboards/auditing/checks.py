@@ -17,6 +17,7 @@ from app.database import AWAY, Connection, driver_url
 from app.errors import Conflict, NotFound
 from app.ids import uuid7
 from app.jobs import Queue, enqueue_on
+from app.pages.formats import number_in
 from app.settings import Settings
 from app.texts import Language, text
 
@@ -127,5 +128,7 @@ def _view(row: Mapping[str, Any], language: Language) -> CheckView:
 
 def _words(row: Mapping[str, Any], language: Language) -> str:
     if row["outcome"] == "broken" and row["fault"]:
-        return text(f"auditing.fault.{row['fault']}", language, {"position": row["fault_position"]})
-    return text(f"auditing.check.{row['outcome'] or 'under_way'}", language, {"done": row["done"]})
+        return text(
+            f"auditing.fault.{row['fault']}", language, {"position": number_in(row["fault_position"], language)}
+        )
+    return text(f"auditing.check.{row['outcome'] or 'under_way'}", language, {"done": number_in(row["done"], language)})
