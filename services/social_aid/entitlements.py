@@ -162,7 +162,7 @@ async def _record_others(citizen_id: UUID, aid: HouseholdAid, niks: Sequence[str
         action="social_aid.read",
         subject_id=citizen_id,
         object_kind="household",
-        object_id=cases.vault.index("social_aid.household", aid.reference).hex()[:32],
+        object_id=cases.vault.lasting_name("social_aid.household", aid.reference).hex()[:32],
         purpose=PURPOSE,
         legal_basis=LEGAL_BASIS,
         fields=("name", "relation", "decile", "entitlements"),
