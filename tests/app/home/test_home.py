@@ -217,11 +217,15 @@ async def test_two_citizens_see_their_own_alone(people: People, tables: Tables) 
     assert not messages[0] & messages[1]
 
 
-async def test_each_question_about_a_household_is_on_record(people: People, tables: Tables) -> None:
-    citizen = await people.make(nik="3571016510559035", name="Wagiyem")
-    await settled(citizen)
-    [asked] = await tables.rows(_ASKED, citizen.id)
-    assert (asked["actor_id"], asked["object_id"]) == (str(citizen.id), "dinsos")
+async def test_each_look_at_a_household_is_on_record(people: People, tables: Tables) -> None:
+    husband, wife = [await people.make(nik=nik, name="Warga") for nik in ("3571030404989036", "3571036011009003")]
+    await settled(wife)
+    [asked] = await tables.rows(_ASKED, wife.id)
+    assert (asked["actor_id"], asked["object_id"]) == (str(wife.id), "dinsos")
+    looks = await tables.rows(
+        "SELECT * FROM audit_rows WHERE action = 'social_aid.read' AND subject_id = $1", husband.id
+    )
+    assert {(look["actor_id"], look["fields"]) for look in looks} == {(str(wife.id), '["entitlements"]')}
 
 
 async def granted(subject: Citizen, delegate: Citizen, services: list[str]) -> str:
@@ -246,6 +250,9 @@ async def test_who_acts_for_somebody_sees_what_the_delegation_covers(people: Peo
             "SELECT * FROM audit_rows WHERE object_id = $1 AND action = 'delegate.read'", delegation
         )
         assert (row["subject_id"], row["actor_id"]) == (subject.id, str(delegate.id))
+        listening = {ACTING_FOR: delegation, "Accept": "text/event-stream"}
+        refused = await delegate.client.get(PATH, headers=listening)
+        assert (refused.status_code, refused.json()["code"]) == (403, "acting_not_allowed")
 
 
 async def test_what_is_asked_for_otherwise_is_not_to_be_had(citizen: Citizen) -> None:
