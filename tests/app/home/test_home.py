@@ -25,6 +25,7 @@ PATH = "/v1/home"
 BOOKINGS, AID = "health.bookings", "social_aid.entitlements"
 PARTS = ["cases", BOOKINGS, AID, "messages"]
 _ASKED = "SELECT * FROM audit_rows WHERE action = 'social_aid.asked' AND subject_id = $1"
+_LOOKED_AT = "SELECT * FROM audit_rows WHERE action = 'social_aid.read' AND subject_id = $1"
 _MESSAGE = """
 INSERT INTO messages (id, citizen_id, key, params) VALUES (gen_random_uuid(), $1, 'inbox.case_completed', $2::jsonb)
 """
