@@ -100,7 +100,7 @@ async def _record(session: AsyncSession, officer: str, action: str, client_id: s
         subject_id=None,
         object_kind="client",
         object_id=client_id,
-        purpose="registration of applications",
+        purpose="applications",
         legal_basis="",
         fields=list(fields),
     )

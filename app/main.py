@@ -22,6 +22,7 @@ from app.errors import TooManyRequests
 from app.limits import Allowance
 from app.login.guards import DEPENDENCIES, Caller, Officer, guard
 from app.login.officers.door import Door
+from app.login.officers.lost import UNROUTED, look_who_asks, on_unrouted
 from app.pooling import wait_for_own_connections
 from app.problems import StrictRequest, on_error
 from app.roles import warn_of_one_role
@@ -49,7 +50,8 @@ def create_app(settings: Settings) -> Litestar:
         dependencies=_dependencies(product),
         before_request=admit,
         lifespan=[_lifespan(product, tracing)],
-        exception_handlers={Exception: on_error},
+        exception_handlers={Exception: on_error, **dict.fromkeys(UNROUTED, on_unrouted)},
+        after_exception=[look_who_asks],
         request_class=StrictRequest,
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=openapi_config(settings.issuer, VERSION),

@@ -31,6 +31,7 @@ from app.errors import (
 from app.storable import refuse_json, refuse_texts
 from app.telemetry import request_id
 from app.texts import Language, error_statuses, has_text, language_of, text
+from app.words import is_unsaid
 
 T = TypeVar("T")
 log = logging.getLogger("loket.problems")
@@ -127,7 +128,7 @@ def field_error(message: str) -> FieldError:
     found = _AT.search(message)
     path = found["path"] if found else ""
     pointer = re.sub(r"\[(\d+|\.\.\.)\]", r"/\1", path).replace(".", "/")
-    code = next((code for words, code in _CODES if words in message), "type")
+    code = "unsaid" if is_unsaid(message) else next((code for words, code in _CODES if words in message), "type")
     named = _FIELD_NAMED.search(message)
     if code in ("required", "unknown_field") and named:
         pointer += "/" + named["name"][:MOST_NAMED].replace("~", "~0").replace("/", "~1")

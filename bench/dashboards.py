@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 import click
@@ -165,7 +166,8 @@ async def _export(product: Product, worker: int, officer: str, wanted: dict[str,
     place = "/v1/officer/audit/exports" if officer == "auditor" else "/v1/officer/exports"
     async with aiohttp.ClientSession(product.settings.issuer) as session:
         headers = await _token(product, officer)
-        async with session.post(place, json=wanted, headers=headers) as answer:
+        asking = {**headers, "Idempotency-Key": str(uuid4())}
+        async with session.post(place, json=wanted, headers=asking) as answer:
             shown: dict[str, Any] = await answer.json()
         while shown["state"] in ("queued", "running"):
             await asyncio.sleep(0.2)

@@ -13,13 +13,13 @@ from litestar.params import FromPath, MultipartBody
 
 from app.answers import CONTENT_DISPOSITION, LOCATION, REPLAYED, representations
 from app.cases import attachments
-from app.cases.idempotency import FirstAnswer, read_key
 from app.cases.once import once
 from app.cases.photos import PHOTO_TYPES, PhotoFacts, photo_facts
 from app.cases.schemas import AttachmentView, PhotoView
 from app.cases.tools import CaseTools
 from app.database import Connection
 from app.errors import NotFound
+from app.idempotency import FirstAnswer, read_key
 from app.login.guards import Caller, CitizenRequest, citizen
 from app.parameters import NeededKey
 from app.problems import problems

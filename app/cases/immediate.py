@@ -18,8 +18,7 @@ from app.cases.attempts import sealed
 from app.cases.casedata import case_data, load_files
 from app.cases.claims import Busy, Claim, Outcome, Stale, delivered
 from app.cases.handover import PAYLOAD_CONTEXT, enqueue_delivery
-from app.cases.idempotency import FirstAnswer, KeyedRequest, change_answer, forget_answer, keep_answer
-from app.cases.once import Once, answered, language_asked
+from app.cases.once import Once, language_asked
 from app.cases.settle import NOT_REACHED, settle_asked
 from app.cases.timeline import CHANNEL
 from app.cases.tools import CaseTools
@@ -27,6 +26,7 @@ from app.cases.writes import DeliveryRow
 from app.database import Connection
 from app.errors import AgencyRejected, AgencyUnavailable, Conflict, LoketError, NotOffered, OutcomeUnknown, Unavailable
 from app.exchanges import noted_in
+from app.idempotency import FirstAnswer, KeyedRequest, answered, change_answer, forget_answer, keep_answer
 from app.problems import PROBLEM_JSON, problem_of
 from app.texts import has_text, text
 

@@ -78,6 +78,7 @@ class Case(Base):
         _listed("ix_cases_handed_service", "service", text("id DESC")),
         _listed("ix_cases_open_due", "agency", "due_on", "id", where=_OPEN),
         _listed("ix_cases_open_unassigned", "agency", text("id DESC"), where=f"assignee_id IS NULL AND {_OPEN}"),
+        _listed("ix_cases_open_assigned", "assignee_id", text("id DESC"), where=f"assignee_id IS NOT NULL AND {_OPEN}"),
         _listed("ix_cases_assignee_id_id", "assignee_id", text("id DESC"), where="assignee_id IS NOT NULL"),
         _listed(
             "ix_cases_undelivered",

@@ -8,21 +8,20 @@ import msgspec
 from litestar import Response
 from litestar.background_tasks import BackgroundTask
 
-from app.answers import EncodedJson
-from app.cases.idempotency import (
+from app.cases.timeline import CHANNEL
+from app.cases.tools import CaseTools
+from app.cases.views import case_view, etag
+from app.database import Connection
+from app.idempotency import (
     KEY_HEADER,
-    REPLAYED_HEADER,
     FirstAnswer,
     KeyedRequest,
+    answered,
     fingerprint,
     first_answer,
     keep_answer,
     read_key,
 )
-from app.cases.timeline import CHANNEL
-from app.cases.tools import CaseTools
-from app.cases.views import case_view, etag
-from app.database import Connection
 from app.login.guards import Caller, CitizenRequest
 from app.texts import Language, language_of
 
@@ -90,14 +89,3 @@ def once(request: CitizenRequest) -> Once:
 
 def language_asked(request: CitizenRequest) -> Language:
     return language_of(request.headers.get("accept-language"))
-
-
-def answered(answer: FirstAnswer, *, replayed: bool = False) -> Response[Any]:
-    """The stored bytes as a response."""
-    headers = dict(answer.headers)
-    media_type = headers.pop("Content-Type", None)
-    if replayed:
-        headers[REPLAYED_HEADER] = "true"
-    if media_type is not None:
-        return Response(answer.body, status_code=answer.status, media_type=media_type, headers=headers)
-    return EncodedJson(answer.body, status_code=answer.status, headers=headers)

@@ -13,13 +13,13 @@ from app.cases.actions import submission_of
 from app.cases.applicants import APPLICANT_COLUMNS
 from app.cases.filled import Filled, attachments_of, check_files, filled_in
 from app.cases.handover import DeliveryJob
-from app.cases.idempotency import FirstAnswer, KeyedRequest, answer_of, key_values, stored_answer
-from app.cases.once import Once, answered
+from app.cases.once import Once
 from app.cases.schemas import NewCase
 from app.cases.submission import LAST_PLACE, Submission, listed_files, places, submission_parts
 from app.cases.writes import CaseRow
 from app.database import Connection
 from app.errors import Conflict, Forbidden, Unauthenticated, Unprocessable
+from app.idempotency import FirstAnswer, KeyedRequest, answer_of, answered, key_values, stored_answer
 from app.ids import uuid7
 from app.jobs import enqueue_part
 from app.tracing import job_headers
@@ -97,7 +97,7 @@ async def _known(write: Once, keyed: KeyedRequest) -> FirstAnswer | None:
 
 async def _answer(connection: Connection, write: Once, keyed: KeyedRequest, filled: Filled) -> Response[Any] | None:
     """None, with nothing written, where somebody else was quicker."""
-    facts = await connection.fetchrow(_FACTS, keyed.citizen_id, keyed.key, attachments_of(filled))
+    facts = await connection.fetchrow(_FACTS, keyed.owner_id, keyed.key, attachments_of(filled))
     if facts is None:
         raise Unauthenticated("token_invalid")
     if facts["fingerprint"] is not None:

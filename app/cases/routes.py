@@ -15,9 +15,8 @@ from app.answers import ETAG, LOCATION, REPLAYED
 from app.cases import actions, reads, streams
 from app.cases.attachment_routes import ATTACHMENT_ROUTES
 from app.cases.handover import enqueue_delivery
-from app.cases.idempotency import FirstAnswer, read_key
 from app.cases.immediate import answer_now, ends_at_agency, is_immediate, own_is_immediate
-from app.cases.once import answered, language_asked, once
+from app.cases.once import language_asked, once
 from app.cases.opening import hand_in
 from app.cases.port import Status
 from app.cases.schemas import Answer, CaseDetail, CasePage, CaseView, DraftChange, NewCase, Rating, Withdrawal
@@ -25,6 +24,7 @@ from app.cases.tools import CaseTools
 from app.cases.views import etag
 from app.cursor import decode_cursor
 from app.database import Connection
+from app.idempotency import FirstAnswer, answered, read_key
 from app.login.gate import Gate
 from app.login.guards import CITIZEN, Caller, CitizenRequest, citizen
 from app.parameters import Cursor, Key, Limit, NeededKey

@@ -7,14 +7,13 @@ from uuid import UUID
 import msgspec
 
 from app.cases.port import Status
+from app.words import SAID, SAID_OR_NOTHING
 
 Slug = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,62}$", examples=["outdoor-advertising"])]
 DeliveryState = Literal["queued", "delivering", "delivered", "rejected", "needs_operator"]
 ActionCode = Literal["submit", "wait", "answer", "rate"]
 # Shown as the bytes it was stored in, without being decoded.
 StoredForm = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object"})]
-# Control characters break PostgreSQL's jsonb or an agency's log; tab and line ends may stay.
-WORDS = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
 Attachments = Annotated[list[UUID], msgspec.Meta(max_length=20)]
 
 
@@ -38,9 +37,9 @@ class DraftChange(msgspec.Struct, forbid_unknown_fields=True):
 class Withdrawal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why, in the citizen's words; the agency is told."""
 
-    reason: Annotated[str, msgspec.Meta(max_length=500, pattern=WORDS, examples=["Toko kami pindah ke kota lain."])] = (
-        ""
-    )
+    reason: Annotated[
+        str, msgspec.Meta(max_length=500, pattern=SAID_OR_NOTHING, examples=["Toko kami pindah ke kota lain."])
+    ] = ""
 
 
 class Answer(msgspec.Struct, forbid_unknown_fields=True):
@@ -51,7 +50,7 @@ class Answer(msgspec.Struct, forbid_unknown_fields=True):
         msgspec.Meta(
             min_length=1,
             max_length=4000,
-            pattern=WORDS,
+            pattern=SAID,
             examples=["Reklame dipasang di dinding, bukan di tiang."],
         ),
     ]
@@ -62,7 +61,7 @@ class Rating(msgspec.Struct, forbid_unknown_fields=True):
 
     # Choices, not a range: to JSON Schema 5.0 is an integer too, and to msgspec it is not.
     score: Annotated[Literal[1, 2, 3, 4, 5], msgspec.Meta(examples=[5])]
-    comment: Annotated[str, msgspec.Meta(max_length=1000, pattern=WORDS, examples=["Cepat dan jelas."])] = ""
+    comment: Annotated[str, msgspec.Meta(max_length=1000, pattern=SAID_OR_NOTHING, examples=["Cepat dan jelas."])] = ""
 
 
 class DeliveryView(msgspec.Struct):

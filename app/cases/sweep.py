@@ -6,8 +6,8 @@ from uuid import UUID
 
 from app.backends.actions import QUEUE_PREFIX
 from app.cases.handover import DeliveryJob
-from app.cases.idempotency import KEPT_DAYS
 from app.cases.tools import CaseTools
+from app.idempotency import forget_old
 from app.jobs import enqueue_on
 
 log = logging.getLogger("loket.sweep")
@@ -24,7 +24,6 @@ WHERE state IN ('queued', 'delivering')
     AND NOT EXISTS (SELECT 1 FROM pgqueuer WHERE dedupe_key = deliveries.id::text AND status IN ('queued', 'picked'))
 ORDER BY id LIMIT {BATCH}
 """  # noqa: S608 - constants of ours
-_OLD_KEYS = f"DELETE FROM idempotency_keys WHERE created_at < now() - interval '{KEPT_DAYS} days'"  # noqa: S608 - constants of ours
 # What was said in a try is needed while somebody may ask about it; that there was one stays.
 SAID_KEPT_DAYS = 180
 _OLD_WORDS = f"""
@@ -58,7 +57,7 @@ async def sweep_deliveries(tools: CaseTools) -> int:
 async def purge_cases(tools: CaseTools) -> None:
     """Remove idempotency keys past their time, what was said in old tries, and files that no case took in two days."""
     async with tools.database.begin() as connection:
-        await connection.execute(_OLD_KEYS)
+        await forget_old(connection)
         await connection.execute(_OLD_WORDS)
         await connection.execute(_OLD_JOBS)
         rows = await connection.fetch(_LOOSE_FILES, await connection.fetchval("SELECT now() - $1::interval", LOOSE_FOR))

@@ -2,19 +2,21 @@
 
 from uuid import UUID
 
-from litestar import get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from app.answers import REPLAYED
 from app.catalog.catalog import Catalog
 from app.cursor import decode_cursor, encode_cursor
-from app.database import Database
+from app.database import Connection, Database
 from app.delegations.counter import Person, Sought, confirm, seek, waiting
 from app.delegations.offered import check_services
 from app.delegations.schemas import AtCounter, Sent, WaitingDelegation, WaitingPage
 from app.login.gate import Gate
 from app.login.guards import OfficerRequest, officer
-from app.parameters import Cursor, Limit
+from app.login.officers.keyed import created
+from app.parameters import Cursor, Limit, NeededKey
 from app.problems import problems
 
 AT_A_COUNTER = officer("operator", "supervisor")
@@ -56,8 +58,9 @@ async def list_waiting(
     operation_id="ask_at_counter",
     summary="Ask to act for somebody who stands at the counter, for one day",
     description="For services of one's own agency. Another officer confirms it, who has seen their identity card and "
-    "their signed word. Needs no Idempotency-Key: asked twice, it is confirmed once.",
+    "their signed word. Needs an Idempotency-Key.",
     tags=["officers"],
+    response_headers=[REPLAYED],
     responses=problems("forbidden", 413, 415, 422),
 )
 async def ask_at_counter(
@@ -65,7 +68,8 @@ async def ask_at_counter(
     request: OfficerRequest,
     gate: NamedDependency[Gate],
     catalog: NamedDependency[Catalog],
-) -> Sent:
+    idempotency_key: NeededKey,
+) -> Response[Sent]:
     check_services(data.services, catalog, request.user.agency)
     sought = Sought(
         person=Person(data.nik, data.name, data.birth_date),
@@ -75,8 +79,11 @@ async def ask_at_counter(
         agency=request.user.agency,
         officer_id=request.user.id,
     )
-    async with gate.database.begin() as connection:
+
+    async def work(connection: Connection) -> Sent:
         return Sent(await seek(connection, gate, sought))
+
+    return await created(request, gate, work)
 
 
 @post(

@@ -11,7 +11,6 @@ from litestar.params import FromPath, JSONBody
 
 from app.answers import LOCATION, REPLAYED
 from app.asking import SERVICE, asking
-from app.cases.idempotency import FirstAnswer
 from app.cases.once import language_asked, once
 from app.catalog.catalog import Catalog
 from app.cursor import decode_cursor, encode_cursor
@@ -30,6 +29,7 @@ from app.delegations.schemas import (
     Side,
 )
 from app.errors import FieldError, Unprocessable
+from app.idempotency import FirstAnswer
 from app.login.gate import Gate
 from app.login.guards import CITIZEN, Caller, CitizenRequest, citizen
 from app.login.models import NAME

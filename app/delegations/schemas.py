@@ -7,8 +7,8 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from app.cases.schemas import WORDS
 from app.login.schemas import Nik
+from app.words import SAID
 
 ServiceSlug = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,62}$", examples=["outdoor-advertising"])]
 Services = Annotated[list[ServiceSlug], Meta(min_length=1, max_length=20, examples=[["outdoor-advertising"]])]
@@ -25,7 +25,7 @@ class NewDelegation(msgspec.Struct, forbid_unknown_fields=True):
     days: Annotated[int, Meta(ge=1, le=365, examples=[90])]
 
 
-PersonName = Annotated[str, Meta(min_length=1, max_length=120, pattern=WORDS, examples=["Bima Prasetyo"])]
+PersonName = Annotated[str, Meta(min_length=1, max_length=120, pattern=SAID, examples=["Bima Prasetyo"])]
 BirthDate = Annotated[date, Meta(examples=["2015-06-01"])]
 
 

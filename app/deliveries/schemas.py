@@ -6,7 +6,8 @@ from uuid import UUID
 
 import msgspec
 
-from app.cases.schemas import WORDS, DeliveryState
+from app.cases.schemas import DeliveryState
+from app.words import SAID
 
 Operation = Literal["submit", "answer", "withdraw", "follow"]
 AttemptOutcome = Literal[
@@ -18,7 +19,7 @@ Reason = Annotated[
     msgspec.Meta(
         min_length=5,
         max_length=500,
-        pattern=WORDS,
+        pattern=SAID,
         examples=["Dicek di loket: pendaftaran ini sudah ada di buku agenda."],
     ),
 ]

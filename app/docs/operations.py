@@ -46,6 +46,8 @@ def tidy(operation: Operation, handler: HTTPRouteHandler) -> None:
     for status, answer in operation["responses"].items():
         if status in _MEANING and not handler.response_description and int(status) == handler.status_code:
             answer["description"] = _MEANING[status]
+        if status == "204":
+            answer.pop("content", None)
     del operation["deprecated"]
 
 

@@ -19,6 +19,8 @@ PUBLIC = {"permission": "public"}
 CITIZEN = {"permission": "citizen"}
 
 ACTING_FOR = "X-Acting-For"
+# In the state of a request: the officer who is logged in, also where this is not for them.
+ASKING = "officer"
 _ACTING_FOR = ACTING_FOR.lower().encode()
 _SCHEME = "bearer "
 
@@ -190,6 +192,7 @@ async def _delegate(connection: Request[Any, Any, Any], handler: BaseRouteHandle
 async def _officer(connection: Request[Any, Any, Any], permission: str, roles: frozenset[Role]) -> Officer:
     door = _door(connection)
     found = await (door.by_page(connection) if permission == "officer_page" else door.by_token(_bearer(connection)))
+    connection.scope["state"][ASKING] = found
     if found.role not in roles:
         raise Forbidden
     return found

@@ -3,9 +3,10 @@
 
 const EVERY_MS = 15000;
 
-// <... data-live="/path">: every element in it with data-count="name" shows what the answer's JSON says of `name`.
+// <... data-live="/path">: every element in it with data-count="name" shows what the answer's JSON says of `name`, and
+// one with data-when="word" is there once `is` says that word. With `over` nothing more will come.
 async function refresh(part) {
-  if (document.hidden) return;
+  if (document.hidden || !part.dataset.live) return;
   let answer;
   try {
     answer = await fetch(part.dataset.live, { headers: { Accept: "application/json" }, redirect: "error" });
@@ -21,6 +22,8 @@ async function refresh(part) {
       place.classList.add("changed");
     }
   }
+  for (const place of part.querySelectorAll("[data-when]")) place.hidden = place.dataset.when !== told.is;
+  if (told.over) delete part.dataset.live;
 }
 
 for (const part of document.querySelectorAll("[data-live]")) {

@@ -12,12 +12,12 @@ from litestar.openapi.spec.enums import OpenAPIFormat
 from litestar.params import FromPath, JSONBody, PathParameter
 
 from app.answers import CONTENT_DISPOSITION, LOCATION, REPLAYED, representations
-from app.cases.idempotency import FirstAnswer, read_key
 from app.cases.once import language_asked, once
 from app.cases.tools import CaseTools
 from app.cursor import decode_cursor, encode_cursor
 from app.database import Connection
 from app.errors import Conflict
+from app.idempotency import FirstAnswer, read_key
 from app.login.gate import Gate
 from app.login.guards import CITIZEN, Caller, CitizenRequest
 from app.login.phone_changes import ask_phone_change

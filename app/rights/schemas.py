@@ -6,9 +6,9 @@ from uuid import UUID
 
 import msgspec
 
-from app.cases.schemas import WORDS
 from app.rights.correcting import Field
 from app.rights.models import Kind, State
+from app.words import SAID
 
 PlaceState = Literal["pending", "corrected", "refused"]
 
@@ -17,7 +17,7 @@ class Correction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is wrong, and how it is right. `birth_date` as YYYY-MM-DD, `phone` an Indonesian mobile number."""
 
     field: Annotated[Field, msgspec.Meta(examples=["name"])]
-    value: Annotated[str, msgspec.Meta(min_length=1, max_length=120, pattern=WORDS, examples=["Siti Aminah"])]
+    value: Annotated[str, msgspec.Meta(min_length=1, max_length=120, pattern=SAID, examples=["Siti Aminah"])]
 
 
 class CopyPart(msgspec.Struct):
@@ -97,7 +97,7 @@ class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         msgspec.Meta(
             min_length=10,
             max_length=500,
-            pattern=WORDS,
+            pattern=SAID,
             examples=["Ada sengketa izin yang masih berjalan dengan data ini."],
         ),
     ]

@@ -8,10 +8,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from app.answers import REPLAYED
-from app.cases.idempotency import FirstAnswer
 from app.cases.once import language_asked, once
 from app.cases.tools import CaseTools
 from app.database import Connection
+from app.idempotency import FirstAnswer
 from app.login.guards import CITIZEN, CitizenRequest
 from app.parameters import Key
 from app.problems import problems

@@ -1,5 +1,5 @@
 """Keys in the audit that nobody wrote words for, looked for in the rows of every test module's database: so that what
-code puts together, or a statement writes by itself, is seen as well."""
+code puts together, or a statement writes by itself, is seen as well. Citizens read those about them, auditors all."""
 
 import asyncio
 import json
@@ -10,18 +10,20 @@ from app.manifest import service_manifests
 from app.texts import has_text, load_texts, text_roots
 from tests.harness.tables import Tables
 
-WORDS = ("action", "purpose", "basis", "field")
-# What an application was registered for, and under which law, its officers wrote; tests write what they like.
+WORDS = ("action", "object", "purpose", "basis", "field")
+# What an application was registered for, and under which law, its officers wrote; so they do the reason for what they
+# do to no citizen. Tests write what they like.
 _ROWS = """
-SELECT DISTINCT action, CASE WHEN actor_kind = 'client' THEN 'login' ELSE purpose END AS purpose,
-    CASE WHEN actor_kind = 'client' THEN '' ELSE legal_basis END AS legal_basis, fields
-FROM audit_rows WHERE subject_id IS NOT NULL AND request_id <> ''
+SELECT DISTINCT action, object_kind, fields,
+    CASE WHEN actor_kind = 'client' OR subject_id IS NULL THEN 'login' ELSE purpose END AS purpose,
+    CASE WHEN actor_kind = 'client' THEN '' ELSE legal_basis END AS legal_basis
+FROM audit_rows WHERE request_id <> ''
 """
 
 
 def wordless(row: Mapping[str, Any], services: set[str]) -> list[str]:
     """The keys of one row that have none. A service's title is what a purpose named after it says."""
-    keys = [f"audit.action.{row['action']}", f"audit.basis.{row['legal_basis']}"]
+    keys = [f"audit.action.{row['action']}", f"audit.object.{row['object_kind']}", f"audit.basis.{row['legal_basis']}"]
     keys += [f"audit.field.{field}" for field in row["fields"]]
     if row["purpose"] not in services:
         keys.append(f"audit.purpose.{row['purpose']}")

@@ -13,6 +13,7 @@ from app.login.officers.accounts import CITY_WIDE, Factors, NewOfficer, new_acco
 from app.login.officers.door import Door
 from app.login.officers.sessions import Place, open_officer_session
 from app.texts import Language
+from tests.harness.cases import new_key
 from tests.harness.product import Api
 
 PASSWORD = "Loket-Demo-2026"
@@ -34,8 +35,8 @@ class OfficerAtWork:
         return await self.client.get(path, params=more)
 
     async def post(self, path: str, body: object = None, key: str | None = None) -> httpx.Response:
-        """POST JSON, with an Idempotency-Key where one is given."""
-        return await self.client.post(path, json=body, headers={"Idempotency-Key": key} if key else {})
+        """POST JSON, under a new Idempotency-Key where none is given."""
+        return await self.client.post(path, json=body, headers={"Idempotency-Key": key or new_key()})
 
 
 class Officers:

@@ -1,6 +1,7 @@
 """HTTP of the auditor's pages: the record searched, who read whom, and verifications."""
 
 from functools import partial
+from operator import itemgetter
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -32,11 +33,12 @@ from app.login.officers.pages import PAGE, form_of, query_of, sent_to, shown
 from app.pages.formats import number_in
 from app.pages.navigation import Entry
 from app.problems import converted
-from app.texts import Language, has_text, text
+from app.texts import Language, has_text, text, text_keys
 
 AUDIT, CHECKS = "/dashboard/audit", "/dashboard/audit/checks"
 AUDITS = officer_page("auditor")
 PAGE_ROWS = 50
+ACTIONS = "audit.action."
 Word = Annotated[str, Meta(max_length=100, pattern=r"^[!-~]*$")]
 Day = Annotated[str, Meta(pattern=r"^(\d{4}-\d\d-\d\d)?$")]
 
@@ -134,6 +136,7 @@ async def _found(request: OfficerRequest, cases: CaseTools, refusal: LoketError 
         "next": f"{AUDIT}?{urlencode({**chosen, 'cursor': found.next_cursor})}" if found.next_cursor else "",
         "first": f"{AUDIT}?{urlencode(chosen)}" if query.cursor else "",
         "named": _named(request.user.language),
+        "actions": _actions(request.user.language, query.action),
     }
     return shown(request, "auditing/list", values, refusal)
 
@@ -151,13 +154,21 @@ def _wanted(query: AuditQuery) -> Wanted:
 
 
 def _named(language: Language) -> Any:
-    """A key of the record in words, where there are some: an auditor reads both."""
+    """A key of the record in words, where there are some: an auditor reads both. Those that speak to a citizen are
+    said otherwise here."""
 
     def named(kind: str, key: str) -> str:
-        whole = f"audit.{kind}.{key}"
-        return text(whole, language) if has_text(whole) else ""
+        found = next((whole for each in ("auditing", "audit") if has_text(whole := f"{each}.{kind}.{key}")), "")
+        return text(found, language) if found else ""
 
     return named
+
+
+def _actions(language: Language, chosen: str) -> list[tuple[str, str]]:
+    """What may be searched for, by its words; also what an address asks for that has none."""
+    named, known = _named(language), {key.removeprefix(ACTIONS) for key in text_keys(ACTIONS)}
+    others = [(chosen, chosen)] if chosen and chosen not in known else []
+    return sorted([*((key, named("action", key)) for key in known), *others], key=itemgetter(1))
 
 
 PAGE_ROUTES = [

@@ -4,17 +4,20 @@ from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from app.answers import REPLAYED
 from app.cases.tools import CaseTools
 from app.dashboards.auditing import checks
 from app.dashboards.auditing.schemas import CheckList, CheckView, Readings, RowPage, SubjectAsked, SubjectFound
 from app.dashboards.auditing.search import Page, Wanted, find_subject, note_search, readings, search
+from app.database import Connection
 from app.errors import BadRequest, FieldError
 from app.login.guards import OfficerRequest, officer
-from app.parameters import Cursor, Limit
+from app.login.officers.keyed import created
+from app.parameters import Cursor, Limit, NeededKey
 from app.problems import problems
 from app.texts import Language
 
@@ -158,17 +161,24 @@ async def list_audit_readings(
     opt=AUDITS,
     operation_id="start_audit_check",
     summary="Have the whole record verified: every row, every link, every anchor",
-    description="A worker does it beside its other work; `read_audit_check` tells how far it is and what was found.",
+    description="A worker does it beside its other work; `read_audit_check` tells how far it is and what was found. "
+    "Needs an Idempotency-Key.",
     tags=TAGS,
+    response_headers=[REPLAYED],
     responses=problems("check_under_way", "forbidden"),
 )
 async def start_audit_check(
-    request: OfficerRequest, cases: NamedDependency[CaseTools], language: NamedDependency[Language]
-) -> CheckView:
-    async with cases.database.begin() as connection:
+    request: OfficerRequest,
+    cases: NamedDependency[CaseTools],
+    language: NamedDependency[Language],
+    idempotency_key: NeededKey,
+) -> Response[CheckView]:
+    async def work(connection: Connection) -> CheckView:
         check_id = await checks.ask_check(connection, request.user.id)
         await note_search(connection, request.user, "audit.verified", Wanted())
         return await checks.read_check(connection, check_id, language)
+
+    return await created(request, cases, work, 202)
 
 
 @get(

@@ -11,7 +11,7 @@ from litestar.params import FromPath
 
 from app.cases.tools import CaseTools
 from app.dashboards.exports import actions
-from app.dashboards.exports.pages import IfRange, Range, deleting, own_exports
+from app.dashboards.exports.pages import IfRange, Range, deleting, how_far, own_exports
 from app.dashboards.exports.record_pages import RECORD_PAGES
 from app.dashboards.exports.schemas import ExportWanted, Format, Kind
 from app.dashboards.exports.sending import fetched
@@ -55,6 +55,13 @@ async def ask_on_page(request: OfficerRequest, cases: NamedDependency[CaseTools]
         return Done(f"{PATH}?done=asked")
 
     return await carried_out(request, cases.database, work, partial(_shown, request, cases))
+
+
+@get(f"{PATH}/{{export_id:uuid}}", opt=EXPORTS, **PAGE)
+async def live_export(
+    export_id: FromPath[UUID], request: OfficerRequest, cases: NamedDependency[CaseTools]
+) -> Response[Any]:
+    return await how_far(request, cases, export_id)
 
 
 @get(f"{PATH}/{{export_id:uuid}}/file", opt=EXPORTS, **PAGE)
@@ -103,5 +110,5 @@ def _agencies(officer: Officer, cases: CaseTools) -> list[tuple[str, str]]:
     return [] if officer.agency else [(agency.id, agency.short_name) for agency in cases.catalog.agencies()]
 
 
-PAGE_ROUTES = [exports_page, ask_on_page, fetch_on_page, delete_on_page, *RECORD_PAGES]
+PAGE_ROUTES = [exports_page, ask_on_page, live_export, fetch_on_page, delete_on_page, *RECORD_PAGES]
 NAVIGATION: list[Any] = []

@@ -11,7 +11,7 @@ from litestar.params import FromPath
 
 from app.cases.tools import CaseTools
 from app.dashboards.exports import actions
-from app.dashboards.exports.pages import IfRange, Range, deleting, own_exports
+from app.dashboards.exports.pages import IfRange, Range, deleting, how_far, own_exports
 from app.dashboards.exports.schemas import Format, RecordWanted
 from app.dashboards.exports.sending import fetched
 from app.database import Connection
@@ -54,6 +54,13 @@ async def ask_for_record_on_page(request: OfficerRequest, cases: NamedDependency
     return await carried_out(request, cases.database, work, partial(_shown, request, cases))
 
 
+@get(f"{PATH}/{{export_id:uuid}}", opt=AUDITS, **PAGE)
+async def live_record(
+    export_id: FromPath[UUID], request: OfficerRequest, cases: NamedDependency[CaseTools]
+) -> Response[Any]:
+    return await how_far(request, cases, export_id)
+
+
 @get(f"{PATH}/{{export_id:uuid}}/file", opt=AUDITS, **PAGE)
 async def fetch_record_on_page(
     export_id: FromPath[UUID],
@@ -89,6 +96,7 @@ def _wanted(form: RecordForm) -> RecordWanted:
 RECORD_PAGES: list[Any] = [
     record_exports_page,
     ask_for_record_on_page,
+    live_record,
     fetch_record_on_page,
     delete_record_on_page,
 ]

@@ -9,12 +9,15 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec.enums import OpenAPIFormat
 from litestar.params import FromPath, HeaderParameter, JSONBody
 
-from app.answers import CONTENT_DISPOSITION, ETAG, representations
+from app.answers import CONTENT_DISPOSITION, ETAG, REPLAYED, representations
 from app.cases.tools import CaseTools
 from app.dashboards.exports import actions
 from app.dashboards.exports.schemas import ExportList, ExportView, ExportWanted, RecordWanted
 from app.dashboards.exports.sending import fetched
+from app.database import Connection
 from app.login.guards import OfficerRequest, officer
+from app.login.officers.keyed import created
+from app.parameters import NeededKey
 from app.problems import problems
 from app.texts import Language
 
@@ -41,8 +44,10 @@ IfRange = Annotated[
     opt=EXPORTS,
     operation_id="ask_for_export",
     summary="Have figures or cases written into a file",
-    description="A worker makes it; nothing personal is in it. It is kept for three days, for whoever asked.",
+    description="A worker makes it; nothing personal is in it. It is kept for three days, for whoever asked. Needs "
+    "an Idempotency-Key.",
     tags=TAGS,
+    response_headers=[REPLAYED],
     responses=problems("agency_unknown", "exports_too_many", "forbidden", 413, 415, 422),
 )
 async def ask_for_export(
@@ -50,9 +55,12 @@ async def ask_for_export(
     request: OfficerRequest,
     cases: NamedDependency[CaseTools],
     language: NamedDependency[Language],
-) -> ExportView:
-    async with cases.database.begin() as connection:
+    idempotency_key: NeededKey,
+) -> Response[ExportView]:
+    async def work(connection: Connection) -> ExportView:
         return await actions.ask_for_export(connection, request.user, data, language, cases)
+
+    return await created(request, cases, work, 202)
 
 
 @post(
@@ -62,8 +70,9 @@ async def ask_for_export(
     operation_id="ask_for_audit_export",
     summary="Have what a search of the record finds written into a file, all of it, newest first",
     description="A worker makes it; how far it is, and its file, are at `/v1/officer/exports`. Asking for it, and each "
-    "fetching of it, are rows of the record.",
+    "fetching of it, are rows of the record. Needs an Idempotency-Key.",
     tags=TAGS,
+    response_headers=[REPLAYED],
     responses=problems("exports_too_many", "forbidden", 413, 415, 422),
 )
 async def ask_for_record(
@@ -71,9 +80,12 @@ async def ask_for_record(
     request: OfficerRequest,
     cases: NamedDependency[CaseTools],
     language: NamedDependency[Language],
-) -> ExportView:
-    async with cases.database.begin() as connection:
+    idempotency_key: NeededKey,
+) -> Response[ExportView]:
+    async def work(connection: Connection) -> ExportView:
         return await actions.ask_for_record(connection, request.user, data, language, cases)
+
+    return await created(request, cases, work, 202)
 
 
 @get(

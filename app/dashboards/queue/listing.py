@@ -10,7 +10,7 @@ from app.cases.numbers import is_case_number
 from app.cases.tools import CaseTools
 from app.dashboards.queue.schemas import CaseCounts, Colleague, OfficerCaseItem, OfficerCasePage
 from app.dashboards.queue.trail import Look, audit
-from app.dashboards.queue.wanted import HANDED, IS_OPEN, OPEN, Wanted, next_cursor, statement_of
+from app.dashboards.queue.wanted import HANDED, IS_OPEN, IS_UNDELIVERED, OPEN, Wanted, next_cursor, statement_of
 from app.database import Connection
 from app.login.guards import Officer
 from app.texts import Language, text
@@ -39,12 +39,11 @@ WHERE agency = $1 AND state = 'active' AND role IN ('operator', 'supervisor', 'a
 # By what each counts, and the index that makes it stop early.
 _COUNTED = {
     "unassigned": f"cases.assignee_id IS NULL AND {IS_OPEN}",
-    "mine": "cases.assignee_id = $2",
+    "mine": f"cases.assignee_id = $2 AND {IS_OPEN}",
     "late": f"{IS_OPEN} AND cases.due_on < $3",
     "soon_late": f"{IS_OPEN} AND cases.due_on >= $3 AND cases.due_on <= $4",
     "needs_citizen": "cases.status = 'needs_citizen'",
-    "undelivered": "cases.delivery_state IN ('queued', 'delivering', 'needs_operator') "
-    "AND cases.delivery_state <> 'delivered'",
+    "undelivered": IS_UNDELIVERED,
 }
 
 Found = Literal["number", "reference", "nik"]

@@ -63,7 +63,7 @@ async def cases_page(request: OfficerRequest, cases: NamedDependency[CaseTools])
         items = await listing.find(request.user, query.q.strip(), cases, request.user.language)
         if len(items) == 1:
             return sent_to(f"{LIST}/{items[0].id}")
-        return shown(request, "queue/found", found_values(query.q, items))
+        return shown(request, "queue/found", found_values(request.user, query.q, items))
     return shown(request, "queue/list", await list_values(request.user, query, cases))
 
 
@@ -81,7 +81,7 @@ async def search_by_nik(request: OfficerRequest, cases: NamedDependency[CaseTool
     except LoketError as refusal:
         return await _list(request, cases, refusal)
     items = await listing.find_by_nik(request.user, form.nik, cases, request.user.language)
-    return shown(request, "queue/found", found_values("", items))
+    return shown(request, "queue/found", found_values(request.user, "", items))
 
 
 @post(f"{LIST}/assign", opt=ACTS, status_code=303, **PAGE)

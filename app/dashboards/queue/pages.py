@@ -1,6 +1,7 @@
 """What the pages of cases show, gathered."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any, get_args
 from urllib.parse import urlencode
 from uuid import UUID
@@ -8,17 +9,16 @@ from uuid import UUID
 import msgspec
 
 from app.cases.due import today
-from app.cases.schemas import DeliveryState
 from app.cases.tools import CaseTools
 from app.cursor import MAX_LENGTH
 from app.dashboards.queue import listing, reading, saved
 from app.dashboards.queue.powers import LEADS, handles
-from app.dashboards.queue.schemas import CaseCounts, Colleague, OfficerCaseItem
-from app.dashboards.queue.wanted import Clock, Filters, HandedStatus, on
+from app.dashboards.queue.schemas import CaseCounts, CaseDeliveryView, Colleague, OfficerCaseItem
+from app.dashboards.queue.wanted import Clock, Filters, HandedStatus, Handing, on
 from app.database import Connection
 from app.login.guards import Officer
 from app.pages.formats import number_in
-from app.texts import Language, text
+from app.texts import Language, has_text, text
 
 PAGE_ROWS = 25
 LIST = "/dashboard/cases"
@@ -67,14 +67,34 @@ async def case_values(officer: Officer, case_id: UUID, cases: CaseTools) -> Mapp
         "title": case.number,
         "agency_name": cases.catalog.agency(case.agency).name.into(officer.language),
         "system": cases.systems[case.backend].title if case.backend in cases.systems else case.backend,
+        "waits": {each.id: text(f"waits.{each.reason}", officer.language) for each in case.deliveries if _waits(each)},
+        "products": products_of(case.product or {}, officer.language),
         "sections": reading.sections_of(case, cases, officer.language),
         "receivers": receivers(team, officer.language),
         "handles": handles(officer),
     }
 
 
-def found_values(sought: str, items: Sequence[OfficerCaseItem]) -> Mapping[str, Any]:
-    return {"items": items, "sought": sought}
+def products_of(told: Mapping[str, str], language: Language) -> list[tuple[str, str, object]]:
+    """What the agency gave, each with its words and what kind of thing it is."""
+    shown: list[tuple[str, str, object]] = []
+    for name, value in told.items():
+        words = text(f"queue.product.{name}", language) if has_text(f"queue.product.{name}") else name.replace("_", " ")
+        if name.endswith("_at") and value:
+            shown.append((words, "moment", datetime.fromisoformat(value)))
+        elif value:
+            shown.append((words, "text", value))
+    return shown
+
+
+def _waits(delivery: CaseDeliveryView) -> bool:
+    """Whether there are words for why it is before an officer."""
+    return delivery.state == "needs_operator" and has_text(f"waits.{delivery.reason}")
+
+
+def found_values(officer: Officer, sought: str, items: Sequence[OfficerCaseItem]) -> Mapping[str, Any]:
+    """`sought`: "" for a NIK, which is not shown again."""
+    return {"items": items, "sought": sought, "handles": handles(officer)}
 
 
 async def counted(officer: Officer, cases: CaseTools) -> Mapping[str, str]:
@@ -112,7 +132,7 @@ def choices_for(officer: Officer, cases: CaseTools, team: Sequence[Colleague]) -
         "service": sorted(services, key=lambda each: each[1]),
         "status": [(each, text(f"queue.status.{each}", language)) for each in get_args(HandedStatus)],
         "clock": [(each, text(f"queue.clock.{each}", language)) for each in get_args(Clock)],
-        "delivery": [(each, text(f"queue.delivery.{each}", language)) for each in get_args(DeliveryState)],
+        "delivery": [(each, text(f"queue.delivery.{each}", language)) for each in get_args(Handing)],
         "assignee": [*people, *((str(each.id), each.name) for each in team if each.id != officer.id)],
         "agency": [(each.id, each.name.into(language)) for each in cases.catalog.agencies()],
     }

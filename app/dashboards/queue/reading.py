@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -174,16 +174,18 @@ def sections_of(shown: OfficerCase, tools: CaseTools, language: Language) -> Seq
     for name, spec in fields:
         if name in said:
             group = found.setdefault(spec.get("x-group", ""), [])
-            group.append((spec.get("title", name), *_answer(said[name], spec, files)))
+            group.append((spec.get("title", name), *answer_shown(said[name], spec, files)))
     return [(titles.get(key, ""), rows) for key, rows in found.items() if rows]
 
 
-def _answer(value: Any, spec: Mapping[str, Any], files: Mapping[str, Any]) -> tuple[str, Any]:
+def answer_shown(value: Any, spec: Mapping[str, Any], files: Mapping[str, Any]) -> tuple[str, Any]:
     """How an answer is shown, and what: a file, yes or no, a choice by its label, or the words themselves."""
     if "x-file" in spec:
         return ("file", files[value]) if value in files else ("words", "-")
     if isinstance(value, bool):
         return "bool", value
+    if spec.get("format") == "date":
+        return "day", date.fromisoformat(value)
     labels = spec.get("x-labels", {})
     if isinstance(value, list):
         own = spec.get("items", {}).get("x-labels", labels)

@@ -11,11 +11,10 @@ from litestar.di import NamedDependency, Provide
 from litestar.openapi.spec.enums import OpenAPIFormat
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from app.answers import CONTENT_DISPOSITION, representations
+from app.answers import CONTENT_DISPOSITION, REPLAYED, representations
 from app.cases.attachments import MEDIA_TYPES
 from app.cases.due import today
 from app.cases.photos import without_metadata
-from app.cases.schemas import DeliveryState
 from app.cases.timeline import CHANNEL
 from app.cases.tools import CaseTools
 from app.dashboards.queue import acting, listing, reading
@@ -32,9 +31,11 @@ from app.dashboards.queue.schemas import (
     RefreshState,
 )
 from app.dashboards.queue.view_routes import VIEW_ROUTES
-from app.dashboards.queue.wanted import ASSIGNEE, Clock, Filters, HandedStatus, on
+from app.dashboards.queue.wanted import ASSIGNEE, Clock, Filters, HandedStatus, Handing, on
+from app.database import Connection
 from app.login.guards import OfficerRequest, officer
-from app.parameters import Cursor, Limit
+from app.login.officers.keyed import created
+from app.parameters import Cursor, Limit, NeededKey
 from app.problems import problems
 from app.texts import Language
 
@@ -57,13 +58,17 @@ StatusFilter = Annotated[str | None, _one_of(HandedStatus, "Only those that stan
 ClockFilter = Annotated[
     str | None, _one_of(Clock, "Only those past their working days, or with two left at most; due first, first.")
 ]
-DeliveryFilter = Annotated[str | None, _one_of(DeliveryState, "Only those handed over to the agency's system so far.")]
+DeliveryFilter = Annotated[
+    str | None,
+    _one_of(Handing, "Only those handed over to the agency's system so far; `undelivered`: what it has not taken yet."),
+]
 AssigneeFilter = Annotated[
     str | None,
     QueryParameter(
         max_length=36,
         pattern=ASSIGNEE,
-        description="Given to `me`, to `nobody`, or to them.",
+        description="Given to `me`, to `nobody`, or to them. The first two leave out what has ended, unless a `status` "
+        "is asked for.",
     ),
 ]
 AgencyFilter = Annotated[
@@ -236,14 +241,22 @@ async def assign_cases(
     opt=ACTS,
     operation_id="note_on_case",
     summary="A note for other officers",
+    description="Needs an Idempotency-Key.",
     tags=TAGS,
+    response_headers=[REPLAYED],
     responses=problems("case_not_found", "forbidden", "case_not_yours", *BODY),
 )
 async def note_on_case(
-    case_id: FromPath[UUID], data: JSONBody[NewNote], request: OfficerRequest, cases: NamedDependency[CaseTools]
-) -> None:
-    async with cases.database.begin() as connection:
+    case_id: FromPath[UUID],
+    data: JSONBody[NewNote],
+    request: OfficerRequest,
+    cases: NamedDependency[CaseTools],
+    idempotency_key: NeededKey,
+) -> Response[None]:
+    async def work(connection: Connection) -> None:
         await acting.add_note(connection, request.user, case_id, data.words, cases)
+
+    return await created(request, cases, work)
 
 
 @post(
@@ -253,8 +266,9 @@ async def note_on_case(
     operation_id="ask_citizen",
     summary="Ask the citizen something",
     description="The case then waits for the answer, which goes on to the agency's system; where that takes none, it "
-    "waits at the desk.",
+    "waits at the desk. Needs an Idempotency-Key.",
     tags=TAGS,
+    response_headers=[REPLAYED],
     responses=problems(
         "case_not_found",
         "forbidden",
@@ -266,11 +280,18 @@ async def note_on_case(
     ),
 )
 async def ask_citizen(
-    case_id: FromPath[UUID], data: JSONBody[NewQuestion], request: OfficerRequest, cases: NamedDependency[CaseTools]
-) -> None:
-    async with cases.database.begin() as connection:
+    case_id: FromPath[UUID],
+    data: JSONBody[NewQuestion],
+    request: OfficerRequest,
+    cases: NamedDependency[CaseTools],
+    idempotency_key: NeededKey,
+) -> Response[None]:
+    async def work(connection: Connection) -> None:
         await acting.ask(connection, request.user, case_id, data.question, cases)
+
+    answer = await created(request, cases, work)
     cases.valkey.announce(CHANNEL, str(case_id).encode())
+    return answer
 
 
 @post(

@@ -7,8 +7,9 @@ from uuid import UUID
 import msgspec
 
 from app.cases.port import Status
-from app.cases.schemas import WORDS, AttachmentView, DeliveryState, TimelineEvent
+from app.cases.schemas import AttachmentView, DeliveryState, TimelineEvent
 from app.dashboards.queue.wanted import Clock, Filters
+from app.words import SAID, SAID_ON_ONE_LINE
 
 Power = Literal["take", "release", "assign", "note", "ask", "refresh"]
 WorkKind = Literal["note", "assigned", "released", "asked", "refresh_asked", "soon_late", "late"]
@@ -17,17 +18,17 @@ ViewName = Annotated[
     msgspec.Meta(
         min_length=1,
         max_length=60,
-        pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
+        pattern=SAID_ON_ONE_LINE,
         examples=["Reklame terlambat"],
     ),
 ]
 Note = Annotated[
     str,
-    msgspec.Meta(min_length=3, max_length=2000, pattern=WORDS, examples=["Pemohon datang, berkas asli lengkap."]),
+    msgspec.Meta(min_length=3, max_length=2000, pattern=SAID, examples=["Pemohon datang, berkas asli lengkap."]),
 ]
 Question = Annotated[
     str,
-    msgspec.Meta(min_length=5, max_length=1000, pattern=WORDS, examples=["Berapa tinggi tiang reklame dari tanah?"]),
+    msgspec.Meta(min_length=5, max_length=1000, pattern=SAID, examples=["Berapa tinggi tiang reklame dari tanah?"]),
 ]
 
 

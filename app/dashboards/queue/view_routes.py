@@ -3,16 +3,18 @@
 from typing import Any
 from uuid import UUID
 
-from litestar import delete, get, post
+from litestar import Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from app.answers import REPLAYED
 from app.cases.tools import CaseTools
 from app.dashboards.queue import escalation, saved
 from app.dashboards.queue.schemas import EscalationPage, NewView, SavedView, SavedViews, Seen, SeenMany
-from app.database import Database
+from app.database import Connection, Database
 from app.login.guards import OfficerRequest, officer
-from app.parameters import Cursor, Limit
+from app.login.officers.keyed import created
+from app.parameters import Cursor, Limit, NeededKey
 from app.problems import problems
 from app.texts import Language
 
@@ -41,14 +43,21 @@ async def list_officer_views(request: OfficerRequest, database: NamedDependency[
     opt=READS,
     operation_id="keep_officer_view",
     summary="Keep filters under a name",
+    description="In place of those that had it. Needs an Idempotency-Key.",
     tags=TAGS,
+    response_headers=[REPLAYED],
     responses=problems("forbidden", "views_too_many", *BODY),
 )
 async def keep_officer_view(
-    data: JSONBody[NewView], request: OfficerRequest, database: NamedDependency[Database]
-) -> SavedView:
-    async with database.begin() as connection:
+    data: JSONBody[NewView],
+    request: OfficerRequest,
+    cases: NamedDependency[CaseTools],
+    idempotency_key: NeededKey,
+) -> Response[SavedView]:
+    async def work(connection: Connection) -> SavedView:
         return await saved.keep_view(connection, request.user, data)
+
+    return await created(request, cases, work, 200)
 
 
 @delete(

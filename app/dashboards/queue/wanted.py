@@ -26,18 +26,23 @@ HandedStatus = Literal[
     "submitted", "in_review", "needs_citizen", "approved", "rejected", "completed", "withdrawn", "expired"
 ]
 Clock = Literal["late", "soon_late"]
+# The last: whatever the agency's system has not taken yet.
+Handing = Literal[DeliveryState, "undelivered"]
+IS_UNDELIVERED = (
+    "cases.delivery_state IN ('queued', 'delivering', 'needs_operator') AND cases.delivery_state <> 'delivered'"
+)
 ASSIGNEE = r"^(me|nobody|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$"
 Assignee = Annotated[str, msgspec.Meta(max_length=36, pattern=ASSIGNEE, examples=["me"])]
 
 
 class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """`clock`: those past their working days, or nearly. `assignee`: `me`, `nobody`, or an officer's id. `agency`: for
-    roles of the whole city."""
+    """`clock`: those past their working days, or nearly. `assignee`: `me`, `nobody`, or an officer's id; without a
+    `status` the first two leave out what has ended. `agency`: for roles of the whole city."""
 
     service: Slug | None = None
     status: HandedStatus | None = None
     clock: Clock | None = None
-    delivery: DeliveryState | None = None
+    delivery: Handing | None = None
     assignee: Assignee | None = None
     agency: FolderName | None = None
 
@@ -92,16 +97,20 @@ def conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
         (f"{IS_OPEN} AND cases.due_on < {{}}", wanted.day if asked.clock == "late" else None),
         (f"{IS_OPEN} AND cases.due_on >= {{}}", wanted.day if asked.clock == "soon_late" else None),
         ("cases.due_on <= {}", last_day if asked.clock == "soon_late" else None),
-        ("cases.delivery_state = {}", asked.delivery),
+        ("cases.delivery_state = {}", asked.delivery if asked.delivery != "undelivered" else None),
         ("cases.assignee_id = {}", _assignee_id(asked.assignee, officer)),
     ):
         if value is not None:
             given.append(value)
             where.append(condition.format(f"${len(given)}"))
-    if asked.delivery is not None and asked.delivery != "delivered":
+    if asked.delivery == "undelivered":
+        where.append(IS_UNDELIVERED)
+    elif asked.delivery is not None and asked.delivery != "delivered":
         where.append("cases.delivery_state <> 'delivered'")
     if asked.assignee == "nobody":
         where.append(f"cases.assignee_id IS NULL AND {IS_OPEN}")
+    if asked.assignee == "me" and asked.status is None:
+        where.append(IS_OPEN)
     return where, given
 
 

@@ -3,19 +3,23 @@
 from typing import Any
 from uuid import UUID
 
-from litestar import get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from app.answers import REPLAYED
 from app.backends.actions import Plan, Window
 from app.cases.tools import CaseTools
 from app.dashboards.systems.reads import read_system
 from app.dashboards.systems.schemas import MaintenanceWanted, SystemView
+from app.database import Connection
 from app.deliveries.acting import acting_of
 from app.deliveries.backend_routes import READS, BackendName
 from app.deliveries.backends import WindowView
 from app.deliveries.maintenance import end_for, plan_for
 from app.login.guards import OfficerRequest, officer
+from app.login.officers.keyed import created
+from app.parameters import NeededKey
 from app.problems import problems
 
 TAGS = ["officers"]
@@ -44,8 +48,10 @@ async def read_one_backend(
     opt=PLANS,
     operation_id="plan_maintenance",
     summary="Plan a time in which a system, or one of its services, is out of use",
-    description="The catalogue tells it two weeks before. While it lasts, cases are taken, wait and say until when.",
+    description="The catalogue tells it two weeks before. While it lasts, cases are taken, wait and say until "
+    "when. Needs an Idempotency-Key.",
     tags=TAGS,
+    response_headers=[REPLAYED],
     responses=problems("backend_unknown", "service_unknown", "forbidden", *BODY),
 )
 async def plan_backend_maintenance(
@@ -53,14 +59,18 @@ async def plan_backend_maintenance(
     data: JSONBody[MaintenanceWanted],
     request: OfficerRequest,
     cases: NamedDependency[CaseTools],
-) -> WindowView:
+    idempotency_key: NeededKey,
+) -> Response[WindowView]:
     plan = Plan(
         backend=backend, service=data.service, starts_at=data.starts_at, ends_at=data.ends_at, reason=data.reason
     )
-    async with cases.database.begin() as connection:
-        window = await plan_for(connection, acting_of(request.user), plan, cases)
+
+    async def work(connection: Connection) -> WindowView:
+        return shown(await plan_for(connection, acting_of(request.user), plan, cases))
+
+    answer = await created(request, cases, work)
     await cases.backends.controls.announce()
-    return shown(window)
+    return answer
 
 
 @post(

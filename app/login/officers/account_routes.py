@@ -2,10 +2,12 @@
 
 from uuid import UUID
 
-from litestar import get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.answers import REPLAYED
 from app.cursor import decode_cursor, encode_cursor
 from app.errors import Forbidden
 from app.login.gate import Gate
@@ -13,6 +15,7 @@ from app.login.guards import OfficerRequest, officer
 from app.login.officers import accounts, recoveries
 from app.login.officers.adding import checked_officer
 from app.login.officers.agencies import agency_ids
+from app.login.officers.keyed import created_in_session
 from app.login.officers.recoveries import Recovery
 from app.login.officers.schemas import (
     InvitationShown,
@@ -22,7 +25,7 @@ from app.login.officers.schemas import (
     RecoveryList,
     RecoveryRequest,
 )
-from app.parameters import Cursor, Limit
+from app.parameters import Cursor, Limit, NeededKey
 from app.problems import problems
 
 ADMIN = officer("city_admin")
@@ -54,20 +57,26 @@ async def list_officers(
     opt=MANAGES,
     operation_id="add_officer",
     summary="Add an officer, who enrols with the invitation in the answer",
-    description="The name is unique: sent twice, the second is 409. Where the answer was lost, ask for another "
-    "invitation. A head of an agency adds operators and supervisors of that agency.",
+    description="A head of an agency adds operators and supervisors of that agency. Needs an Idempotency-Key.",
     tags=["officers"],
+    response_headers=[REPLAYED],
     responses=problems("forbidden", "officer_name_taken", 413, 415, 422),
 )
 async def add_officer(
-    data: JSONBody[OfficerRequested], request: OfficerRequest, gate: NamedDependency[Gate]
-) -> OfficerInvited:
+    data: JSONBody[OfficerRequested],
+    request: OfficerRequest,
+    gate: NamedDependency[Gate],
+    idempotency_key: NeededKey,
+) -> Response[OfficerInvited]:
     new = checked_officer(data, agency_ids(request), str(request.user.id))
     if not accounts.may_add(request.user, new.role, new.agency):
         raise Forbidden
-    async with gate.database.transaction() as session:
+
+    async def work(session: AsyncSession) -> OfficerInvited:
         account, invitation = await accounts.add(session, gate.vault, new)
-    return OfficerInvited(account.id, account.name, "invited", invitation.word, invitation.expires_at)
+        return OfficerInvited(account.id, account.name, "invited", invitation.word, invitation.expires_at)
+
+    return await created_in_session(request, gate, work)
 
 
 @post(
@@ -75,15 +84,19 @@ async def add_officer(
     opt=MANAGES,
     operation_id="invite_officer_again",
     summary="Another invitation in place of one that was not used",
+    description="Needs an Idempotency-Key: sent again with it, the same invitation, and not one more in its place.",
     tags=["officers"],
+    response_headers=[REPLAYED],
     responses=problems("forbidden", "not_found", "officer_not_invited"),
 )
 async def invite_officer_again(
-    request: OfficerRequest, officer_id: FromPath[UUID], gate: NamedDependency[Gate]
-) -> InvitationShown:
-    async with gate.database.transaction() as session:
+    request: OfficerRequest, officer_id: FromPath[UUID], gate: NamedDependency[Gate], idempotency_key: NeededKey
+) -> Response[InvitationShown]:
+    async def work(session: AsyncSession) -> InvitationShown:
         invitation = await accounts.invite_again(session, officer_id, request.user)
-    return InvitationShown(invitation.word, invitation.expires_at)
+        return InvitationShown(invitation.word, invitation.expires_at)
+
+    return await created_in_session(request, gate, work)
 
 
 @post(
@@ -105,8 +118,10 @@ async def disable_officer(request: OfficerRequest, officer_id: FromPath[UUID], g
     opt=ADMIN,
     operation_id="ask_officer_recovery",
     summary="Ask that an officer gets a new password and second proof",
-    description="Another city admin decides within a day. One waits at a time: a second is 409.",
+    description="Another city admin decides within a day. One waits at a time: a second is 409. Needs an "
+    "Idempotency-Key.",
     tags=["officers"],
+    response_headers=[REPLAYED],
     responses=problems(
         "forbidden", "own_account", "not_found", "officer_not_active", "recovery_waiting", 413, 415, 422
     ),
@@ -116,8 +131,12 @@ async def ask_officer_recovery(
     request: OfficerRequest,
     officer_id: FromPath[UUID],
     gate: NamedDependency[Gate],
-) -> Recovery:
-    return await recoveries.ask(gate, officer_id, request.user, data.reason)
+    idempotency_key: NeededKey,
+) -> Response[Recovery]:
+    async def work(session: AsyncSession) -> Recovery:
+        return await recoveries.ask(gate, session, (officer_id, data.reason), request.user)
+
+    return await created_in_session(request, gate, work)
 
 
 @get(
@@ -138,15 +157,20 @@ async def list_officer_recoveries(gate: NamedDependency[Gate]) -> RecoveryList:
     opt=ADMIN,
     operation_id="approve_officer_recovery",
     summary="Approve another admin's request; the officer enrols anew with the invitation in the answer",
-    description="Ends the officer's sessions, password and second proof. Not by who asked, nor by the officer.",
+    description="Ends the officer's sessions, password and second proof. Not by who asked, nor by the officer. Needs "
+    "an Idempotency-Key.",
     tags=["officers"],
+    response_headers=[REPLAYED],
     responses=problems("forbidden", "four_eyes", "not_found", "officer_not_active"),
 )
 async def approve_officer_recovery(
-    request: OfficerRequest, recovery_id: FromPath[UUID], gate: NamedDependency[Gate]
-) -> InvitationShown:
-    invitation = await recoveries.approve(gate, recovery_id, request.user)
-    return InvitationShown(invitation.word, invitation.expires_at)
+    request: OfficerRequest, recovery_id: FromPath[UUID], gate: NamedDependency[Gate], idempotency_key: NeededKey
+) -> Response[InvitationShown]:
+    async def work(session: AsyncSession) -> InvitationShown:
+        invitation = await recoveries.approve(gate, session, recovery_id, request.user)
+        return InvitationShown(invitation.word, invitation.expires_at)
+
+    return await created_in_session(request, gate, work)
 
 
 @post(

@@ -4,7 +4,16 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
@@ -154,3 +163,19 @@ class SentForm(Base):
     officer_id: Mapped[UUID] = mapped_column(ForeignKey("officers.id", ondelete="CASCADE"))
     location: Mapped[str]
     expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class OfficerKey(Base):
+    """An Idempotency-Key of an officer's client, with the first answer. Kept at least 7 days."""
+
+    __tablename__ = "officer_keys"
+    personal = NOBODYS
+    __table_args__ = (PrimaryKeyConstraint("officer_id", "key"), Index(None, "created_at"))
+
+    officer_id: Mapped[UUID] = mapped_column(ForeignKey("officers.id", ondelete="CASCADE"))
+    key: Mapped[str]
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
+    status: Mapped[int] = mapped_column(SmallInteger)
+    headers: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    body_enc: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))

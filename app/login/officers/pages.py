@@ -11,7 +11,7 @@ from litestar.datastructures import Cookie
 from litestar.response import Redirect
 
 from app.errors import LoketError, Unprocessable
-from app.login.guards import Officer, OfficerRequest
+from app.login.guards import ASKING, OfficerRequest
 from app.login.officers.agencies import agency_name, city_zone
 from app.login.officers.browsers import SESSION, VISITOR, cookie, form_mark, gone, new_visitor, sent_fields
 from app.login.officers.interrupted import sealed
@@ -86,9 +86,17 @@ def on_page_error(request: Request[Any, Any, Any], error: Exception) -> Response
     refusal = known(error)
     if refusal.status == 401:
         return _to_login(request, ended=refusal.code == "session_revoked")
-    if isinstance(request.scope.get("user"), Officer):
-        return shown(request, "officers/refused", {"crumbs": []}, refusal)
-    return visitors(request, "fault", refused(request, refusal, spoken(request)), status=refusal.status)
+    name = "lost" if refusal.status in (404, 405) else "refused"
+    if refusal.status == 405:
+        # A form's address opened by itself, as after it was refused and the page called up again.
+        refusal.code = "form_address"
+    if (officer := request.scope["state"].get(ASKING)) is not None:
+        request.scope["user"] = officer
+        title = text(f"officers.{name}.title", officer.language)
+        return shown(request, "officers/refused", {"crumbs": [], "title": title}, refusal)
+    language = spoken(request)
+    told = {**refused(request, refusal, language), "title": text(f"officers.{name}.title", language)}
+    return visitors(request, "fault", told, status=refusal.status)
 
 
 def visited(

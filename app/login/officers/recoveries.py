@@ -37,30 +37,31 @@ class Recovery(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
-async def ask(gate: Gate, officer_id: UUID, by: Officer, reason: str) -> Recovery:
-    """Raises NotFound, Forbidden for one's own account, Conflict where one already waits."""
+async def ask(gate: Gate, session: AsyncSession, wanted: tuple[UUID, str], by: Officer) -> Recovery:
+    """One of the officer `wanted` names, for the reason it has. Raises NotFound, Forbidden for one's own account,
+    Conflict where one already waits."""
+    officer_id, reason = wanted
     if officer_id == by.id:
         raise Forbidden("own_account")
-    async with gate.database.transaction() as session:
-        account = await held(session, officer_id, by)
-        if account.state != "active":
-            raise Conflict("officer_not_active")
-        await _clear_expired(session, officer_id)
-        asked = OfficerRecovery(
-            id=uuid7(),
-            officer_id=officer_id,
-            reason=reason,
-            asked_by=by.id,
-            asked_at=utc_now(),
-            expires_at=utc_now() + timedelta(seconds=RECOVERY_S),
-        )
-        session.add(asked)
-        try:
-            await session.flush()
-        except IntegrityError:
-            raise Conflict("recovery_waiting") from None
-        await note(session, by.id, "recovery_asked", officer_id)
-        await tell(gate, session, account, "officers.recovery_asked")
+    account = await held(session, officer_id, by)
+    if account.state != "active":
+        raise Conflict("officer_not_active")
+    await _clear_expired(session, officer_id)
+    asked = OfficerRecovery(
+        id=uuid7(),
+        officer_id=officer_id,
+        reason=reason,
+        asked_by=by.id,
+        asked_at=utc_now(),
+        expires_at=utc_now() + timedelta(seconds=RECOVERY_S),
+    )
+    session.add(asked)
+    try:
+        await session.flush()
+    except IntegrityError:
+        raise Conflict("recovery_waiting") from None
+    await note(session, by.id, "recovery_asked", officer_id)
+    await tell(gate, session, account, "officers.recovery_asked")
     return _seen(asked, account.name)
 
 
@@ -75,18 +76,17 @@ async def waiting(session: AsyncSession) -> Sequence[Recovery]:
     return [_seen(row, name) for row, name in found]
 
 
-async def approve(gate: Gate, recovery_id: UUID, by: Officer) -> Invitation:
+async def approve(gate: Gate, session: AsyncSession, recovery_id: UUID, by: Officer) -> Invitation:
     """End all that the account was entered with; an invitation takes its place. Raises NotFound, Forbidden."""
-    async with gate.database.transaction() as session:
-        recovery = await _decide(session, recovery_id, by, "approved")
-        account = await held(session, recovery.officer_id, by)
-        if account.state == "disabled":
-            raise Conflict("officer_not_active")
-        await end_officer_sessions(session, OfficerSession.officer_id == account.id, "recovery")
-        await remove_all(session, account.id)
-        invitation = invite(account)
-        await note(session, by.id, "recovery_approved", account.id)
-        await tell(gate, session, account, "officers.recovery_approved")
+    recovery = await _decide(session, recovery_id, by, "approved")
+    account = await held(session, recovery.officer_id, by)
+    if account.state == "disabled":
+        raise Conflict("officer_not_active")
+    await end_officer_sessions(session, OfficerSession.officer_id == account.id, "recovery")
+    await remove_all(session, account.id)
+    invitation = invite(account)
+    await note(session, by.id, "recovery_approved", account.id)
+    await tell(gate, session, account, "officers.recovery_approved")
     return invitation
 
 

@@ -16,16 +16,15 @@ from app.login.officers.recoveries import Recovery
 from app.login.passkey_schemas import RequestOptions, UsedCredential
 from app.login.schemas import Code, DeviceName
 from app.texts import Language
+from app.words import SAID_ON_ONE_LINE
 
 OfficerName = Annotated[
     str, Meta(pattern=r"^[a-z][a-z0-9]*([._-][a-z0-9]+)*$", min_length=3, max_length=60, examples=["operator.dlh"])
 ]
-FullName = Annotated[
-    str, Meta(min_length=2, max_length=100, pattern=r"^[^\u0000-\u001f\u007f-\u009f]+$", examples=["Rina Kartika"])
-]
+FullName = Annotated[str, Meta(min_length=2, max_length=100, pattern=SAID_ON_ONE_LINE, examples=["Rina Kartika"])]
 Reason = Annotated[
     str,
-    Meta(min_length=5, max_length=300, pattern=r"^[^\u0000-\u001f\u007f-\u009f]+$", examples=["Ponsel hilang"]),
+    Meta(min_length=5, max_length=300, pattern=SAID_ON_ONE_LINE, examples=["Ponsel hilang"]),
 ]
 
 

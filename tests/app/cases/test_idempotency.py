@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.cases.idempotency import fingerprint
+from app.idempotency import fingerprint
 from tests.harness.cases import PDF, SERVICE, advertising, new_key, send_pdf
 from tests.harness.people import Citizen, People
 from tests.harness.tables import Tables, grown

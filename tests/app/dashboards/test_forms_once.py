@@ -1,5 +1,8 @@
 """Every form of officers' pages sent ten times at once has one effect, and answers each time as the first time."""
 
+import html
+import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import UUID, uuid4
@@ -8,9 +11,11 @@ import msgspec
 import pytest
 
 from app.assembly import Product
+from app.callbacks.strays import SIGN_CONTEXT
 from app.database import utc_now
 from app.login.guards import Role
 from app.login.jobs import purge
+from tests.harness.authenticator import Authenticator
 from tests.harness.cases import hand_in
 from tests.harness.deliveries import before_officer
 from tests.harness.officer_login import Pages
@@ -66,12 +71,21 @@ _SESSION = (
     "INSERT INTO officer_sessions (id, officer_id, kind, expires_at) "
     "VALUES ('{thing}', '{officer}', 'token', now() + interval '1 hour')"
 )
+_RECORD = (
+    "INSERT INTO exports (id, officer_id, agency, kind, format, language, from_on, until_on, expires_at) VALUES "
+    "('{thing}', '{officer}', '', 'audit', 'csv', 'id', '2026-01-01', '2026-02-01', now() + interval '1 day')"
+)
+_STRAY = (
+    "INSERT INTO stray_callbacks (id, backend, agency, digest, about, reference, sign_enc) VALUES "
+    "('{thing}', 'sicantik', 'dpmptsp', uuid_send('{thing}'), 'case', 'asing-1', '\\x{sign}')"
+)
 _PASSKEY = (
     "INSERT INTO officer_passkeys (id, officer_id, credential_id, public_key, sign_count, backed_up) "
     "VALUES ('{thing}', '{officer}', '{thing}', '', 0, false)"
 )
 CASE, DELIVERY, SYSTEM = "/dashboard/cases/{case}", "/dashboard/desk/{delivery}", "/dashboard/systems/sicantik"
 EXPORTS = "/dashboard/figures/exports"
+STRAYS, RECORDS = "/dashboard/desk/callbacks", "/dashboard/audit/exports"
 FORMS = {
     "note": Form("supervisor", CASE, f"{CASE}/notes", {"words": "Berkas lengkap."}, f"{_WORK}'note'"),
     "question": Form("supervisor", CASE, f"{CASE}/questions", {"question": "Tinggi tiang?"}, f"{_WORK}'asked'"),
@@ -144,6 +158,29 @@ FORMS = {
         "SELECT 1 - count(*) FROM exports WHERE id = '{thing}'",
         (_EXPORT,),
     ),
+    "dismiss strays": Form(
+        "operator",
+        STRAYS,
+        f"{STRAYS}/dismiss",
+        {"ids": "{thing}", "reason": WHY},
+        f"{_AUDIT}'callback.dismissed'",
+        (_STRAY,),
+    ),
+    "ask for the record": Form(
+        "auditor",
+        "/dashboard/audit?action=case.read",
+        RECORDS,
+        {"format": "csv", "action": "case.read"},
+        f"{_AUDIT}'audit.exported'",
+    ),
+    "delete the record's export": Form(
+        "auditor",
+        RECORDS,
+        f"{RECORDS}/{{thing}}/delete",
+        {},
+        "SELECT 1 - count(*) FROM exports WHERE id = '{thing}'",
+        (_RECORD,),
+    ),
     "verify the record": Form(
         "auditor",
         "/dashboard/audit/checks",
@@ -196,6 +233,7 @@ async def test_ten_times_at_once_is_once(
     form = FORMS[name]
     it = await ground(form.role)
     names = {"case": it.case_id, "delivery": it.delivery_id, "officer": it.officer.id, "thing": uuid4()}
+    names["sign"] = product.vault.encrypt(b"received", SIGN_CONTEXT).hex()
     for statement in form.before:
         await it.tables.run(statement.format(**names))
     await pages.sit_down(product, it.officer)
@@ -214,6 +252,27 @@ async def test_ten_times_at_once_is_once(
     again = await pages.send(path, fields)
     assert again.headers.get("location") == answers[0].headers["location"]
     assert await it.tables.value(effect) == 1
+
+
+async def test_a_passkey_sent_ten_times_at_once_is_one(
+    api: Api, product: Product, pages: Pages, officers: Officers, tables: Tables
+) -> None:
+    """What a browser has made is good once; the form that brings it is known by that, and by its mark."""
+    officer = await officers.make()
+    await pages.sit_down(product, officer)
+    await pages.get("/dashboard/passkeys")
+    shown = await pages.send("/dashboard/passkeys/new", {})
+    [options] = re.findall(r'data-options="([^"]*)"', shown.text)
+    device = Authenticator(f"http://localhost:{api.settings.port}")
+    credential = json.dumps(device.create(json.loads(html.unescape(options))))
+    fields = {"challenge": pages.hidden("challenge"), "credential": credential, "name": "Laptop"}
+    answers = await pages.send_at_once("/dashboard/passkeys", fields, TIMES)
+    assert {(each.status_code, each.headers.get("location")) for each in answers} == {
+        (303, "/dashboard/passkeys?done=passkey_added")
+    }
+    assert await tables.value("SELECT count(*) FROM officer_passkeys WHERE officer_id = $1", officer.id) == 1
+    added = "SELECT count(*) FROM audit_rows WHERE actor_id = $1 AND action = 'officer.passkey_added'"
+    assert await tables.value(added, str(officer.id)) == 1
 
 
 async def test_what_was_changed_in_between_is_another_form(

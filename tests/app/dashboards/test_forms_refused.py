@@ -39,6 +39,13 @@ class Refused(msgspec.Struct, frozen=True):
 
 REFUSED = {
     "a note too short": Refused("supervisor", "/dashboard/cases/{case}/notes", {"words": "x"}, ("x",), "words"),
+    "a note of blanks": Refused(
+        "supervisor", "/dashboard/cases/{case}/notes", {"words": " \u00a0\u200b\r\n "}, (), "words"
+    ),
+    "a question of blanks": Refused(
+        "supervisor", "/dashboard/cases/{case}/questions", {"question": " " * 9}, (), "question"
+    ),
+    "a reason of blanks": Refused("operator", f"{SYSTEM}/pause", {"reason": " " * 9}, (), "pause-reason"),
     "a question too long": Refused(
         "supervisor", "/dashboard/cases/{case}/questions", {"question": LONG * 20}, (LONG,), "question"
     ),

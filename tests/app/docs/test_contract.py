@@ -93,7 +93,7 @@ def test_every_problem_shows_its_real_codes(document: Document) -> None:
     unshown = {"method_not_allowed", "host_not_allowed", "conflict", "unavailable"}
     # What is told of one case of many.
     unshown |= {"case_ended"}
-    unshown |= {"form_foreign", "form_not_sent", "cookie_missing", "invitation_invalid"}
+    unshown |= {"form_foreign", "form_address", "form_not_sent", "cookie_missing", "invitation_invalid"}
     assert set(statuses) - shown == unshown
 
 

@@ -21,7 +21,9 @@ from app.jobs import RetryLater
 from app.privacy import open_vault
 from app.settings import Settings
 from tests.app.dashboards.exports.conftest import CASES
+from tests.harness.officer_login import Pages
 from tests.harness.officers import OfficerAtWork, Officers
+from tests.harness.product import Api
 
 Making = Callable[..., Maker]
 LONG = {"from_on": "2020-01-01"}
@@ -231,3 +233,36 @@ class FullDisk(FileStore):
             raise OSError(28, "No space left on device")
         self.room -= 1
         await super().put(file_id, content)
+
+
+_UNDER_WAY = """
+INSERT INTO exports (id, officer_id, agency, kind, format, language, from_on, until_on, expires_at)
+VALUES (gen_random_uuid(), $1, 'dpmptsp', 'cases', 'csv', 'id', '2026-01-01', '2026-02-01', now() + interval '1 day')
+RETURNING id
+"""
+
+
+async def test_its_page_tells_how_far_it_is(api: Api, product: Product, owner: Any, officers: Officers) -> None:
+    """For the page's script, which shows the file once it is there; for nobody else. No job is asked: no worker makes
+    it meanwhile."""
+    officer, other = await officers.make("supervisor"), await officers.make("supervisor")
+    export_id = await owner.fetchval(_UNDER_WAY, officer.id)
+    path = f"/dashboard/figures/exports/{export_id}"
+    mine, theirs = Pages(api.url), Pages(api.url)
+    await mine.sit_down(product, officer)
+    await theirs.sit_down(product, other)
+    page = (await mine.get("/dashboard/figures/exports")).text
+    assert f'data-live="{path}"' in page
+    assert f'href="{path}/file" download data-when="done" hidden' in page
+    for state, done, total, told in (
+        ("queued", 0, None, {"is": "queued", "state": "Menunggu", "rows": "0", "over": False}),
+        ("running", 1200, 5000, {"is": "running", "state": "Sedang dibuat", "rows": "1.200 / 5.000", "over": False}),
+        ("done", 5000, 5000, {"is": "done", "state": "Selesai", "rows": "5.000", "over": True}),
+    ):
+        now = "UPDATE exports SET state = $2, rows_done = $3, rows_total = $4 WHERE id = $1"
+        await owner.execute(now, export_id, state, done, total)
+        assert (await mine.get(path)).json() == told
+    assert (await theirs.get(path)).status_code == 404
+    assert "data-live" not in (await mine.get("/dashboard/figures/exports")).text
+    for each in (mine, theirs):
+        await each.close()

@@ -72,6 +72,31 @@ async def test_filters_find_what_they_name_and_nothing_else(
     assert min(counts["late"], counts["soon_late"], counts["needs_citizen"], counts["unassigned"]) >= 1
 
 
+async def test_what_a_tile_counts_its_list_shows(officers: Officers, people: People, tables: Tables) -> None:
+    """An agency of its own, so that nothing else is counted."""
+    officer = await officers.make("operator", "dlh")
+    cases = [await hand_in(await people.make()) for _ in range(5)]
+    ids = [case["id"] for case in cases]
+    await tables.run("UPDATE cases SET agency = 'dlh' WHERE id::text = ANY($1)", ids)
+    for case, state in zip(cases, ("queued", "delivering", "needs_operator", "rejected", "delivered"), strict=True):
+        await tables.run("UPDATE cases SET delivery_state = $2 WHERE id::text = $1", case["id"], state)
+    await tables.run("UPDATE cases SET assignee_id = $2 WHERE id::text = ANY($1)", ids[:3], officer.id)
+    await tables.run("UPDATE cases SET status = 'completed' WHERE id::text = $1", ids[0])
+    await tables.run("UPDATE cases SET due_on = $2 WHERE id::text = ANY($1)", ids[1:3], today(ZONE) - timedelta(days=3))
+    counts = (await officer.get(f"{CASES}/counts")).json()
+    for name, filters in (
+        ("unassigned", {"assignee": "nobody"}),
+        ("mine", {"assignee": "me"}),
+        ("late", {"clock": "late"}),
+        ("needs_citizen", {"status": "needs_citizen"}),
+        ("undelivered", {"delivery": "undelivered"}),
+    ):
+        assert counts[name] == len(await numbers(officer, **filters)), name
+    assert (counts["mine"], counts["unassigned"], counts["late"], counts["undelivered"]) == (2, 2, 2, 3)
+    # What has ended is there for who asks for it.
+    assert await numbers(officer, assignee="me", status="completed") == [cases[0]["number"]]
+
+
 @pytest.mark.parametrize("clock", [{}, {"clock": "late"}], ids=["newest", "due"])
 async def test_pages_join_without_gap_or_repetition(
     operator: OfficerAtWork, people: People, tables: Tables, clock: dict[str, str]

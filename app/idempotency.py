@@ -1,4 +1,4 @@
-"""Idempotency keys: one key of one citizen gives one answer, also when two requests run at once."""
+"""Idempotency keys: one key of one citizen, or officer, gives one answer, also when two requests run at once."""
 
 import hashlib
 import json
@@ -8,7 +8,9 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from litestar import Response
 
+from app.answers import EncodedJson
 from app.database import Connection
 from app.errors import BadRequest, Conflict, Unprocessable
 from app.privacy import Vault
@@ -21,24 +23,42 @@ _WELL_FORMED = re.compile(r"^[A-Za-z0-9._:-]{8,128}$")
 _CONTEXT = "idempotency_keys.body"
 # hashtextextended gives 64 bits: two different keys that share a lock only make one of them answer 409 and come again.
 _CLAIM = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 7))"
-_FIND = "SELECT fingerprint, status, headers, body_enc FROM idempotency_keys WHERE citizen_id = $1 AND key = $2"
-_KEEP = """
-INSERT INTO idempotency_keys (citizen_id, key, fingerprint, status, headers, body_enc)
-VALUES ($1, $2, $3, $4, $5::jsonb, $6)
-ON CONFLICT DO NOTHING RETURNING 1
-"""
-_CHANGE = """
-UPDATE idempotency_keys SET status = $3, headers = $4::jsonb, body_enc = $5 WHERE citizen_id = $1 AND key = $2
-"""
-_FORGET = "DELETE FROM idempotency_keys WHERE citizen_id = $1 AND key = $2"
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """The statements of one table of keys."""
+
+    find: str
+    keep: str
+    change: str
+    forget: str
+    forget_old: str
+
+
+def _kept(table: str, owner: str) -> Kept:
+    mine = f"WHERE {owner} = $1 AND key = $2"
+    return Kept(
+        find=f"SELECT fingerprint, status, headers, body_enc FROM {table} {mine}",  # noqa: S608 - constants of ours
+        keep=f"INSERT INTO {table} ({owner}, key, fingerprint, status, headers, body_enc) "  # noqa: S608 - as above
+        "VALUES ($1, $2, $3, $4, $5::jsonb, $6) ON CONFLICT DO NOTHING RETURNING 1",
+        change=f"UPDATE {table} SET status = $3, headers = $4::jsonb, body_enc = $5 {mine}",  # noqa: S608 - as above
+        forget=f"DELETE FROM {table} {mine}",  # noqa: S608 - as above
+        forget_old=f"DELETE FROM {table} WHERE created_at < now() - interval '{KEPT_DAYS} days'",  # noqa: S608 - as above
+    )
+
+
+CITIZENS = _kept("idempotency_keys", "citizen_id")
+# Apart: what row-level security shows of a citizen's keys hangs on whose they are, and no officer's key is a citizen's.
+OFFICERS = _kept("officer_keys", "officer_id")
 
 
 class KeyedRequest(msgspec.Struct, frozen=True):
-    """A request under a key. `fingerprint` is of its method, path and body."""
+    """A request under a key of `owner_id`. `fingerprint` is of its method, path and body."""
 
-    citizen_id: UUID
+    owner_id: UUID
     key: str
     fingerprint: bytes
+    kept: Kept = CITIZENS
 
 
 class FirstAnswer(msgspec.Struct, frozen=True):
@@ -69,14 +89,14 @@ async def first_answer(connection: Connection, request: KeyedRequest, vault: Vau
 
     Raises Conflict while another request with the key runs, Unprocessable where the key was used for something else.
     """
-    if not await connection.fetchval(_CLAIM, f"{request.citizen_id}:{request.key}"):
+    if not await connection.fetchval(_CLAIM, f"{request.owner_id}:{request.key}"):
         raise Conflict("idempotency_key_in_use", retry_after_s=1)
     return await stored_answer(connection, request, vault)
 
 
 async def stored_answer(connection: Connection, request: KeyedRequest, vault: Vault) -> FirstAnswer | None:
     """The answer the key has, if any. Raises Unprocessable where the key was used for something else."""
-    row = await connection.fetchrow(_FIND, request.citizen_id, request.key)
+    row = await connection.fetchrow(request.kept.find, request.owner_id, request.key)
     return None if row is None else answer_of(row, request, vault)
 
 
@@ -91,17 +111,18 @@ def answer_of(row: Mapping[str, Any], request: KeyedRequest, vault: Vault) -> Fi
 async def change_answer(connection: Connection, request: KeyedRequest, answer: FirstAnswer, vault: Vault) -> None:
     """Put the last answer in the place of the first one, which was given before the end was known."""
     sealed, headers = vault.encrypt(answer.body, _CONTEXT), json.dumps(dict(answer.headers))
-    await connection.execute(_CHANGE, request.citizen_id, request.key, answer.status, headers, sealed)
+    await connection.execute(request.kept.change, request.owner_id, request.key, answer.status, headers, sealed)
 
 
 async def forget_answer(connection: Connection, request: KeyedRequest) -> None:
     """The key is as if never used: the next request with it is tried."""
-    await connection.execute(_FORGET, request.citizen_id, request.key)
+    await connection.execute(request.kept.forget, request.owner_id, request.key)
 
 
 async def keep_answer(connection: Connection, request: KeyedRequest, answer: FirstAnswer, vault: Vault) -> None:
     """Store the answer in the transaction of what it tells. Raises Conflict where another request was quicker."""
-    if await connection.fetchval(_KEEP, request.citizen_id, *key_values(request, answer, vault)) is None:
+    values = key_values(request, answer, vault)
+    if await connection.fetchval(request.kept.keep, request.owner_id, *values) is None:
         raise Conflict("idempotency_key_in_use", retry_after_s=1)
 
 
@@ -109,3 +130,22 @@ def key_values(request: KeyedRequest, answer: FirstAnswer, vault: Vault) -> tupl
     """What `key, fingerprint, status, headers, body_enc` are given."""
     headers = json.dumps(dict(answer.headers))
     return request.key, request.fingerprint, answer.status, headers, vault.encrypt(answer.body, _CONTEXT)
+
+
+async def forget_old(connection: Connection) -> None:
+    """Remove what is past its time."""
+    for kept in (CITIZENS, OFFICERS):
+        await connection.execute(kept.forget_old)
+
+
+def answered(answer: FirstAnswer, *, replayed: bool = False) -> Response[Any]:
+    """The stored bytes as a response."""
+    headers = dict(answer.headers)
+    media_type = headers.pop("Content-Type", None)
+    if replayed:
+        headers[REPLAYED_HEADER] = "true"
+    if not answer.body:
+        return Response(None, status_code=answer.status, headers=headers)
+    if media_type is not None:
+        return Response(answer.body, status_code=answer.status, media_type=media_type, headers=headers)
+    return EncodedJson(answer.body, status_code=answer.status, headers=headers)

@@ -1,0 +1,73 @@
+"""What a case's page says in words: what the agency gave, days, why something waits, and where to look further."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import date
+
+import pytest
+
+from app.assembly import Product
+from app.dashboards.queue.pages import products_of
+from app.dashboards.queue.reading import answer_shown
+from app.texts import LANGUAGES, has_text
+from tests.harness.cases import hand_in
+from tests.harness.deliveries import before_officer
+from tests.harness.officer_login import Pages
+from tests.harness.officers import Officers
+from tests.harness.people import People
+from tests.harness.product import Api
+from tests.harness.tables import Tables
+
+# What ports give of a case: services/*/port.py.
+GIVEN = ("licence_number", "certificate_number", "ticket_number", "position", "expected_at")
+
+
+@pytest.fixture
+async def pages(api: Api) -> AsyncIterator[Pages]:
+    opened = Pages(api.url)
+    yield opened
+    await opened.close()
+
+
+def test_whatever_an_agency_gives_has_words() -> None:
+    assert [name for name in GIVEN if not has_text(f"queue.product.{name}")] == []
+    for language in LANGUAGES:
+        told = products_of(
+            {"ticket_number": "A-7", "position": "", "expected_at": "2026-11-22T09:05:00+07:00"}, language
+        )
+        assert [kind for _, kind, _ in told] == ["text", "moment"], "what is empty is not shown"
+    assert products_of({"colour_code": "x"}, "en") == [("colour code", "text", "x")]
+
+
+def test_a_day_is_a_day() -> None:
+    assert answer_shown("2026-12-01", {"type": "string", "format": "date"}, {}) == ("day", date(2026, 12, 1))
+
+
+async def test_a_page_says_it(
+    product: Product, tables: Tables, officers: Officers, people: People, pages: Pages
+) -> None:
+    case, delivery_id = await before_officer(product, tables, await people.make())
+    given = json.dumps({"licence_number": "503/17/2026", "expected_at": "2026-11-22T02:05:00+00:00"})
+    await tables.run("UPDATE cases SET product = $2::jsonb WHERE id::text = $1", case["id"], given)
+    await tables.run("UPDATE deliveries SET reason = 'cannot_tell' WHERE id = $1", delivery_id)
+    await pages.sit_down(product, await officers.make("supervisor"))
+    shown = (await pages.get(f"/dashboard/cases/{case['id']}")).text
+    assert "<dt>Nomor izin</dt><dd>503/17/2026</dd>" in shown
+    assert "<span>09.05 WIB</span>" in shown
+    assert f'href="/dashboard/desk/{delivery_id}"' in shown
+    assert "Jawaban instansi hilang" in shown
+    desk = (await pages.get(f"/dashboard/desk/{delivery_id}")).text
+    assert f'href="/dashboard/cases/{case["id"]}"' in desk
+    assert 'href="/dashboard/systems/sicantik"' in desk
+
+
+async def test_what_was_not_found_is_named(product: Product, officers: Officers, people: People, pages: Pages) -> None:
+    await hand_in(await people.make())
+    for officer, words in (
+        (await officers.make("operator"), "Tidak ditemukan di instansi Anda."),
+        (await officers.make("city_admin"), "Tidak ditemukan."),
+    ):
+        await pages.sit_down(product, officer)
+        shown = (await pages.get("/dashboard/cases?q=REG-%3Cb%3E-404")).text
+        assert words in shown
+        assert "REG-&lt;b&gt;-404" in shown
