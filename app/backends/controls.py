@@ -11,10 +11,9 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal
 
-import asyncpg
 import msgspec
 
-from app.database import Database
+from app.database import AWAY, Database
 from app.tasks import end
 from app.valkey import Valkey
 
@@ -80,6 +79,8 @@ class Controls:
 
     def maintenance(self, backend: str, service: str) -> Maintenance | None:
         """What keeps cases of the service from the backend now: what lasts longest."""
+        if not self._windows:
+            return None
         found = [each for each in self._windows if each.is_on and each.concerns(backend, service)]
         return max(found, key=lambda each: each.ends, default=None)
 
@@ -109,7 +110,7 @@ class Controls:
         try:
             windows = await self._database.fetch(_WINDOWS)
             overrides = await self._database.fetch(_OVERRIDES)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except AWAY as error:
             log.warning("operators' decisions not read: %s", type(error).__name__)
             return
         now = time.monotonic()

@@ -72,7 +72,7 @@ async def get_licence(
     licences: NamedDependency[Licences],
     config: NamedDependency[Settings],
 ) -> Response[LicenceView]:
-    wanted = wanted_of(request.headers, JSON, PDF)
+    wanted = wanted_of(request.scope, JSON, PDF)
     proof = await licences.prove(case_id, caller.id)
     view = _view(case_id, proof, language, check_url(config.issuer, proof.licence.number))
     if wanted == JSON:
@@ -102,7 +102,7 @@ async def check_licence(
     # No dependencies: whoever scans a QR code waits for this, and resolving three costs as much as all the rest.
     state = request.app.state
     language = language_of(request.headers.get("accept-language"))
-    wanted = wanted_of(request.headers, JSON, HTML)
+    wanted = wanted_of(request.scope, JSON, HTML)
     try:
         reads: Reads = state["cases"].reads
         told = recent_check(number, reads)
@@ -113,10 +113,10 @@ async def check_licence(
     except Unavailable:
         if wanted == JSON:
             raise
-        return cast(Response[LicenceCheck], check_page(number, None, language))
+        return cast(Response[LicenceCheck], check_page(number, None, language, state["cases"].catalog.timezone))
     if wanted == JSON:
         return EncodedJson(msgspec.json.encode(told), headers={"Vary": "Accept, Accept-Language"})
-    return cast(Response[LicenceCheck], check_page(number, told, language))
+    return cast(Response[LicenceCheck], check_page(number, told, language, state["cases"].catalog.timezone))
 
 
 def _view(case_id: UUID, proof: Proof, language: Language, check_url: str) -> LicenceView:

@@ -162,7 +162,7 @@ def _look(citizen_id: UUID, aid: HouseholdAid, shown: Sequence[str], cases: Case
         action="social_aid.read",
         subject_id=citizen_id,
         object_kind="household",
-        object_id=cases.vault.index("social_aid.household", aid.reference).hex()[:32],
+        object_id=cases.vault.lasting_name("social_aid.household", aid.reference).hex()[:32],
         purpose=PURPOSE,
         legal_basis=LEGAL_BASIS,
         fields=tuple(shown),

@@ -143,7 +143,7 @@ async def read_certificate(
     language: NamedDependency[Language],
     config: NamedDependency[Settings],
 ) -> Response[CertificateView]:
-    wanted = wanted_of(request.headers, JSON, PDF)
+    wanted = wanted_of(request.scope, JSON, PDF)
     proof = await _matters(request).certificate(case_id, request.user.id)
     url = check_url(config.issuer, case_id, proof.seen.value.number, _tools(request).vault)
     view = certificate_view(case_id, proof, url, language)
@@ -177,17 +177,17 @@ async def check(
     ],
 ) -> Response[CertificateCheck]:
     language = language_of(request.headers.get("accept-language"))
-    wanted = wanted_of(request.headers, JSON, HTML)
+    wanted = wanted_of(request.scope, JSON, HTML)
     await limiter.hit("certificate-check", client_network(request), limit=CHECKS_PER_MINUTE, period_s=60)
     try:
         told = certificate_check(number, await check_certificate(number, code, _port(request), _tools(request)))
     except Unavailable:
         if wanted == JSON:
             raise
-        return cast(Response[CertificateCheck], check_page(number, None, language))
+        return cast(Response[CertificateCheck], check_page(number, None, language, _tools(request).catalog.timezone))
     if wanted == JSON:
         return EncodedJson(msgspec.json.encode(told), headers={"Vary": "Accept, Accept-Language"})
-    return cast(Response[CertificateCheck], check_page(number, told, language))
+    return cast(Response[CertificateCheck], check_page(number, told, language, _tools(request).catalog.timezone))
 
 
 def _tools(request: AnyRequest) -> CaseTools:

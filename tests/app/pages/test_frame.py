@@ -8,11 +8,15 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.pages.charts import HEIGHT, Chart, Series, drawn
+from app.pages.forms import Sent
 from app.pages.frame import WIDTHS, render, template_folders, templates
 from app.pages.navigation import Entry, links_for
 from app.texts import Language, has_text, load_texts, text_roots
+from tests.harness.walking import page_templates
 
 WORDS = re.compile(r"""\b(said|told)\((["'])([a-z_.]+)\2(\s*~)?""")
+# What a paper's page is called is up to the service that issued it.
+GIVEN_A_TITLE = {"papers.check"}
 FORBIDDEN = re.compile(r"<script(?! src=)|\son[a-z]+=|\sstyle=|<style|https?://")
 TEMPLATES = sorted(path for folder in template_folders() for path in folder.glob("*.html"))
 
@@ -29,6 +33,12 @@ def test_a_template_says_only_what_has_words_and_has_nothing_inline(path: object
     said = [(f"{folder}.{key}" if by == "said" else key, more) for by, _, key, more in WORDS.findall(source)]
     assert not [key for key, more in said if not more and not has_text(key)]
     templates().get_template(f"{folder}/{path.name}")  # type: ignore[attr-defined]
+
+
+def test_every_page_has_a_title() -> None:
+    """Of its own, unless whoever shows it gives it one."""
+    told = {name.replace("/", ".") for name in page_templates()} - GIVEN_A_TITLE
+    assert not [name for name in sorted(told) if not has_text(f"{name}.title")]
 
 
 def shown(source: str, language: Language, **values: object) -> str:
@@ -130,3 +140,16 @@ def test_a_chart_stands_beside_its_table() -> None:
     page = shown(source, "id", it=chart, told=lambda key: key)
     assert page.count("<svg") == len(WIDTHS)
     assert '<td class="end">1.234</td>' in page
+
+
+def test_a_number_that_was_chosen_stays_chosen() -> None:
+    chosen = '{{ parts.choice("n", "n", [[1, "one"], [12, "a dozen"]], 12) }}'
+    source = '{% import "pages/parts.html" as parts with context %}' + chosen
+    made = templates().from_string(source).render(sent=Sent(), told=str, mark="", here="")
+    assert made.count("selected") == 1
+    assert '<option value="12" selected>' in made
+
+
+def test_a_chart_of_nothing_says_so_and_a_line_along_zero_is_drawn() -> None:
+    for kind, values, is_empty in (("bar", [0, None], True), ("line", [None, None], True), ("line", [0, None], False)):
+        assert Chart(kind, "", "", ["a", "b"], [Series("", values)]).is_empty == is_empty  # type: ignore[arg-type]
