@@ -75,7 +75,13 @@ def moment(context: Context, at: datetime | None) -> Markup:
     )
 
 
+def dotted(name: str) -> Markup:
+    """`operator.dpmptsp`: behind a dot a narrow cell may break it."""
+    return Markup(".<wbr>").join(name.split("."))
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
+    "dotted": dotted,
     "number": number,
     "percent": percent,
     "size": size,
