@@ -12,7 +12,7 @@ from litestar.di import Provide
 from litestar.enums import HttpMethod
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.asking import SERVICE, acting, as_agency, as_citizen, as_delegate, asks
+from app.asking import SERVICE, acting, as_agency, as_citizen, as_delegate, asks, at_desk
 from app.assembly import Product, build, open_tracing
 from app.catalog.sync import sync
 from app.consents.wordings import keep_wordings
@@ -44,6 +44,8 @@ MAX_BODY_BYTES = 256 * 1024
 PER_SESSION = 600
 PER_ADDRESS = 1200
 WINDOW_S = 60
+# What an officer's routes ask for.
+_AT_DESK = ("officer", "officer_page", "visitor_page")
 
 
 def create_app(settings: Settings) -> Litestar:
@@ -89,6 +91,7 @@ async def admit(connection: Request[Any, Any, Any]) -> Response[None] | None:
     """
     refuse_address(connection.scope)
     asks_methods = connection.method == HttpMethod.OPTIONS
+    at_desk.set(connection.route_handler.opt.get("permission") in _AT_DESK)
     if not asks_methods:
         await guard(connection, connection.route_handler)
     caller = connection.scope.get("user")

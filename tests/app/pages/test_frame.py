@@ -1,12 +1,16 @@
 """The frame of pages: templates say what has words; numbers, days, times and charts are as each language has them."""
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 import pytest
+from jinja2 import Environment
 
+from app.pages import frame
 from app.pages.charts import HEIGHT, Chart, Series, drawn
 from app.pages.forms import Sent
 from app.pages.frame import WIDTHS, render, template_folders, templates
@@ -33,6 +37,33 @@ def test_a_template_says_only_what_has_words_and_has_nothing_inline(path: object
     said = [(f"{folder}.{key}" if by == "said" else key, more) for by, _, key, more in WORDS.findall(source)]
     assert not [key for key, more in said if not more and not has_text(key)]
     templates().get_template(f"{folder}/{path.name}")  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where compiled templates are kept, empty; nothing of them is in this process."""
+    place = tmp_path / "compiled"
+    monkeypatch.setattr(frame, "COMPILED", place)
+    templates.cache_clear()
+    yield place
+    templates.cache_clear()
+
+
+def test_a_template_is_compiled_once_for_all_processes(compiled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    templates().get_template("pages/officer.html")
+    assert list(compiled.iterdir())
+    templates.cache_clear()
+    # As a process that is started later would find them.
+    monkeypatch.delattr(Environment, "compile")
+    templates().get_template("pages/officer.html")
+
+
+def test_where_compiled_templates_cannot_be_kept_pages_are_shown(
+    compiled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame, "COMPILED", compiled / "in" / "nothing")
+    templates().get_template("pages/officer.html")
+    assert not compiled.exists()
 
 
 def test_every_page_has_a_title() -> None:
