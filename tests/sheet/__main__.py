@@ -24,6 +24,7 @@ from tests.harness.people import People
 from tests.harness.product import Api
 from tests.harness.provider import Registered, register
 from tests.harness.tables import Tables
+from tests.harness.walking import page_templates
 from tests.sheet.camera import FEW, Camera, Look, every_look
 from tests.sheet.dressing import furnish
 from tests.sheet.ground import ROLES, AtPages, fill, ground, log_in
@@ -150,6 +151,7 @@ async def photograph(api: Api, cases: int, looks: tuple[Look, ...], camera: Came
                 await busy.every_page(who, look)
             for scene in SCENES:
                 await busy.scene(scene, look)
+    camera.faults += [f"nobody photographed {each}" for each in page_templates() - camera.seen]
 
 
 @click.command()

@@ -11,6 +11,7 @@ from playwright.async_api import Browser, ConsoleMessage, Page, Request
 from playwright.async_api import Error as PlaywrightError
 
 from app.texts import Language
+from tests.harness.walking import TEMPLATE
 
 # `paper`: what is left of A4 between its margins. `narrow`: a desk at 400%, and what WCAG wants pages to reflow into.
 SIZES = {"narrow": (320, 640), "phone": (375, 812), "tablet": (820, 1180), "desk": (1366, 860), "paper": (703, 1000)}
@@ -57,12 +58,13 @@ def every_look() -> Iterator[Look]:
 
 
 class Camera:
-    """`shots`: words and the name of a file; `faults`: what a browser complained of."""
+    """`shots`: words and the name of a file; `faults`: what a browser complained of; `seen`: templates."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.shots: list[tuple[str, str]] = []
         self.faults: list[str] = []
+        self.seen: set[str] = set()
         self._may_refuse = False
 
     async def page(self, chromium: Browser, look: Look, cookie: str) -> Page:
@@ -105,6 +107,7 @@ class Camera:
         """The whole page as it stands, under a name of its own."""
         if not await page.evaluate(_FITS):
             self.faults.append(f"{way} {words} is wider than it may be")
+        self.seen.add(await page.evaluate(TEMPLATE))
         name = f"{_NOT_IN_NAMES.sub('', words.strip('/').replace('/', '.'))}-{way}.png"
         height = min(_LONGEST, int(await page.evaluate("document.documentElement.scrollHeight")))
         size = page.viewport_size or {"width": 800, "height": 600}

@@ -283,7 +283,7 @@ SCENES = (
     Scene("provider-fault", None, _at("/oauth/authorize?client_id=nobody")),
     Scene("paper-permit", None, _at("/v1/permits/check?number=503/0001")),
     Scene("paper-valid", None, _paper),
-    Scene("paper-certificate", None, _at(f"/v1/social-aid/certificates/check?number=470/0412/2026&code={'A' * 52}")),
+    Scene("paper-certificate", None, _at(f"/v1/social-aid/certificates/check?number=470/0412/2026&code={'a' * 52}")),
     Scene("interrupted", None, _interrupted),
     Scene("resume", None, _resume),
     Scene("case-unfolded", "operator", _taken),
