@@ -10,7 +10,7 @@ import pytest
 from app.assembly import Product
 from app.dashboards.queue.pages import products_of
 from app.dashboards.queue.reading import answer_shown
-from app.texts import LANGUAGES, has_text
+from app.texts import LANGUAGES, has_text, load_texts, text_roots
 from tests.harness.cases import hand_in
 from tests.harness.deliveries import before_officer
 from tests.harness.officer_login import Pages
@@ -21,6 +21,11 @@ from tests.harness.tables import Tables
 
 # What ports give of a case: services/*/port.py.
 GIVEN = ("licence_number", "certificate_number", "ticket_number", "position", "expected_at")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def loaded_texts() -> None:
+    load_texts(*text_roots())
 
 
 @pytest.fixture
