@@ -11,7 +11,7 @@ BIN := .venv/bin
 TESTS ?= tests
 WORKERS ?= logical
 
-.PHONY: run test test-clients test-external fuzz kill-storm soak isolation figures enumeration login-storm aid-reads bench-home bench-dashboards bench-tracing planted-faults contact-sheet check bench bench-scale clean requirements install-% has-python
+.PHONY: run test test-clients test-external fuzz kill-storm soak isolation figures enumeration login-storm aid-reads bench-home bench-dashboards bench-tracing planted-faults contact-sheet check bench bench-scale bench-workers clean requirements install-% has-python
 
 run: install-runtime ## PostgreSQL, Valkey, sandboxes, worker and API on this machine; Ctrl-C ends it all
 	@exec $(BIN)/loket run
@@ -72,6 +72,9 @@ bench: install-bench ## our figures beside the yardsticks, in one run
 
 bench-scale: install-bench ## a citizen's requests with a million cases in the database beside the same with 10,000; CASES=n
 	@$(BIN)/python -m bench.scale --cases $${CASES:-1000000}
+
+bench-workers: install-bench ## how many times the requests of one worker two can answer; ROUNDS=n
+	@$(BIN)/python -m bench.workers --rounds $${ROUNDS:-5}
 
 clean: ## everything made here, but not .loket, which holds your data
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* .clients

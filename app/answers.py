@@ -6,13 +6,15 @@ from typing import Any, cast
 
 from litestar import MediaType, Response
 from litestar.background_tasks import BackgroundTask
-from litestar.datastructures import Headers, ResponseHeader
+from litestar.datastructures import ResponseHeader
 from litestar.datastructures.headers import Accept
 from litestar.exceptions import HTTPException
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.response.base import ASGIResponse
-from litestar.types import Receive, Scope, Send
+from litestar.types import HTTPScope, Receive, Scope, Send
+
+from app.headers import header
 
 
 def _told(name: str, description: str, *, required: bool = True) -> ResponseHeader:
@@ -50,9 +52,9 @@ def representations(
     return Represented
 
 
-def wanted_of(headers: Headers, *offered: str) -> str:
+def wanted_of(scope: HTTPScope, *offered: str) -> str:
     """The representation asked for. Raises HTTPException 406, which app.problems renders."""
-    asked = headers.get("accept") or "*/*"
+    asked = header(scope, b"accept") or "*/*"
     found = offered[0] if asked in ("*/*", offered[0]) else Accept(asked).best_match(list(offered))
     if found is None:
         raise HTTPException(status_code=406)

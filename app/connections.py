@@ -1,12 +1,13 @@
-"""Citizens' connections: who sends too slowly is cut off, and who leaves says so before hanging up.
+"""Citizens' connections: who sends too slowly is cut off, who leaves says so before hanging up, an answer is one write.
 
-uvicorn does neither: one that drips a byte now and then keeps its connection for ever, and a process that ends closes
-kept connections at the moment in which a request may be on its way.
+uvicorn does none of it: one that drips a byte now and then keeps its connection for ever, a process that ends closes
+kept connections at the moment in which a request may be on its way, and an answer's head is sent before its body.
 """
 
 import asyncio
 import random
 from collections.abc import Callable
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -22,15 +23,20 @@ _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-lengt
 
 
 class CitizenConnection(HttpToolsProtocol):
-    """One connection. At most one of its timers runs: for a head, for a body, or for leaving."""
+    """One connection. At most one of its timers runs: for a head, for a body, or for leaving.
+
+    `_due` is the one to be started where what has come is read and more must follow: most requests come whole.
+    """
 
     _timer: asyncio.TimerHandle | None = None
+    _due: Callable[[], None] | None = None
     _received = 0
     _leaving = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         super().connection_made(transport)
-        self._start(random.uniform(*HEAD_S), self._head_too_slow)  # noqa: S311 - spread, not a secret
+        self.transport = cast(asyncio.Transport, _Gathering(transport, self.loop))
+        self._watch_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop()
@@ -39,19 +45,21 @@ class CitizenConnection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._received += len(data)
         super().data_received(data)
+        if self._due is not None:
+            self._due()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._start(random.uniform(*HEAD_S), self._head_too_slow)  # noqa: S311 - spread, not a secret
+        self._next(self._watch_head)
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
         if self._leaving:
             self.cycle.keep_alive = False
-        self._watch_body()
+        self._next(self._watch_body)
 
     def on_message_complete(self) -> None:
-        self._stop()
+        self._next(None)
         super().on_message_complete()
 
     def shutdown(self) -> None:
@@ -75,6 +83,13 @@ class CitizenConnection(HttpToolsProtocol):
             self.transport.write(_TOO_SLOW)
         self.transport.close()
 
+    def _next(self, due: Callable[[], None] | None) -> None:
+        self._stop()
+        self._due = due
+
+    def _watch_head(self) -> None:
+        self._start(random.uniform(*HEAD_S), self._head_too_slow)  # noqa: S311 - spread, not a secret
+
     def _watch_body(self) -> None:
         before, look_s = self._received, random.uniform(*LOOK_S)  # noqa: S311 - spread, not a secret
 
@@ -88,10 +103,45 @@ class CitizenConnection(HttpToolsProtocol):
         self._start(look_s, look)
 
     def _start(self, seconds: float, then: Callable[[], None]) -> None:
-        self._stop()
+        self._next(None)
         self._timer = self.loop.call_later(seconds, then)
 
     def _stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+class _Gathering:
+    """A transport whose writes of one moment leave together: each by itself would be a system call and a packet.
+
+    What is written first is held until the next write, or until the loop's next turn: a stream's head waits no longer.
+    """
+
+    __slots__ = ("_held", "_loop", "_transport", "is_closing")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self.is_closing = transport.is_closing
+        self._loop = loop
+        self._held = b""
+
+    def write(self, data: bytes) -> None:
+        held, self._held = self._held, b""
+        if held:
+            self._transport.write(held + data)
+        elif data:
+            self._held = data
+            self._loop.call_soon(self._flush)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        held, self._held = self._held, b""
+        if held and not self.is_closing():
+            self._transport.write(held)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)

@@ -18,6 +18,7 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import Uuid
 
 from app.asking import SERVICE, SETTING, asks
+from app.lending import Lender
 from app.personal import Personal
 from app.tracing import span
 
@@ -88,7 +89,7 @@ class Database:
             connect_args=self._connect_args,
         )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
-        self._drivers: asyncpg.Pool | None = None
+        self._lender: Lender | None = None
         self._opening = asyncio.Lock()
 
     async def wait(self, patience_s: float = START_PATIENCE_S) -> None:
@@ -132,17 +133,9 @@ class Database:
             return cast("Sequence[Mapping[str, Any]]", await borrowed.fetch(statement, *given))
 
     async def fetch_said(self, statement: str, *given: object) -> Sequence[Mapping[str, Any]]:
-        """The same by the shortest way, for a statement that says itself who asks (`app.asking.said_for`)."""
-        pool = await self._driver_pool()
-        with span(_SPAN, "client") as told:
-            # The pool's own fetch waits for a free connection for ever, and its own timeout costs a task.
-            async with asyncio.timeout(POOL_TIMEOUT_S):
-                borrowed = await pool.acquire()
-            told.reached(_WAITED)
-            try:
-                return cast("Sequence[Mapping[str, Any]]", await borrowed.fetch(statement, *given))
-            finally:
-                await pool.release(borrowed)
+        """The same without a further round trip, for a statement that says itself who asks (`app.asking.said_for`)."""
+        async with self._borrowed() as borrowed:
+            return cast("Sequence[Mapping[str, Any]]", await borrowed.fetch(statement, *given))
 
     @asynccontextmanager
     async def said(self) -> AsyncIterator[Connection]:
@@ -161,31 +154,36 @@ class Database:
 
     @asynccontextmanager
     async def _borrowed(self) -> AsyncIterator[Connection]:
-        pool = await self._driver_pool()
+        lender = self._lender or await self._opened()
         with span(_SPAN, "client") as told:
-            async with pool.acquire(timeout=POOL_TIMEOUT_S) as borrowed:
-                told.reached(_WAITED)
+            borrowed = await lender.take()
+            told.reached(_WAITED)
+            whole = False
+            try:
                 # The pool's proxy offers all that a connection does; the stubs do not say so.
                 yield cast("Connection", borrowed)
+                whole = True
+            finally:
+                await lender.give_back(borrowed, whole=whole)
 
-    async def _driver_pool(self) -> asyncpg.Pool:
-        if self._drivers is None:
-            async with self._opening:
-                if self._drivers is None:
-                    self._drivers = await asyncpg.create_pool(
-                        driver_url(self._url),
-                        min_size=1,
-                        max_size=self._pool_size,
-                        init=_read_json,
-                        reset=_keep,
-                        **self._connect_args,
-                    )
-        return self._drivers
+    async def _opened(self) -> Lender:
+        async with self._opening:
+            if self._lender is None:
+                pool = await asyncpg.create_pool(
+                    driver_url(self._url),
+                    min_size=1,
+                    max_size=self._pool_size,
+                    init=_read_json,
+                    reset=_keep,
+                    **self._connect_args,
+                )
+                self._lender = Lender(pool, self._pool_size, POOL_TIMEOUT_S)
+        return self._lender
 
     async def close(self) -> None:
         await self.engine.dispose()
-        if self._drivers is not None:
-            await self._drivers.close()
+        if self._lender is not None:
+            await self._lender.close()
 
 
 async def _read_json(connection: Connection) -> None:

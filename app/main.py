@@ -19,6 +19,7 @@ from app.delegations.door import Delegations
 from app.discovery import home_parts, navigation, route_handlers
 from app.docs.contract import openapi_config
 from app.errors import TooManyRequests
+from app.headers import header
 from app.limits import Allowance
 from app.login.guards import DEPENDENCIES, Caller, Officer, guard
 from app.login.officers.door import Door
@@ -119,7 +120,7 @@ def _methods_of(connection: Request[Any, Any, Any]) -> Response[None]:
 
 
 def provide_language(request: Request[Any, Any, Any]) -> Language:
-    return language_of(request.headers.get("accept-language"))
+    return language_of(header(request.scope, b"accept-language"))
 
 
 def _dependencies(product: Product) -> dict[str, Provide]:

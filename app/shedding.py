@@ -11,6 +11,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from app.errors import Unavailable
+from app.headers import header
 from app.problems import PROBLEM_JSON, render
 from app.texts import language_of
 
@@ -80,9 +81,8 @@ class _Place:
 
 
 async def _refuse(scope: HTTPScope, send: Send) -> None:
-    asked = next((value for name, value in scope["headers"] if name == b"accept-language"), b"").decode("latin-1")
     refusal = Unavailable("overloaded", retry_after_s=random.randint(*RETRY_AFTER_S))  # noqa: S311 - jitter
-    answer = render(refusal, language_of(asked))
+    answer = render(refusal, language_of(header(scope, b"accept-language")))
     headers = [(name.lower().encode(), str(value).encode()) for name, value in answer.headers.items()]
     headers += [(b"content-type", PROBLEM_JSON.encode()), (b"content-length", b"%d" % len(answer.content))]
     await send({"type": "http.response.start", "status": int(answer.status_code or 503), "headers": headers})

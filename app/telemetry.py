@@ -19,6 +19,7 @@ from litestar.types import ASGIApp, HTTPResponseStartEvent, HTTPScope, Message, 
 from prometheus_client import Counter, Histogram
 
 from app.asking import Acting, acting
+from app.headers import header
 from app.ids import uuid7
 from app.limits import Allowance
 from app.settings import Settings
@@ -231,8 +232,7 @@ def _method_of(scope: HTTPScope) -> str:
 async def _refuse_host(scope: HTTPScope, send: Send) -> None:
     """A problem document by hand: app.problems, which stands on this module, never sees the request."""
     code = "host_not_allowed"
-    asked = next((value for name, value in scope["headers"] if name == b"accept-language"), b"").decode("latin-1")
-    language = language_of(asked)
+    language = language_of(header(scope, b"accept-language"))
     problem = {
         "type": f"/docs/errors#{code}",
         "title": text("status.400", language),

@@ -73,6 +73,11 @@ def cpu_s(pid: int) -> float:
     return sum(_ticks(member) for member in _tree(pid)) / TICKS_PER_S
 
 
+def cpu_s_of_each(pid: int) -> dict[int, float]:
+    """The same of each process of the tree by itself, by its id."""
+    return {member: _ticks(member) / TICKS_PER_S for member in _tree(pid)}
+
+
 def memory_mb(pid: int) -> float:
     """Resident megabytes of the largest process of a tree: an API process, not the one that only watches over it."""
     return max(int((PROC / str(member) / "statm").read_text().split()[1]) * PAGE_BYTES / 1e6 for member in _tree(pid))

@@ -63,8 +63,8 @@ class Product:
             yield pid
 
     @contextmanager
-    def api(self, tree: Path = ROOT) -> Iterator[int]:
-        with self._running("serve", self.settings.port, tree) as pid:
+    def api(self, tree: Path = ROOT, *, workers: int = 1) -> Iterator[int]:
+        with self._running("serve", self.settings.port, tree, f"--workers={workers}") as pid:
             yield pid
 
     @contextmanager
@@ -152,9 +152,9 @@ class Product:
             await connection.close()
 
     @contextmanager
-    def _running(self, command: str, port: int, tree: Path = ROOT) -> Iterator[int]:
-        log = self.folder / f"{command}.log"
-        with running(["-m", "app.cli", command], log=log, port=port, environment=self.environment, tree=tree) as pid:
+    def _running(self, command: str, port: int, tree: Path = ROOT, *how: str) -> Iterator[int]:
+        log, arguments = self.folder / f"{command}.log", ["-m", "app.cli", command, *how]
+        with running(arguments, log=log, port=port, environment=self.environment, tree=tree) as pid:
             yield pid
 
 

@@ -80,6 +80,8 @@ class Controls:
 
     def maintenance(self, backend: str, service: str) -> Maintenance | None:
         """What keeps cases of the service from the backend now: what lasts longest."""
+        if not self._windows:
+            return None
         found = [each for each in self._windows if each.is_on and each.concerns(backend, service)]
         return max(found, key=lambda each: each.ends, default=None)
 

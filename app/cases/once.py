@@ -12,6 +12,7 @@ from app.cases.timeline import CHANNEL
 from app.cases.tools import CaseTools
 from app.cases.views import case_view, etag
 from app.database import Connection
+from app.headers import header
 from app.idempotency import (
     KEY_HEADER,
     FirstAnswer,
@@ -88,4 +89,4 @@ def once(request: CitizenRequest) -> Once:
 
 
 def language_asked(request: CitizenRequest) -> Language:
-    return language_of(request.headers.get("accept-language"))
+    return language_of(header(request.scope, b"accept-language"))

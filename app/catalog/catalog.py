@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -63,6 +62,7 @@ class Catalog:
     ) -> None:
         """Services of an agency that the city does not have are left out."""
         self.city = city
+        self.timezone = city.zone
         self.consents = consents or {}
         self.flows = flows
         self.told = told_of(flows)
@@ -101,10 +101,6 @@ class Catalog:
     def region(self) -> str:
         """The city's Kemendagri code, `35.71`."""
         return self.city.region_code
-
-    @property
-    def timezone(self) -> ZoneInfo:
-        return self.city.zone
 
     def agencies(self) -> Sequence[Agency]:
         """In the order of the profile."""

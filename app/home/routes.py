@@ -41,7 +41,7 @@ async def read_home(request: CitizenRequest) -> Response[HomeView]:
     state, caller = request.app.state, request.user
     limiter: Limiter = state["limiter"]
     limiter.hit_here(f"home:{caller.actor_id}", limit=LOOKS_PER_MINUTE, period_s=60)
-    wanted = wanted_of(request.headers, JSON, EVENTS)
+    wanted = wanted_of(request.scope, JSON, EVENTS)
     sources = [each for each in state["home"] if each.is_for(caller)]
     asker = Asker(caller, language_asked(request))
     if wanted == JSON:

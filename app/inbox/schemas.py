@@ -45,8 +45,8 @@ class PreferencesChange(msgspec.Struct, forbid_unknown_fields=True):
     """
 
     channels: Annotated[list[ChannelKind], msgspec.Meta(max_length=4, examples=[["whatsapp", "sms"]])]
-    quiet_hours: QuietHours | None
-    digest_at: ClockTime | None
+    quiet_hours: Annotated[QuietHours | None, msgspec.Meta(examples=[{"from": "21:00", "until": "06:00"}])]
+    digest_at: Annotated[ClockTime | None, msgspec.Meta(examples=["07:00"])]
 
 
 class PreferencesView(msgspec.Struct):

@@ -12,6 +12,7 @@ from litestar.handlers import BaseRouteHandler
 
 from app.asking import Acting
 from app.errors import Forbidden, Unauthenticated
+from app.headers import header
 from app.login.gate import Gate
 from app.texts import Language
 
@@ -126,10 +127,9 @@ class OfficerDoor(ABC):
 async def guard(connection: Request[Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let the request in, or raise Unauthenticated or Forbidden. Runs before the body is read."""
     permission = handler.opt.get("permission")
-    for name, value in connection.scope["headers"]:
-        if name == _ACTING_FOR:
-            connection.scope["user"] = await _delegate(connection, handler, value.decode("latin-1"))
-            return
+    if (delegation := header(connection.scope, _ACTING_FOR)) is not None:
+        connection.scope["user"] = await _delegate(connection, handler, delegation)
+        return
     if permission == "public":
         return
     if permission == "citizen":
@@ -204,7 +204,7 @@ def _door(connection: Request[Any, Any, Any]) -> OfficerDoor:
 
 
 def _bearer(connection: Request[Any, Any, Any]) -> str:
-    authorization = connection.headers.get("authorization", "")
+    authorization = header(connection.scope, b"authorization") or ""
     if authorization[: len(_SCHEME)].lower() != _SCHEME:
         raise Unauthenticated("token_missing")
     return authorization[len(_SCHEME) :]

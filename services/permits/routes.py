@@ -72,7 +72,7 @@ async def get_licence(
     licences: NamedDependency[Licences],
     config: NamedDependency[Settings],
 ) -> Response[LicenceView]:
-    wanted = wanted_of(request.headers, JSON, PDF)
+    wanted = wanted_of(request.scope, JSON, PDF)
     proof = await licences.prove(case_id, caller.id)
     view = _view(case_id, proof, language, check_url(config.issuer, proof.licence.number))
     if wanted == JSON:
@@ -102,7 +102,7 @@ async def check_licence(
     # No dependencies: whoever scans a QR code waits for this, and resolving three costs as much as all the rest.
     state = request.app.state
     language = language_of(request.headers.get("accept-language"))
-    wanted = wanted_of(request.headers, JSON, HTML)
+    wanted = wanted_of(request.scope, JSON, HTML)
     try:
         reads: Reads = state["cases"].reads
         told = recent_check(number, reads)

@@ -143,7 +143,7 @@ async def read_certificate(
     language: NamedDependency[Language],
     config: NamedDependency[Settings],
 ) -> Response[CertificateView]:
-    wanted = wanted_of(request.headers, JSON, PDF)
+    wanted = wanted_of(request.scope, JSON, PDF)
     proof = await _matters(request).certificate(case_id, request.user.id)
     url = check_url(config.issuer, case_id, proof.seen.value.number, _tools(request).vault)
     view = certificate_view(case_id, proof, url, language)
@@ -177,7 +177,7 @@ async def check(
     ],
 ) -> Response[CertificateCheck]:
     language = language_of(request.headers.get("accept-language"))
-    wanted = wanted_of(request.headers, JSON, HTML)
+    wanted = wanted_of(request.scope, JSON, HTML)
     await limiter.hit("certificate-check", client_network(request), limit=CHECKS_PER_MINUTE, period_s=60)
     try:
         told = certificate_check(number, await check_certificate(number, code, _port(request), _tools(request)))
