@@ -2,15 +2,17 @@
 problem."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
 from litestar import Litestar
+from litestar.exceptions import NotFoundException
 
 from app.assembly import Product, build
 from app.database import Database
 from app.login.officers.browsers import SESSION
-from app.login.officers.lost import UNROUTED, look_who_asks, on_unrouted
+from app.login.officers.lost import look_who_asks, on_unrouted
 from app.problems import PROBLEM_JSON
 from tests.harness.officer_login import Pages
 from tests.harness.officers import Officers
@@ -113,9 +115,8 @@ class Unreachable:
 
 
 async def test_without_a_database_it_is_a_page_too(product: Product) -> None:
-    handlers = dict.fromkeys(UNROUTED, on_unrouted)
-    app = Litestar([], exception_handlers=handlers, after_exception=[look_who_asks])
-    app.state["gate"], app.state["limiter"] = Unreachable(), product.limiter
+    app: Any = Litestar([], exception_handlers={NotFoundException: on_unrouted}, after_exception=[look_who_asks])
+    app.state.update({"gate": Unreachable(), "limiter": product.limiter, "trusted_proxies": ()})
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         answer = await client.get(NOWHERE[0], headers={"Cookie": f"{SESSION}=x", "Accept": BROWSER})
