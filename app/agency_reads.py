@@ -171,7 +171,7 @@ class Reads:
 
     def _mark(self, subject: str) -> bytes:
         """Nobody can read from it whom it is about."""
-        return self._vault.index("agency_reads.subject", subject)
+        return self._vault.lasting_name("agency_reads.subject", subject)
 
     def _heard(self, mark: bytes) -> None:
         self._forgotten[mark] = time.monotonic()

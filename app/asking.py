@@ -22,6 +22,8 @@ SERVICE = "service"
 CITY = "city"
 
 asks: ContextVar[str] = ContextVar("asks", default=SERVICE)
+# Whether an officer's request asks: for those a few connections are kept.
+at_desk: ContextVar[bool] = ContextVar("at_desk", default=False)
 
 
 class Acting(msgspec.Struct, frozen=True):

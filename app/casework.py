@@ -6,6 +6,7 @@ from app.assembly import build
 from app.cases.desk import ask_citizen, show_case
 from app.cases.timeline import CHANNEL
 from app.errors import LoketError
+from app.keyring.standing import require_standing_keys
 from app.settings import Settings, SettingsError
 from app.texts import text
 
@@ -14,6 +15,7 @@ async def ask(settings: Settings, number: str, question: str, officer: str) -> s
     """Ask, and wake whoever watches. Raises SettingsError with the reason where it cannot be asked."""
     product = build(settings, "casework")
     try:
+        await require_standing_keys(product.database, product.vault)
         async with product.database.begin() as connection:
             row = await ask_citizen(connection, number, product.vault.seal(question), officer)
         await product.valkey.publish(CHANNEL, str(row["id"]).encode())
@@ -28,6 +30,7 @@ async def show(settings: Settings, number: str, officer: str) -> str:
     """The case as indented JSON. Raises SettingsError where there is none."""
     product = build(settings, "casework")
     try:
+        await require_standing_keys(product.database, product.vault)
         async with product.database.begin() as connection:
             shown = await show_case(connection, number, officer, product.cases)
     except LoketError as error:

@@ -162,15 +162,17 @@ def keys() -> None:
 
 
 @keys.command("rotate-data")
-def rotate_data_keys() -> None:
+@click.option("--dry-run", is_flag=True, help="Count what is left to do, and what cannot be read; change nothing.")
+def rotate_data_keys(*, dry_run: bool) -> None:
     """Encrypt all personal data anew, values, words and files, while the product runs; goes on where it was ended.
 
     The demo makes the new key itself. With LOKET_DATA_KEY: put the new one first, the old behind it, restart every
-    process, then run this. The index key stays: each process finds people by it alone, so two cannot stand together.
+    process, then run this; no process starts without the old one until it has said that nothing is left of it.
+    LOKET_INDEX_KEY and LOKET_NAMES_KEY stay (ADR 14, ADR 39).
     """
-    from app.rekeying import rotate_data
+    from app.rekeying import rotate_data, tell_former
 
-    asyncio.run(rotate_data(settings_with_servers(), click.echo))
+    asyncio.run((tell_former if dry_run else rotate_data)(settings_with_servers(), click.echo))
 
 
 @keys.command("list")

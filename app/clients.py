@@ -11,6 +11,7 @@ from app.audit.actions import AuditEntry, record
 from app.catalog.catalog import Catalog
 from app.database import Database
 from app.errors import NotFound
+from app.keyring.standing import require_standing_keys
 from app.login.keys import PUBLISHED_S, NotYet, list_keys, rotate_keys
 from app.login.provider.clients import Application, ClientRefused, add_client, list_clients, remove_client
 from app.privacy import open_vault
@@ -86,6 +87,7 @@ def read_public_keys(path: Path | None) -> Sequence[dict[str, object]]:
 async def _transaction(settings: Settings) -> AsyncIterator[AsyncSession]:
     database = Database(settings.database_url, pool_size=1, name="clients")
     try:
+        await require_standing_keys(database, open_vault(settings))
         async with database.transaction() as session:
             yield session
     finally:

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 from uuid import UUID
 
 import asyncpg
-import msgspec
 from sqlalchemy import DateTime, MetaData, PoolProxiedConnection, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import Uuid
 
-from app.asking import SERVICE, SETTING, asks
-from app.lending import Lender
+from app.asking import SERVICE, SETTING, asks, at_desk
 from app.personal import Personal
+from app.pools import Pools
 from app.tracing import span
 
 if TYPE_CHECKING:
@@ -31,10 +31,15 @@ else:
 STATEMENT_TIMEOUT_MS = 10_000
 LOCK_TIMEOUT_MS = 3_000
 IDLE_IN_TRANSACTION_MS = 15_000
-POOL_TIMEOUT_S = 2
+# Kept for officers beside what all share: whatever citizens do, who looks after it gets in.
+DESK_POOL = 2
 _SAY = f"SELECT set_config('{SETTING}', $1, $2)"
 _SAY_IN_SESSION = text(f"SELECT set_config('{SETTING}', :who, true)")
 START_PATIENCE_S = 30.0
+# What it looks like that PostgreSQL is away, at whichever moment it went: a loop that does not expect all of them ends
+# with the first it does not, and nothing begins it anew. The last is the driver's word where a connection ends within
+# a statement.
+AWAY = (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 # A trace shows how long a connection was held, and waited for: a statement's time is in there, its words are not.
 _SPAN, _WAITED = "postgresql", "loket.pool_wait_ms"
 
@@ -68,8 +73,7 @@ class Database:
     """One engine and its sessions, for one process and one event loop."""
 
     def __init__(self, url: str, *, pool_size: int, name: str) -> None:
-        self._url, self._pool_size = url, pool_size
-        self._connect_args: dict[str, Any] = {
+        settings: dict[str, Any] = {
             "timeout": 5,
             "server_settings": {
                 "application_name": f"loket-{name}",
@@ -80,17 +84,9 @@ class Database:
                 SETTING: SERVICE,
             },
         }
-        self.engine: AsyncEngine = create_async_engine(
-            sqlalchemy_url(url),
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=POOL_TIMEOUT_S,
-            pool_recycle=1800,
-            connect_args=self._connect_args,
-        )
-        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
-        self._lender: Lender | None = None
-        self._opening = asyncio.Lock()
+        addresses = sqlalchemy_url(url), driver_url(url)
+        self._shared = Pools(*addresses, pool_size, settings)
+        self._desk = Pools(*addresses, DESK_POOL, settings)
 
     async def wait(self, patience_s: float = START_PATIENCE_S) -> None:
         """Return once PostgreSQL can be asked; raises what it says where that takes longer. A killed server is back
@@ -109,7 +105,7 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A session whose work is committed at the end, or rolled back by any exception."""
         with span(_SPAN, "client"):
-            async with self._sessions() as session, session.begin():
+            async with self._for_sessions().sessions() as session, session.begin():
                 if (who := asks.get()) != SERVICE:
                     await session.execute(_SAY_IN_SESSION, {"who": who})
                 yield session
@@ -154,7 +150,7 @@ class Database:
 
     @asynccontextmanager
     async def _borrowed(self) -> AsyncIterator[Connection]:
-        lender = self._lender or await self._opened()
+        lender = await (self._desk if at_desk.get() and self._shared.has_no_driver else self._shared).lender()
         with span(_SPAN, "client") as told:
             borrowed = await lender.take()
             told.reached(_WAITED)
@@ -166,33 +162,12 @@ class Database:
             finally:
                 await lender.give_back(borrowed, whole=whole)
 
-    async def _opened(self) -> Lender:
-        async with self._opening:
-            if self._lender is None:
-                pool = await asyncpg.create_pool(
-                    driver_url(self._url),
-                    min_size=1,
-                    max_size=self._pool_size,
-                    init=_read_json,
-                    reset=_keep,
-                    **self._connect_args,
-                )
-                self._lender = Lender(pool, self._pool_size, POOL_TIMEOUT_S)
-        return self._lender
+    def _for_sessions(self) -> Pools:
+        return self._desk if at_desk.get() and self._shared.has_no_session else self._shared
 
     async def close(self) -> None:
-        await self.engine.dispose()
-        if self._lender is not None:
-            await self._lender.close()
-
-
-async def _read_json(connection: Connection) -> None:
-    """jsonb is written as text and read as what it holds, as SQLAlchemy's dialect has it on its own connections."""
-    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=str, decoder=msgspec.json.decode)
-
-
-async def _keep(_: Connection) -> None:
-    """Between two borrowers nothing is reset: single statements and closed transactions leave nothing behind."""
+        await self._shared.close()
+        await self._desk.close()
 
 
 async def _say_service(borrowed: Connection) -> None:

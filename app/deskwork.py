@@ -16,6 +16,7 @@ from app.deliveries.acting import Acting
 from app.deliveries.backends import BackendView
 from app.deliveries.schemas import DeliveryItem, ManyRetried, ParkedJob, Resolution, RetriedMany
 from app.errors import LoketError
+from app.keyring.standing import require_standing_keys
 from app.settings import Settings, SettingsError
 from app.texts import text
 
@@ -125,6 +126,7 @@ async def done(
     """
     product = build(settings, "desk")
     try:
+        await require_standing_keys(product.database, product.vault)
         async with product.database.begin() as connection:
             done = await work(connection, product)
         if tells:

@@ -39,6 +39,11 @@ class Lender:
         self._waiting: deque[asyncio.Future[Lent | None]] = deque()
         self._returned = 0
 
+    @property
+    def has_none(self) -> bool:
+        """Whether who asks now has to wait for another."""
+        return not self._at_hand and self._free <= 0
+
     async def take(self) -> Lent:
         """Raises TimeoutError where none is free for too long, and whatever opening one raises."""
         while self._at_hand:

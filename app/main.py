@@ -1,6 +1,7 @@
 """Composition root of the API: the product's parts, found routes, Litestar. Nobody imports it."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +12,7 @@ from litestar.di import Provide
 from litestar.enums import HttpMethod
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.asking import SERVICE, acting, as_agency, as_citizen, as_delegate, asks
+from app.asking import SERVICE, acting, as_agency, as_citizen, as_delegate, asks, at_desk
 from app.assembly import Product, build, open_tracing
 from app.catalog.sync import sync
 from app.consents.wordings import keep_wordings
@@ -20,6 +21,7 @@ from app.discovery import home_parts, navigation, route_handlers
 from app.docs.contract import openapi_config
 from app.errors import TooManyRequests
 from app.headers import header
+from app.keyring.standing import require_standing_keys
 from app.limits import Allowance
 from app.login.guards import DEPENDENCIES, Caller, Officer, guard
 from app.login.officers.door import Door
@@ -27,12 +29,14 @@ from app.login.officers.lost import UNROUTED, look_who_asks, on_unrouted
 from app.pooling import wait_for_own_connections
 from app.problems import StrictRequest, on_error
 from app.roles import warn_of_one_role
-from app.settings import Settings
+from app.settings import Settings, SettingsError
 from app.shedding import Shedding
 from app.storable import refuse_address
 from app.telemetry import Telemetry, client_network, trusted_networks
 from app.texts import Language, language_of
 from app.tracing import Tracing
+
+log = logging.getLogger("loket")
 
 VERSION = "0.1.0"
 MAX_BODY_BYTES = 256 * 1024
@@ -40,6 +44,8 @@ MAX_BODY_BYTES = 256 * 1024
 PER_SESSION = 600
 PER_ADDRESS = 1200
 WINDOW_S = 60
+# What an officer's routes ask for.
+_AT_DESK = ("officer", "officer_page", "visitor_page")
 
 
 def create_app(settings: Settings) -> Litestar:
@@ -85,6 +91,7 @@ async def admit(connection: Request[Any, Any, Any]) -> Response[None] | None:
     """
     refuse_address(connection.scope)
     asks_methods = connection.method == HttpMethod.OPTIONS
+    at_desk.set(connection.route_handler.opt.get("permission") in _AT_DESK)
     if not asks_methods:
         await guard(connection, connection.route_handler)
     caller = connection.scope.get("user")
@@ -157,6 +164,7 @@ def _lifespan(product: Product, tracing: Tracing | None) -> Any:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         await wait_for_own_connections(product.database)
+        await _require_keys(product)
         async with product.database.transaction() as session:
             await sync(session, product.catalog)
         async with product.database.begin() as connection:
@@ -175,6 +183,15 @@ def _lifespan(product: Product, tracing: Tracing | None) -> Any:
                 await asyncio.to_thread(tracing.close)
 
     return lifespan
+
+
+async def _require_keys(product: Product) -> None:
+    """Raises SettingsError, in words that are not lost among the server's own."""
+    try:
+        await require_standing_keys(product.database, product.vault)
+    except SettingsError as refusal:
+        log.error("%s", refusal)
+        raise
 
 
 def _cors(settings: Settings) -> CORSConfig | None:

@@ -13,6 +13,7 @@ from app.access_log.wording import officer_mark
 from app.catalog.city import load_city
 from app.database import Database
 from app.errors import LoketError
+from app.keyring.standing import require_standing_keys
 from app.login.guards import Officer
 from app.login.officers import accounts
 from app.login.officers.adding import checked_officer
@@ -65,6 +66,7 @@ async def _transaction(settings: Settings) -> AsyncIterator[AsyncSession]:
     database = Database(settings.database_url, pool_size=1, name="officers")
     load_texts(*text_roots())
     try:
+        await require_standing_keys(database, open_vault(settings))
         async with database.transaction() as session:
             yield session
     except msgspec.ValidationError as error:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -26,7 +27,6 @@ SEALED = "sealed:"
 WORDS = "words.any"
 # How soon a running process writes with a key that took another's place in the file.
 KEYS_EVERY_S = 2.0
-KeySource = Callable[[], Sequence[bytes]]
 HEAD_BYTES = len(_FORMAT) + _KEY_ID_BYTES + _NONCE_BYTES
 
 
@@ -34,24 +34,35 @@ class CannotDecrypt(Exception):
     """The bytes are not ours, were changed, stand in another column, or their key is gone."""
 
 
+class Keys(msgspec.Struct, frozen=True):
+    """What a vault works with. Of `data` and of `index` the first writes, and what the others wrote is read and found.
+
+    `names` is for good: agencies' applications, passkeys and papers outside know people and things by what it made.
+    """
+
+    data: Sequence[bytes]
+    index: Sequence[bytes]
+    names: bytes
+
+    def __post_init__(self) -> None:
+        for key in (*self.data, *self.index, self.names):
+            if len(key) != KEY_BYTES:
+                raise ValueError(f"a key has {len(key)} bytes, not {KEY_BYTES}")
+
+
 class Vault:
-    """Encrypts with `data_key`, reads also what `former_keys` wrote; indexes with `index_key`, which never changes.
+    """Encrypts and indexes what is personal, and names what others are to know lastingly.
 
     A blob is: format (1 byte), key id (4), nonce (12), AES-256-GCM ciphertext with tag. The context ("table.column") is
     authenticated with it, so a value copied into another column does not decrypt.
 
-    `source` gives the data keys anew, the writing one first: so a running process follows a rotation.
+    `source` gives the keys anew: so a running process follows a rotation.
     """
 
-    def __init__(
-        self, data_key: bytes, index_key: bytes, former_keys: Sequence[bytes] = (), source: KeySource | None = None
-    ) -> None:
-        if len(index_key) != KEY_BYTES:
-            raise ValueError(f"a key has {len(index_key)} bytes, not {KEY_BYTES}")
-        self._index_key = index_key
+    def __init__(self, keys: Keys, source: Callable[[], Keys] | None = None) -> None:
         self._source = source
         self._look_at = time.monotonic() + KEYS_EVERY_S
-        self._use([data_key, *former_keys])
+        self._use(keys)
 
     @property
     def key_id(self) -> bytes:
@@ -103,7 +114,23 @@ class Vault:
 
     def index(self, kind: str, value: str) -> bytes:
         """The same 32 bytes for the same value, to find it by without storing it; useless without the key."""
-        return hmac.digest(self._index_key, f"{kind}\0{value}".encode(), hashlib.sha256)
+        return _digest(self._keys.index[0], kind, value)
+
+    def lasting_name(self, kind: str, value: str) -> bytes:
+        """The same 32 bytes for the same value for good, whatever key is rotated: what others know it by.
+
+        Never of a NIK, a phone or anything else that could be guessed by somebody who has come by the key.
+        """
+        return _digest(self._keys.names, kind, value)
+
+    @property
+    def standing(self) -> Mapping[str, Sequence[str]]:
+        """The ids, which are no secret, of the keys that rows stand under: by kind, the writing one first."""
+        return {
+            "data": [_key_id(key).hex() for key in self._keys.data],
+            "index": [_key_id(key).hex() for key in self._keys.index],
+            "names": [_key_id(self._keys.names).hex()],
+        }
 
     def _look_again(self, *, now: bool = False) -> None:
         if self._source is None or (time.monotonic() < self._look_at and not now):
@@ -111,24 +138,24 @@ class Vault:
         self._look_at = time.monotonic() + KEYS_EVERY_S
         self._use(self._source())
 
-    def _use(self, keys: Sequence[bytes]) -> None:
-        for key in keys:
-            if len(key) != KEY_BYTES:
-                raise ValueError(f"a key has {len(key)} bytes, not {KEY_BYTES}")
-        self._ciphers = {_key_id(key): AESGCM(key) for key in keys}
-        self._key_id = _key_id(keys[0])
+    def _use(self, keys: Keys) -> None:
+        self._keys = keys
+        self._ciphers = {_key_id(key): AESGCM(key) for key in keys.data}
+        self._key_id = _key_id(keys.data[0])
 
 
 def open_vault(settings: Settings) -> Vault:
-    """The vault of LOKET_DATA_KEY and LOKET_INDEX_KEY (base64, 32 bytes each).
+    """The vault of LOKET_DATA_KEY, LOKET_INDEX_KEY and LOKET_NAMES_KEY (base64, 32 bytes each).
 
-    LOKET_DATA_KEY may name several, separated by commas: the first writes, the others still read. A demo without keys
-    makes its own once, in data_dir/secrets. Raises SettingsError for a key that cannot be used.
+    The first may name several, separated by commas. A demo without keys makes its own once, in data_dir/secrets.
+    Raises SettingsError for a key that cannot be used.
     """
-    index_key = settings.index_key or own_key(settings.data_dir / "secrets" / "index.key")
-    first, *former = data_keys(settings)
-    source = None if settings.data_key else lambda: data_keys(settings)
-    return Vault(first, read_key("LOKET_INDEX_KEY", index_key), former, source)
+    index = settings.index_key or own_key(settings.data_dir / "secrets" / "index.key")
+    index_key = read_key("LOKET_INDEX_KEY", index)
+    # Until they had a key of their own, lasting names were made with the index key.
+    names_key = read_key("LOKET_NAMES_KEY", settings.names_key) if settings.names_key else index_key
+    source = None if settings.data_key else lambda: Keys(data_keys(settings), [index_key], names_key)
+    return Vault(Keys(data_keys(settings), [index_key], names_key), source)
 
 
 def data_keys(settings: Settings) -> list[bytes]:
@@ -191,6 +218,10 @@ def mask_name(name: str) -> str:
 def _masked(value: str, first: int, last: int) -> str:
     hidden = len(value) - first - last
     return value[:first] + "*" * hidden + value[-last:] if hidden > 0 else "*" * len(value)
+
+
+def _digest(key: bytes, kind: str, value: str) -> bytes:
+    return hmac.digest(key, f"{kind}\0{value}".encode(), hashlib.sha256)
 
 
 def _key_id(key: bytes) -> bytes:

@@ -13,6 +13,7 @@ import msgspec
 
 from app.cases.files import FileStore
 from app.database import Base, Connection, Database
+from app.keyring.standing import note_rotated, require_standing_keys
 from app.privacy import KEY_BYTES, KEYS_EVERY_S, CannotDecrypt, Vault, data_keys, keep_data_keys, open_vault
 from app.settings import Settings, SettingsError
 from app.tables import import_models
@@ -40,10 +41,10 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Rekeyer:
-    """Counts what it wrote anew, and what nobody can read any more."""
+    """Counts what it wrote anew, and what nobody can read any more. `dry`: what it would, without writing."""
 
-    def __init__(self, database: Database, vault: Vault, files: FileStore) -> None:
-        self._database, self._vault, self._files = database, vault, files
+    def __init__(self, database: Database, vault: Vault, files: FileStore, *, dry: bool = False) -> None:
+        self._database, self._vault, self._files, self._dry = database, vault, files, dry
         self.unreadable: set[str] = set()
 
     async def one_pass(self) -> Mapping[str, int]:
@@ -61,8 +62,9 @@ class Rekeyer:
         async for connection, rows in self._batches(place):
             for row in rows:
                 if values := renewed(place, row):
-                    await _write(connection, place, row, values)
                     count += 1
+                    if not self._dry:
+                        await _write(connection, place, row, values)
         return count
 
     async def _batches(self, place: Place) -> AsyncIterator[tuple[Connection, Sequence[Mapping[str, Any]]]]:
@@ -110,10 +112,11 @@ class Rekeyer:
 
     async def _all_files(self) -> int:
         count, last = 0, None
+        do = self._files.is_former if self._dry else self._files.reseal
         while rows := await self._database.fetch(_FILES, last):
             for row in rows:
                 try:
-                    count += await self._files.reseal(row["id"])
+                    count += await do(row["id"])
                 except CannotDecrypt:
                     self.unreadable.add(f"file {row['id']}")
             last = rows[-1]["id"]
@@ -134,8 +137,10 @@ async def rotate_data(settings: Settings, say: Say) -> None:
     vault = open_vault(settings)
     database = Database(settings.database_url, pool_size=2, name="rekeying")
     try:
+        await require_standing_keys(database, vault)
         files = FileStore(settings.files_url, settings.data_dir / "files", vault)
         await _until_done(Rekeyer(database, vault, files), say)
+        await note_rotated(database, vault)
     finally:
         await database.close()
     if settings.data_key:
@@ -145,14 +150,40 @@ async def rotate_data(settings: Settings, say: Say) -> None:
     say("nothing is left of the former key: it is gone")
 
 
+async def tell_former(settings: Settings, say: Say) -> None:
+    """What `rotate_data` would write anew with the keys as they are; nothing is changed. Raises SettingsError where
+    something cannot be read."""
+    vault = open_vault(settings)
+    database = Database(settings.database_url, pool_size=2, name="rekeying")
+    try:
+        files = FileStore(settings.files_url, settings.data_dir / "files", vault)
+        rekeyer = Rekeyer(database, vault, files, dry=True)
+        done = await rekeyer.one_pass()
+    finally:
+        await database.close()
+    _say_counts(done, say)
+    _refuse_unreadable(rekeyer)
+    writing, *former = vault.standing["data"]
+    others = f"; {', '.join(former)} still reads" if former else ""
+    say(f"{sum(done.values())} are not written with the key {writing}{others}; nothing was changed")
+
+
+def _say_counts(done: Mapping[str, int], say: Say) -> None:
+    for name, count in done.items():
+        say(f"{count:8} {name}")
+
+
+def _refuse_unreadable(rekeyer: Rekeyer) -> None:
+    if rekeyer.unreadable:
+        first = min(rekeyer.unreadable)
+        raise SettingsError(f"{len(rekeyer.unreadable)} values cannot be read, {first}: the former key stays")
+
+
 async def _until_done(rekeyer: Rekeyer, say: Say) -> None:
     for _ in range(PASSES):
         done = await rekeyer.one_pass()
-        for name, count in done.items():
-            say(f"{count:8} {name}")
-        if rekeyer.unreadable:
-            first = min(rekeyer.unreadable)
-            raise SettingsError(f"{len(rekeyer.unreadable)} values cannot be read, {first}: the former key stays")
+        _say_counts(done, say)
+        _refuse_unreadable(rekeyer)
         if not done:
             return
     raise SettingsError("some process still writes with a former key: restart it, then run this again")

@@ -38,6 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     passkey_origins: str = ""
     data_key: str = ""
     index_key: str = ""
+    names_key: str = ""
     anchor_key: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     otlp_url: str = ""

@@ -21,7 +21,8 @@ BUDGET_S = 0.05
 CONNECT_S = 1.0
 READY_CONNECTIONS = 4
 GATHER_S = 0.01
-RECONNECT_S = 1.0
+# A Valkey that was killed is back within half a second; one that stays away is asked for less often.
+RECONNECT_S, LONGEST_RECONNECT_S = 0.1, 1.0
 Listener = Callable[[bytes], None]
 
 
@@ -45,6 +46,7 @@ class Valkey:
         )
         self._redis = Redis(connection_pool=self._pool)
         self._listening = Redis.from_url(url, socket_connect_timeout=1.0, health_check_interval=5)
+        self._deaf_s = RECONNECT_S
         self._listeners: dict[str, list[Listener]] = {}
         self._task: asyncio.Task[None] | None = None
         self._connecting: asyncio.Task[None] | None = None
@@ -144,15 +146,17 @@ class Valkey:
 
     async def _listen(self) -> None:
         while True:
+            self._deaf_s = min(2 * self._deaf_s, LONGEST_RECONNECT_S)
             try:
                 await self._listen_once()
             except (RedisError, OSError) as error:
                 log.warning("valkey subscription lost: %s", type(error).__name__)
-            await asyncio.sleep(RECONNECT_S)
+            await asyncio.sleep(self._deaf_s)
 
     async def _listen_once(self) -> None:
         async with self._listening.pubsub(ignore_subscribe_messages=True) as pubsub:
             await pubsub.subscribe(*self._listeners)
+            self._deaf_s = RECONNECT_S
             async for message in pubsub.listen():
                 for callback in self._listeners.get(message["channel"].decode(), ()):
                     callback(message["data"])

@@ -35,6 +35,7 @@ from app.database import driver_url
 from app.delegations import jobs as delegations
 from app.inbox import jobs as inbox
 from app.jobs import LEASE_S, LOOK_EVERY_S, Queue, purge_log, run_queues
+from app.keyring.standing import require_standing_keys
 from app.login import identity_checks, recovery
 from app.login import jobs as login
 from app.login.phone_changes import settle_phone_changes
@@ -83,6 +84,7 @@ def main() -> None:
 async def work(product: Product, tracing: Tracing | None = None) -> bool:
     """Run every queue and every recurring task of the product, until told to stop. False: the database was lost."""
     await wait_for_own_connections(product.database)
+    await require_standing_keys(product.database, product.vault)
     connection = await asyncpg.connect(
         driver_url(product.settings.database_url), timeout=10, server_settings=_QUEUE_SETTINGS
     )

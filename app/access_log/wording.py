@@ -102,4 +102,4 @@ class Words(msgspec.Struct, frozen=True):
 
 def officer_mark(vault: Vault, actor_id: str) -> str:
     """The same few letters for the same officer: no name, and yet one can say whom one means."""
-    return base64.b32encode(vault.index("officer-mark", actor_id)).decode()[:MARK_LENGTH]
+    return base64.b32encode(vault.lasting_name("officer-mark", actor_id)).decode()[:MARK_LENGTH]

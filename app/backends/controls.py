@@ -11,10 +11,9 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal
 
-import asyncpg
 import msgspec
 
-from app.database import Database
+from app.database import AWAY, Database
 from app.tasks import end
 from app.valkey import Valkey
 
@@ -111,7 +110,7 @@ class Controls:
         try:
             windows = await self._database.fetch(_WINDOWS)
             overrides = await self._database.fetch(_OVERRIDES)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except AWAY as error:
             log.warning("operators' decisions not read: %s", type(error).__name__)
             return
         now = time.monotonic()

@@ -11,11 +11,10 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-import asyncpg
 import msgspec
 
 from app.backends.buckets import bucket_of
-from app.database import Connection, Database, utc_now
+from app.database import AWAY, Connection, Database, utc_now
 
 log = logging.getLogger("loket.backends")
 
@@ -104,7 +103,7 @@ class Measurer:
         try:
             async with self._database.connection() as connection:
                 await write_counts(connection, taken)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except AWAY as error:
             log.warning("calls to agencies' systems not written: %s", type(error).__name__)
             for kind, count in taken.items():
                 self._add(kind, count.calls, count.last_at)

@@ -44,12 +44,19 @@ class FileStore:
             return self._vault.decrypt(sealed, _CONTEXT)
         return await asyncio.to_thread(self._vault.decrypt, sealed, _CONTEXT)
 
-    async def reseal(self, file_id: UUID) -> bool:
-        """Write a file anew that a former key wrote; False where there was nothing to do."""
+    async def is_former(self, file_id: UUID) -> bool:
+        """Whether a former key wrote it; False also where there is no such file."""
         try:
             head = bytes(await self._store.get_range_async(_key(file_id), start=0, length=HEAD_BYTES))
-            if self._vault.is_current(head):
-                return False
+        except (ObjectMissing, FileNotFoundError):
+            return False
+        return not self._vault.is_current(head)
+
+    async def reseal(self, file_id: UUID) -> bool:
+        """Write a file anew that a former key wrote; False where there was nothing to do."""
+        if not await self.is_former(file_id):
+            return False
+        try:
             await self.put(file_id, await self.get(file_id))
         except (ObjectMissing, FileNotFoundError, NotFound):
             return False

@@ -7,14 +7,12 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-import asyncpg
-
 from app.cases.casedata import CASE_DATA_COLUMNS, case_data
 from app.cases.follow import is_for_officers, put_before_officer, take_back
 from app.cases.settle import apply_progress, sealed_words
 from app.cases.timeline import CHANNEL
 from app.cases.tools import CaseTools
-from app.database import Connection
+from app.database import AWAY, Connection
 from app.errors import AgencyError
 from app.manifest import PollPolicy
 
@@ -52,7 +50,7 @@ class Refresher:
     async def run(self) -> None:
         """Until cancelled. When this worker dies its lock goes with its connection, and another takes over."""
         while True:
-            with suppress(asyncpg.PostgresError, OSError, asyncpg.InterfaceError):
+            with suppress(*AWAY):
                 await self._run_while_holding_lock()
             await asyncio.sleep(TAKEOVER_S)
 

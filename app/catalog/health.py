@@ -10,10 +10,9 @@ from typing import Literal
 
 import msgspec
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.database import Database, utc_now
+from app.database import AWAY, Database, utc_now
 
 log = logging.getLogger("loket.health")
 
@@ -90,7 +89,7 @@ class HealthRecorder:
                 # Always in the same order: two workers that write two backends never wait for each other.
                 for backend in sorted(waiting):
                     await record_outcomes(session, backend, waiting[backend])
-        except (SQLAlchemyError, OSError) as error:
+        except AWAY as error:
             log.warning("health of %s not written: %s", ", ".join(sorted(waiting)), type(error).__name__)
 
 
@@ -119,7 +118,7 @@ class HealthBoard:
         try:
             async with self._database.transaction() as session:
                 self._known = await read_health(session)
-        except (SQLAlchemyError, OSError) as error:
+        except AWAY as error:
             log.warning("health not read: %s", type(error).__name__)
 
 

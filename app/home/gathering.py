@@ -9,7 +9,7 @@ import msgspec
 from prometheus_client import Counter
 
 from app.agency_reads import stale_after
-from app.errors import Forbidden, LoketError, Unavailable
+from app.errors import AgencyError, Forbidden, LoketError, Unavailable
 from app.home.port import NO_HURRY, Asker, Part, Told
 from app.home.schemas import VIEWS, HomeView, PartReason, PartView, State
 from app.login.guards import Caller
@@ -92,13 +92,18 @@ async def _read(source: Placed, asker: Asker) -> PartView:
         async with limit:
             told = await source.part.read(asker)
     except Exception as error:  # noqa: BLE001 -- whatever is wrong with one part is told in its place
-        failure = _late(source) if limit.expired() else known(error)
+        failure = _out_of_time(source) if limit.expired() else _failure(error)
         return _view(source, "failed", asker.language, reason=_reason(failure, asker.language))
     return _view(source, "stale" if told.is_stale else "fresh", asker.language, told)
 
 
-def _late(source: Placed) -> LoketError:
+def _out_of_time(source: Placed) -> LoketError:
     return Unavailable("agency_unavailable" if source.module else "database_unavailable")
+
+
+def _failure(error: Exception) -> LoketError:
+    """Agencies' failures are counted where they are called: a line in the log for each home would tell no more."""
+    return Unavailable("agency_unavailable") if isinstance(error, AgencyError) else known(error)
 
 
 def _reason(failure: LoketError, language: Language) -> PartReason:

@@ -10,6 +10,7 @@ from litestar.response import Stream
 from app.answers import EncodedJson, representations, wanted_of
 from app.cases import streams
 from app.cases.once import language_asked
+from app.errors import Forbidden
 from app.home.examples import AT_ONCE, STREAMED
 from app.home.gathering import gather
 from app.home.port import Asker
@@ -33,9 +34,9 @@ LOOKS_PER_MINUTE = 30
     description="Answers within 300 ms with what is known by then; `state` and `as_of` of each part say how it is "
     "known. No part's failure is the home's: it says so itself, with a `reason`. With `Accept: text/event-stream` the "
     "same document comes as the event `home`, then each part that was late, or has been told anew, as an event `part`, "
-    "then `end`: close the stream then. For who acts for a citizen only the parts that the delegation covers.",
+    "then `end`: close the stream then. For who acts for a citizen: what the delegation covers, and no stream.",
     tags=["home"],
-    responses=problems("too_many_streams"),
+    responses=problems("acting_not_allowed", "too_many_streams"),
 )
 async def read_home(request: CitizenRequest) -> Response[HomeView]:
     state, caller = request.app.state, request.user
@@ -47,7 +48,10 @@ async def read_home(request: CitizenRequest) -> Response[HomeView]:
     if wanted == JSON:
         shown = msgspec.json.encode(await gather(sources, asker))
         return EncodedJson(shown, headers={"Vary": "Accept, Accept-Language"})
-    streams.reserve(caller.actor_id)
+    if caller.acting is not None:
+        # A delegation may end while somebody listens.
+        raise Forbidden("acting_not_allowed")
+    streams.reserve(caller.id)
     told = Stream(partial(stream, sources, asker, state["gate"]), media_type=EVENTS)
     return cast(Response[HomeView], told)
 

@@ -44,7 +44,7 @@ async def stream(sources: Sequence[Placed], asker: Asker, gate: Gate) -> AsyncIt
             yield written("end", {})
     finally:
         break_off(tasks.values())
-        streams.release(asker.caller.actor_id)
+        streams.release(asker.caller.id)
 
 
 def written(name: str, told: HomeView | PartView | Mapping[str, object]) -> bytes:

@@ -4,9 +4,8 @@ import asyncio
 import logging
 
 import msgspec
-from sqlalchemy.exc import SQLAlchemyError
 
-from app.database import Database
+from app.database import AWAY, Database
 from app.errors import Unauthenticated
 from app.limits import Limiter
 from app.login.courier import Courier
@@ -77,5 +76,5 @@ class Gate:
             await asyncio.sleep(REFRESH_S)
             try:
                 await self.keys.refresh()
-            except (SQLAlchemyError, OSError) as error:
+            except AWAY as error:
                 log.warning("signing keys could not be read: %s", type(error).__name__)

@@ -111,7 +111,7 @@ def passkey_refusal(refusal: Refusal) -> LoketError:
 
 def challenge_of(vault: Vault, challenge_id: UUID) -> bytes:
     """The 32 bytes a passkey signs: of this challenge alone, and only we can tell them."""
-    return vault.index("passkey_challenge", str(challenge_id))
+    return vault.lasting_name("passkey_challenge", str(challenge_id))
 
 
 def request_options(gate: Gate, challenge_id: UUID, allowed: Sequence[Passkey] = ()) -> RequestOptions:
@@ -210,4 +210,4 @@ async def _owner(session: AsyncSession, vault: Vault, citizen_id: UUID) -> Passk
 
 
 def _handle(vault: Vault, citizen_id: UUID) -> bytes:
-    return vault.index("passkey_user", str(citizen_id))
+    return vault.lasting_name("passkey_user", str(citizen_id))

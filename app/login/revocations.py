@@ -7,9 +7,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import func, select
-from sqlalchemy.exc import SQLAlchemyError
 
-from app.database import Database
+from app.database import AWAY, Database
 from app.login.models import Session
 from app.login.tokens import ACCESS_TOKEN_S, LEEWAY_S
 from app.tasks import end
@@ -19,6 +18,8 @@ log = logging.getLogger("loket.login")
 
 CHANNEL = "loket.sessions.revoked"
 POLL_S = 2.0
+# Where it could not be asked: who comes in first when PostgreSQL is back should not be who was locked out meanwhile.
+POLL_AGAIN_S = 0.2
 # At start: every session whose access tokens may still be about.
 FIRST_LOOK_S = 600
 # Each later look reaches back over the longest transaction, whose commit may come after a later one's.
@@ -72,13 +73,17 @@ class Revocations:
             self.add(UUID(bytes=message[start : start + 16]))
 
     async def _keep_looking(self) -> None:
+        is_away = False
         while True:
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(POLL_AGAIN_S if is_away else POLL_S)
             self._forget_old()
             try:
                 await self.look()
-            except (SQLAlchemyError, OSError) as error:
-                log.warning("ended sessions could not be read: %s", type(error).__name__)
+                is_away = False
+            except AWAY as error:
+                if not is_away:
+                    log.warning("ended sessions could not be read: %s", type(error).__name__)
+                is_away = True
 
     def _forget_old(self) -> None:
         oldest = time.monotonic() - _KEEP_S

@@ -36,6 +36,12 @@ class Chart(msgspec.Struct, frozen=True):
     unit: str = ""
     digits: int = 0
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing would be seen. A line along zero is."""
+        values = [value for each in self.series for value in each.values]
+        return all(value is None or (value == 0 and self.kind != "line") for value in values)
+
 
 class Bar(msgspec.Struct, frozen=True):
     x: float

@@ -84,7 +84,13 @@ def _clock(local: datetime, language: Language) -> str:
     return f"{local.strftime('%H:%M' if language == 'en' else '%H.%M')} {local.tzname()}"
 
 
+def dotted(name: str) -> Markup:
+    """`operator.dpmptsp`: behind a dot a narrow cell may break it."""
+    return Markup(".<wbr>").join(name.split("."))
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
+    "dotted": dotted,
     "number": number,
     "percent": percent,
     "size": size,

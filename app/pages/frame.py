@@ -1,11 +1,15 @@
 """Pages as HTML: every folder's templates in one environment, words from texts.toml, the policy they go out with."""
 
+import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
+import jinja2
 import msgspec
-from jinja2 import BaseLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
+from jinja2 import BaseLoader, Environment, FileSystemBytecodeCache, FileSystemLoader, PrefixLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from litestar import Response
 
 from app.pages.charts import drawn
@@ -15,6 +19,8 @@ from app.pages.routes import ICON_PATH, PASSKEY_SCRIPT_PATH, SCRIPT_PATH, STYLE_
 from app.settings import ROOT
 from app.texts import LANGUAGES, Language, text
 
+# Beside Python's own, for the same reason: an officer's first page after a start would wait for ten templates.
+COMPILED = ROOT / "app" / "pages" / "__pycache__"
 # In pixels, near those that style.css chooses each for: what is drawn is stretched little, and its words less.
 WIDTHS = {"narrow": 320, "half": 480, "wide": 880}
 
@@ -74,6 +80,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
         cache_size=-1,
+        bytecode_cache=_Compiled(str(COMPILED), f"template-{_way_of_compiling()}-%s.cache"),
     )
     made.filters.update(FILTERS)
     made.globals.update(
@@ -85,6 +92,21 @@ def templates() -> Environment:
         passkey_path=PASSKEY_SCRIPT_PATH,
     )
     return made
+
+
+def _way_of_compiling() -> str:
+    """Another one where this file or the filters change: what is the same wherever a template is may be in its code."""
+    ours = (Path(__file__).with_name(name).read_bytes() for name in ("frame.py", "formats.py"))
+    return hashlib.sha256(b"\0".join((jinja2.__version__.encode(), *ours))).hexdigest()[:12]
+
+
+class _Compiled(FileSystemBytecodeCache):
+    """What was compiled of the very same source. Where it cannot be kept, it is compiled again by the next process."""
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        with suppress(OSError):
+            COMPILED.mkdir(exist_ok=True)
+            super().dump_bytecode(bucket)
 
 
 def template_folders() -> list[Path]:

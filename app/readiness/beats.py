@@ -5,9 +5,7 @@ import logging
 from contextlib import suppress
 from uuid import UUID
 
-import asyncpg
-
-from app.database import Database
+from app.database import AWAY, Database
 from app.ids import uuid7
 
 log = logging.getLogger("loket.worker")
@@ -26,7 +24,7 @@ async def beat(database: Database) -> None:
     """Beat until cancelled."""
     worker_id: UUID = uuid7()
     while True:
-        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        with suppress(*AWAY):
             async with database.connection() as connection:
                 await connection.execute(_BEAT, worker_id)
         await asyncio.sleep(EVERY_S)

@@ -4,14 +4,12 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Literal
 
-import asyncpg
 import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from sqlalchemy.exc import SQLAlchemyError
 
-from app.database import Database
+from app.database import AWAY, Database
 from app.login.guards import PUBLIC
 from app.problems import problems
 from app.readiness.beats import any_worker
@@ -74,7 +72,7 @@ async def _within(check: Awaitable[bool | None]) -> bool:
     try:
         async with asyncio.timeout(PART_BUDGET_S):
             return await check is not False
-    except (TimeoutError, OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, ValkeyDown):
+    except (*AWAY, ValkeyDown):
         return False
 
 

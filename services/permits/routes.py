@@ -113,10 +113,10 @@ async def check_licence(
     except Unavailable:
         if wanted == JSON:
             raise
-        return cast(Response[LicenceCheck], check_page(number, None, language))
+        return cast(Response[LicenceCheck], check_page(number, None, language, state["cases"].catalog.timezone))
     if wanted == JSON:
         return EncodedJson(msgspec.json.encode(told), headers={"Vary": "Accept, Accept-Language"})
-    return cast(Response[LicenceCheck], check_page(number, told, language))
+    return cast(Response[LicenceCheck], check_page(number, told, language, state["cases"].catalog.timezone))
 
 
 def _view(case_id: UUID, proof: Proof, language: Language, check_url: str) -> LicenceView:

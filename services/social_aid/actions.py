@@ -140,7 +140,7 @@ async def _is_agreed(case_id: UUID, cases: CaseTools) -> bool:
 
 def check_code(case_id: UUID, number: str, vault: Vault) -> str:
     """What the QR code carries beside the number."""
-    return case_id.hex + vault.index("social_aid.certificate", f"{case_id}|{number}").hex()[:_PROOF_LENGTH]
+    return case_id.hex + vault.lasting_name("social_aid.certificate", f"{case_id}|{number}").hex()[:_PROOF_LENGTH]
 
 
 def check_url(issuer: str, case_id: UUID, number: str, vault: Vault) -> str:

@@ -19,6 +19,8 @@ from services.social_aid.port import HouseholdAid, Programme, SocialAidPort
 log = logging.getLogger("loket.social_aid")
 
 PURPOSE, LEGAL_BASIS = "household-aid", "uu-13-2011"
+# What a reader of the whole is shown of the other members.
+SHOWN = ("name", "relation", "decile", "entitlements")
 BUDGET_S = 6.0
 RETRY_AFTER_S = 30
 # The agency's extract changes once a day at most; while it is down a day-old answer, marked, is better than none.
@@ -69,9 +71,9 @@ async def read_household(citizen_id: UUID, port: SocialAidPort, cases: CaseTools
 
 
 async def find_household(
-    citizen_id: UUID, port: SocialAidPort, cases: CaseTools
+    citizen_id: UUID, port: SocialAidPort, cases: CaseTools, shown: Sequence[str] = SHOWN
 ) -> tuple[Seen[Told], Household | None]:
-    """The same, with None where the agency knows none, and when it said so."""
+    """The same, with None where the agency knows none, and when it said so. `shown`: what of the other members' is."""
     rows = await cases.database.fetch_said(_MY_NIK, citizen_id)
     if not rows:
         raise Unauthenticated("token_invalid")
@@ -94,7 +96,8 @@ async def find_household(
     if reader_nik not in (niks := [member.nik for member in aid.members]):
         log.error("the agency told of a household that its asker is no member of")
         return seen, None
-    await _record_others(citizen_id, aid, [nik for nik in niks if nik != reader_nik], cases)
+    look = _look(citizen_id, aid, shown, cases)
+    await _record_others(look, [nik for nik in niks if nik != reader_nik], cases)
     return seen, Household(seen, aid, reader_nik)
 
 
@@ -151,22 +154,25 @@ async def _record_question(citizen_id: UUID, cases: CaseTools) -> None:
         await record_on(connection, entry)
 
 
-async def _record_others(citizen_id: UUID, aid: HouseholdAid, niks: Sequence[str], cases: CaseTools) -> None:
-    """A member sees what the others have: they are the subjects. Who has no account here has no row, and is in no log
-    that anybody could read; the household's key stands in the rows in a form that leads nowhere."""
-    if not niks:
-        return
-    entry = AuditEntry(
+def _look(citizen_id: UUID, aid: HouseholdAid, shown: Sequence[str], cases: CaseTools) -> AuditEntry:
+    """A member's look at what the others have; the household's key stands in it in a form that leads nowhere."""
+    return AuditEntry(
         actor_kind="citizen",
         actor_id=str(citizen_id),
         action="social_aid.read",
         subject_id=citizen_id,
         object_kind="household",
-        object_id=cases.vault.index("social_aid.household", aid.reference).hex()[:32],
+        object_id=cases.vault.lasting_name("social_aid.household", aid.reference).hex()[:32],
         purpose=PURPOSE,
         legal_basis=LEGAL_BASIS,
-        fields=("name", "relation", "decile", "entitlements"),
+        fields=tuple(shown),
     )
+
+
+async def _record_others(look: AuditEntry, niks: Sequence[str], cases: CaseTools) -> None:
+    """They are its subjects. Who has no account here has no row, and is in no log that anybody could read."""
+    if not niks:
+        return
     indexes = [cases.vault.index("nik", nik) for nik in niks]
     with asking(SERVICE):
-        await cases.database.fetch(_RECORD_OTHERS, *values_of(entry), indexes)
+        await cases.database.fetch(_RECORD_OTHERS, *values_of(look), indexes)

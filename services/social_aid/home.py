@@ -8,6 +8,8 @@ from services.social_aid.entitlements import find_household, read_programmes
 from services.social_aid.views import programme_names, shown_now
 
 MOST = 20
+# Of the other members: that the household receives it, and no name.
+SHOWN = ("entitlements",)
 
 
 class Entitlements(Part[Entitlement]):
@@ -19,7 +21,7 @@ class Entitlements(Part[Entitlement]):
 
     async def read(self, asker: Asker) -> Told[Entitlement]:
         (seen, household), listed = await asyncio.gather(
-            find_household(asker.caller.id, self.port, self.cases), read_programmes(self.port, self.cases.reads)
+            find_household(asker.caller.id, self.port, self.cases, SHOWN), read_programmes(self.port, self.cases.reads)
         )
         if household is None:
             return Told((), seen.as_of, seen.is_stale)

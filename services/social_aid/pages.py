@@ -1,5 +1,8 @@
 """The page a phone shows after it scanned a certificate's QR code."""
 
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
 from litestar import Response
 
 from app.papers import check as papers
@@ -8,8 +11,8 @@ from app.texts import Language, text
 from services.social_aid.schemas import CertificateCheck
 
 
-def check_page(number: str, check: CertificateCheck | None, language: Language) -> Response[str]:
-    """The answer for `number`; None: it cannot be given now."""
+def check_page(number: str, check: CertificateCheck | None, language: Language, zone: ZoneInfo) -> Response[str]:
+    """The answer for `number`; None: it cannot be given now. `zone`: the city's."""
     kind = kind_of(check.validity, genuine=check.genuine) if check else "unavailable"
     verdict = Verdict(
         kind=kind,
@@ -18,10 +21,10 @@ def check_page(number: str, check: CertificateCheck | None, language: Language) 
         advice=text(f"social_aid.check.{kind}.advice", language),
         facts=[(text(f"social_aid.certificate.{name}", language), value) for name, value in _facts(number, check)],
     )
-    return papers.check_page(verdict, language)
+    return papers.check_page(verdict, language, zone)
 
 
-def _facts(number: str, check: CertificateCheck | None) -> list[tuple[str, str]]:
+def _facts(number: str, check: CertificateCheck | None) -> list[tuple[str, str | date | datetime | None]]:
     if check is None:
         return [("number", number)]
     return [
@@ -30,7 +33,7 @@ def _facts(number: str, check: CertificateCheck | None) -> list[tuple[str, str]]
         ("decile", str(check.decile or "")),
         ("purpose", check.purpose or ""),
         ("issued_by", check.issued_by or ""),
-        ("issued_on", check.issued_on.isoformat() if check.issued_on else ""),
-        ("valid_until", check.valid_until.isoformat() if check.valid_until else ""),
-        ("as_of", check.as_of.strftime("%Y-%m-%d %H:%M UTC")),
+        ("issued_on", check.issued_on),
+        ("valid_until", check.valid_until),
+        ("as_of", check.as_of),
     ]

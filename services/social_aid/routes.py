@@ -184,10 +184,10 @@ async def check(
     except Unavailable:
         if wanted == JSON:
             raise
-        return cast(Response[CertificateCheck], check_page(number, None, language))
+        return cast(Response[CertificateCheck], check_page(number, None, language, _tools(request).catalog.timezone))
     if wanted == JSON:
         return EncodedJson(msgspec.json.encode(told), headers={"Vary": "Accept, Accept-Language"})
-    return cast(Response[CertificateCheck], check_page(number, told, language))
+    return cast(Response[CertificateCheck], check_page(number, told, language, _tools(request).catalog.timezone))
 
 
 def _tools(request: AnyRequest) -> CaseTools:

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -17,12 +16,12 @@ from app import agency_reads
 from app.agency_reads import Reads, Seen, Wanted, note_allowance, stale_after
 from app.errors import AgencyRejected, AgencyUnavailable, NotFound
 from app.manifest import OperationPolicy
-from app.privacy import Vault
 from app.valkey import Valkey
 from tests.harness.calling import NOWHERE
+from tests.harness.keys import new_vault
 from tests.harness.waiting import until
 
-VAULT = Vault(secrets.token_bytes(32), secrets.token_bytes(32))
+VAULT = new_vault()
 DOWN = AgencyUnavailable("agency", "read", "HTTP 500")
 
 
@@ -125,7 +124,7 @@ async def test_what_was_planted_under_anothers_key_is_never_served(valkey_url: s
             old = msgspec.json.encode((datetime.now(UTC) - timedelta(hours=1), Person("budi")))
             planted = {
                 "another's": theirs_sealed,
-                "another's with another key": Vault(secrets.token_bytes(32), secrets.token_bytes(32)).encrypt(
+                "another's with another key": new_vault().encrypt(
                     msgspec.json.encode((datetime.now(UTC), Person("budi"))), f"agency_reads.{mine.identity}"
                 ),
                 "plain": msgspec.json.encode((datetime.now(UTC), Person("budi"))),

@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.privacy import CannotDecrypt, Vault, mask_name, mask_nik, mask_phone, open_vault
+from app.privacy import CannotDecrypt, mask_name, mask_nik, mask_phone, open_vault
 from app.settings import ROOT, Settings, SettingsError
+from tests.harness.keys import vault_of
 
 OLD, NEW, INDEX = (bytes([n]) * 32 for n in (1, 2, 3))
 NIK = "3571024505909001"
 
 
 def test_reads_back_what_it_wrote() -> None:
-    vault = Vault(NEW, INDEX)
+    vault = vault_of(NEW, INDEX)
     blob = vault.encrypt(NIK.encode(), "citizens.nik")
     assert vault.decrypt(blob, "citizens.nik") == NIK.encode()
     assert NIK.encode() not in blob
@@ -26,14 +27,14 @@ def test_reads_back_what_it_wrote() -> None:
 
 
 def test_value_moved_to_another_column_is_refused() -> None:
-    vault = Vault(NEW, INDEX)
+    vault = vault_of(NEW, INDEX)
     with pytest.raises(CannotDecrypt):
         vault.decrypt(vault.encrypt(b"x", "citizens.nik"), "citizens.name")
 
 
 @given(st.integers(min_value=0, max_value=10_000), st.integers(min_value=1, max_value=255))
 def test_any_changed_byte_is_refused(position: int, flip: int) -> None:
-    vault = Vault(NEW, INDEX)
+    vault = vault_of(NEW, INDEX)
     blob = bytearray(vault.encrypt(NIK.encode(), "citizens.nik"))
     blob[position % len(blob)] ^= flip
     with pytest.raises(CannotDecrypt):
@@ -43,24 +44,24 @@ def test_any_changed_byte_is_refused(position: int, flip: int) -> None:
 @given(st.binary(max_size=80))
 def test_foreign_bytes_are_refused(blob: bytes) -> None:
     with pytest.raises(CannotDecrypt):
-        Vault(NEW, INDEX).decrypt(blob, "citizens.nik")
+        vault_of(NEW, INDEX).decrypt(blob, "citizens.nik")
 
 
 def test_rotation_reads_the_old_and_writes_the_new() -> None:
-    old = Vault(OLD, INDEX).encrypt(b"secret", "t.c")
-    rotated = Vault(NEW, INDEX, former_keys=[OLD])
+    old = vault_of(OLD, INDEX).encrypt(b"secret", "t.c")
+    rotated = vault_of(NEW, INDEX, OLD)
     assert rotated.decrypt(old, "t.c") == b"secret"
     assert not rotated.is_current(old)
     assert rotated.is_current(rotated.encrypt(b"secret", "t.c"))
     with pytest.raises(CannotDecrypt):
-        Vault(NEW, INDEX).decrypt(old, "t.c")
+        vault_of(NEW, INDEX).decrypt(old, "t.c")
 
 
 def test_index_depends_on_kind_value_and_key() -> None:
-    vault = Vault(NEW, INDEX)
-    assert vault.index("nik", NIK) == Vault(OLD, INDEX).index("nik", NIK), "must survive a rotation of the data key"
+    vault = vault_of(NEW, INDEX)
+    assert vault.index("nik", NIK) == vault_of(OLD, INDEX).index("nik", NIK), "must survive a rotation of the data key"
     assert len({vault.index("nik", NIK), vault.index("phone", NIK), vault.index("nik", NIK[::-1])}) == 3
-    assert vault.index("nik", NIK) != Vault(NEW, OLD).index("nik", NIK)
+    assert vault.index("nik", NIK) != vault_of(NEW, OLD).index("nik", NIK)
 
 
 def test_demo_makes_its_keys_once(tmp_path: Path) -> None:

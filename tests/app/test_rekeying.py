@@ -11,9 +11,10 @@ import pytest
 from app.cases.files import FileStore
 from app.database import Database
 from app.privacy import KEY_BYTES, SEALED, Vault, data_keys, open_vault
-from app.rekeying import Rekeyer, _until_done, places, rotate_data
+from app.rekeying import Rekeyer, _until_done, places, rotate_data, tell_former
 from app.settings import SettingsError, read_settings
 from tests.harness.cases import hand_in, send_pdf
+from tests.harness.keys import vault_of
 from tests.harness.officers import Officers
 from tests.harness.people import Citizen, People
 from tests.harness.product import Api
@@ -64,6 +65,8 @@ async def test_everything_is_written_anew_while_citizens_read_and_write(api: Api
         assert "it is gone" in said[-1]
         new = open_vault(api.settings).key_id
         assert new != old
+        [stands] = await tables.rows("SELECT key_id, former_ids FROM standing_keys WHERE kind = 'data'")
+        assert stands == {"key_id": new.hex(), "former_ids": []}, "the former key is still asked for"
         used = await key_ids(tables)
         assert {"citizens.nik_enc", "cases.form_enc", "attachments.name_enc", "signing_keys.private_key_enc"} <= set(
             used
@@ -108,7 +111,7 @@ async def test_an_ended_run_goes_on_where_it_was(api: Api, people: People) -> No
     await people.make()
     old, index = data_keys(api.settings)[0], secrets.token_bytes(KEY_BYTES)
     new = secrets.token_bytes(KEY_BYTES)
-    vault = Vault(new, index, [old])
+    vault = vault_of(new, index, old)
     database = Database(api.settings.database_url, pool_size=2, name="test")
     try:
         files = _files(api, vault)
@@ -117,11 +120,30 @@ async def test_an_ended_run_goes_on_where_it_was(api: Api, people: People) -> No
         said: list[str] = []
         await _until_done(Rekeyer(database, vault, files), said.append)
         assert said
-        back = Vault(old, index, [new])
+        back = vault_of(old, index, new)
         await _until_done(Rekeyer(database, back, _files(api, back)), said.append)
         assert await Rekeyer(database, back, _files(api, back)).one_pass() == {}
     finally:
         await database.close()
+
+
+async def test_a_dry_run_counts_what_is_left_and_changes_nothing(
+    api: Api, environment: dict[str, str], people: People
+) -> None:
+    await people.make()
+    old, new = (base64.b64encode(key).decode() for key in (data_keys(api.settings)[0], secrets.token_bytes(KEY_BYTES)))
+    said: list[str] = []
+    async with Tables(api.settings.migration_database_url) as tables:
+        before = await key_ids(tables)
+        await tell_former(read_settings({**environment, "LOKET_DATA_KEY": f"{new},{old}"}), said.append)
+        assert await key_ids(tables) == before
+        citizens = await tables.value("SELECT count(*) FROM citizens")
+    assert f"{citizens:8} citizens" in said
+    assert said[-1].endswith("nothing was changed")
+    with pytest.raises(SettingsError, match="values cannot be read"):
+        await tell_former(read_settings({**environment, "LOKET_DATA_KEY": new}), said.append)
+    await tell_former(api.settings, said.append)
+    assert said[-1].startswith("0 are not written with the key")
 
 
 async def test_a_value_nobody_can_read_keeps_the_former_key(api: Api, people: People) -> None:

@@ -1,24 +1,22 @@
 """The invariants of a run, asked of the database, the agency's ledger and the citizens' history once it is over.
 
-Each looks at everything there is and names what breaks it. I14, I16 and I18 have tests of their own.
+Each looks at everything there is and names what breaks it. I16 needs a second copy: tests/faults/test_f21_restore.py.
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import asyncpg
 import msgspec
 
 from app.audit.anchor_file import anchor_file
-from app.audit.port import Head
-from app.audit.verify import examine
 from app.cases.states import ARROWS, FINAL
 from app.database import driver_url
-from app.sandbox.port import Effect
 from app.settings import Settings
-from tests.chaos.history import History, Told
+from tests.chaos.evidence import Answer, Check, Evidence, Found, all_cases
+from tests.chaos.history import Told
+from tests.chaos.watched import audit_is_whole, ended_is_ended, looks_are_audited, nothing_sings
 
 MOST_NAMED = 5
 # Of one invariant: one that is asked for longer is not asked rightly.
@@ -35,35 +33,13 @@ class Verdict(msgspec.Struct, frozen=True):
     broken: Sequence[str]
 
 
-class Evidence(msgspec.Struct, frozen=True):
-    """`cases` by number, with their submission's delivery; `ledger` of the agency; `otherwise`: statuses that keys got
-    which were used for another body; `anchors`: what the audit's chain must agree with."""
-
-    connection: "asyncpg.Connection[Any]"
-    history: History
-    cases: Mapping[str, Mapping[str, Any]]
-    ledger: Sequence[Effect]
-    otherwise: Sequence[int] = ()
-    anchors: Sequence[Head] = ()
-
-    @property
-    def effects(self) -> Counter[str]:
-        """How often each case was registered at the agency."""
-        return Counter(effect.reference for effect in self.ledger if effect.operation == "register")
-
-
-Found = tuple[int, Sequence[str]]
-Check = Callable[[Evidence], Awaitable[Found]]
-
-
-async def check(settings: Settings, ledger: Path, history: History, otherwise: Sequence[int] = ()) -> list[Verdict]:
+async def check(settings: Settings, found: Found) -> list[Verdict]:
     """Every invariant, on what stands now."""
     connection = await asyncpg.connect(driver_url(settings.database_url), command_timeout=MOST_ASKED_S)
     try:
-        cases = await all_cases(connection)
-        anchors = await anchor_file(settings).anchored()
-        evidence = Evidence(connection, history, cases, list(read_ledger(ledger)), otherwise, anchors)
-        return await judge(evidence)
+        whole = {name: getattr(found, name) for name in found.__struct_fields__}
+        cases, anchors = await all_cases(connection), await anchor_file(settings).anchored()
+        return await judge(Evidence(**whole, connection=connection, cases=cases, anchors=anchors))
     finally:
         await connection.close()
 
@@ -73,23 +49,13 @@ async def judge(evidence: Evidence) -> list[Verdict]:
     return [await _verdict(name, invariant, evidence) for name, invariant in INVARIANTS.items()]
 
 
-async def all_cases(connection: "asyncpg.Connection[Any]") -> Mapping[str, Mapping[str, Any]]:
-    return {row["number"]: dict(row) for row in await connection.fetch(_CASES)}
-
-
-def read_ledger(path: Path) -> Iterator[Effect]:
-    """What happened at the agency, as its own disk has it."""
-    for line in path.read_bytes().splitlines() if path.exists() else ():
-        yield msgspec.json.decode(line, type=Effect)
-
-
 async def _verdict(name: str, invariant: Check, evidence: Evidence) -> Verdict:
     looked_at, broken = await invariant(evidence)
     says = (invariant.__doc__ or "").strip()
     return Verdict(name, says, looked_at, [*broken[:MOST_NAMED], *(["..."] if len(broken) > MOST_NAMED else [])])
 
 
-async def accepted_exist(evidence: Evidence) -> Found:
+async def accepted_exist(evidence: Evidence) -> Answer:
     """Every accepted case exists, under its number and id."""
     accepted = evidence.history.accepted()
     lost = [
@@ -102,7 +68,7 @@ async def accepted_exist(evidence: Evidence) -> Found:
     return len(accepted) + len(evidence.history.withdrawn), lost + gone
 
 
-async def reached_once(evidence: Evidence) -> Found:
+async def reached_once(evidence: Evidence) -> Answer:
     """Each reached the agency exactly once in effect, or is visibly pending or an officer's."""
     broken, effects = [], evidence.effects
     numbers = {
@@ -121,14 +87,14 @@ async def reached_once(evidence: Evidence) -> Found:
     return len(evidence.cases), broken
 
 
-async def unknown_resolve(evidence: Evidence) -> Found:
+async def unknown_resolve(evidence: Evidence) -> Answer:
     """Each unanswered request, asked again, got an answer."""
     unknown = list(evidence.history.unknown())
     silent = sum(any(told.status == 0 for told in all_told) for all_told in evidence.history.told.values())
     return silent, [asked.key for asked in unknown]
 
 
-async def refused_did_nothing(evidence: Evidence) -> Found:
+async def refused_did_nothing(evidence: Evidence) -> Answer:
     """What was refused had no effect: no case that nobody was told of, here or at the agency."""
     accepted = evidence.history.accepted()
     told = {one.number for one in accepted.values()}
@@ -139,7 +105,7 @@ async def refused_did_nothing(evidence: Evidence) -> Found:
     return len(refused), here + there + taken
 
 
-async def written_together(evidence: Evidence) -> Found:
+async def written_together(evidence: Evidence) -> Answer:
     """Case, first line, delivery, audit row, key and file stand together, or not at all."""
     rows = await evidence.connection.fetch(_TOGETHER)
     broken = [f"{row['number']}: {row['what']} is missing or doubled" for row in rows]
@@ -147,7 +113,7 @@ async def written_together(evidence: Evidence) -> Found:
     return len(evidence.cases), broken
 
 
-async def one_answer_a_key(evidence: Evidence) -> Found:
+async def one_answer_a_key(evidence: Evidence) -> Answer:
     """One key has one answer to the byte, however often it is asked; for another body it is refused."""
     broken = []
     for key, told in evidence.history.told.items():
@@ -159,7 +125,7 @@ async def one_answer_a_key(evidence: Evidence) -> Found:
     return len(evidence.history.told) + len(evidence.otherwise), broken
 
 
-async def timeline_goes_forward(evidence: Evidence) -> Found:
+async def timeline_goes_forward(evidence: Evidence) -> Answer:
     """Timelines have no gap and no doubled line; a status moves along its arrows and never leaves its end."""
     broken = [f"{row['number']}: {row['lines']} lines" for row in await evidence.connection.fetch(_GAPS)]
     moves = await evidence.connection.fetch("SELECT * FROM witness.moves ORDER BY seq")
@@ -172,19 +138,7 @@ async def timeline_goes_forward(evidence: Evidence) -> Found:
     return len(evidence.cases) + len(moves), broken
 
 
-async def audit_is_whole(evidence: Evidence) -> Found:
-    """The audit's chain holds every row, and agrees with each anchor outside the database."""
-    report = await examine(evidence.connection, evidence.anchors)
-    return report.head.position, [report.fault.words] if report.fault else []
-
-
-async def transfers_are_audited(evidence: Evidence) -> Found:
-    """Each time personal data may have left for an agency, an audit row says so."""
-    rows = await evidence.connection.fetch(_TRANSFERS)
-    return len(rows), [f"{row['number']}: {row['told']} rows, {row['fence']} tries" for row in rows if not row["right"]]
-
-
-async def own_writes_are_read(evidence: Evidence) -> Found:
+async def own_writes_are_read(evidence: Evidence) -> Answer:
     """A citizen sees an accepted case at once."""
     told = {key: one.number for key, one in evidence.history.accepted().items()}
     answered = [seen for seen in evidence.history.seen if 0 < seen.status < 500]
@@ -195,7 +149,7 @@ async def own_writes_are_read(evidence: Evidence) -> Found:
     ]
 
 
-async def leases_hold(evidence: Evidence) -> Found:
+async def leases_hold(evidence: Evidence) -> Answer:
     """No two workers held one delivery at once; fences rise by one with each claim."""
     claims = await evidence.connection.fetch("SELECT * FROM witness.claims ORDER BY seq")
     broken = []
@@ -209,7 +163,7 @@ async def leases_hold(evidence: Evidence) -> Found:
     return len(claims), broken
 
 
-async def queue_conserves(evidence: Evidence) -> Found:
+async def queue_conserves(evidence: Evidence) -> Answer:
     """Accepted = delivered + pending + parked, the case says what its delivery says, and what is open has a job."""
     broken = [
         f"{number}: the case says {row['delivery_state']}, its delivery {row['state']}"
@@ -221,13 +175,13 @@ async def queue_conserves(evidence: Evidence) -> Found:
     return len(evidence.cases), broken
 
 
-async def order_is_kept(evidence: Evidence) -> Found:
+async def order_is_kept(evidence: Evidence) -> Answer:
     """Of one case, nothing was settled before what came before it."""
     rows = await evidence.connection.fetch(_ORDER)
     return len(rows), [f"{row['number']}: {row['operations']}" for row in rows if not row["right"]]
 
 
-async def counters_agree(evidence: Evidence) -> Found:
+async def counters_agree(evidence: Evidence) -> Answer:
     """What is counted is what a recount gives: lines of a timeline, and one message of each delivery."""
     rows = await evidence.connection.fetch(_COUNTERS)
     return len(evidence.cases), [f"{row['number']}: {row['what']}" for row in rows]
@@ -242,12 +196,14 @@ INVARIANTS: Mapping[str, Check] = {
     "I6": one_answer_a_key,
     "I7": timeline_goes_forward,
     "I8": audit_is_whole,
-    "I9": transfers_are_audited,
+    "I9": looks_are_audited,
     "I10": own_writes_are_read,
     "I11": leases_hold,
     "I12": queue_conserves,
     "I13": order_is_kept,
+    "I14": ended_is_ended,
     "I15": counters_agree,
+    "I18": nothing_sings,
 }
 
 
@@ -259,13 +215,6 @@ def _is_forgotten(row: Mapping[str, Any]) -> bool:
     return row["state"] in _PENDING and not row["job"] and not row["lease_until"]
 
 
-_CASES = """
-SELECT cases.id, number, status, cases.delivery_state, agency_reference, last_event, deliveries.state,
-    deliveries.reason, next_try_at, lease_until, EXISTS (
-        SELECT 1 FROM pgqueuer WHERE dedupe_key = deliveries.id::text AND pgqueuer.status IN ('queued', 'picked')
-    ) AS job
-FROM cases LEFT JOIN deliveries ON deliveries.case_id = cases.id AND operation = 'submit'
-"""
 # Counted once over each table and then joined: asked for case by case, 20,000 cases took longer than their storm.
 _TOGETHER = """
 SELECT number, what FROM cases
@@ -296,13 +245,6 @@ SELECT 'job', id::text FROM pgqueuer WHERE entrypoint LIKE 'deliver.%'
 _GAPS = """
 SELECT number, count(seq) AS lines FROM cases LEFT JOIN case_events ON case_id = cases.id
 GROUP BY cases.id HAVING count(seq) <> coalesce(max(seq), 0) OR coalesce(min(seq), 0) <> 1
-"""
-_TRANSFERS = """
-SELECT number, coalesce(told, 0) AS told, coalesce(fence, 0) AS fence, coalesce(told, 0) = coalesce(fence, 0) AS right
-FROM cases
-LEFT JOIN (SELECT object_id, count(*) AS told FROM audit_rows WHERE action = 'case.sent' GROUP BY 1) AS audit
-    ON object_id = cases.id::text
-LEFT JOIN (SELECT case_id, sum(fence) AS fence FROM deliveries GROUP BY 1) AS tried ON case_id = cases.id
 """
 _ORDER = """
 SELECT number, string_agg(operation || ' ' || state, ', ' ORDER BY deliveries.id) AS operations,

@@ -24,6 +24,7 @@ from app.migrate import upgrade
 from app.processes import Program
 from app.settings import ROOT, Settings, read_settings
 from tests.chaos.schedule import Action
+from tests.harness.canaries import files_in, valkey_in_clear
 from tests.harness.fault_proxy import FaultProxy, fault_proxy
 from tests.harness.product import free_port
 
@@ -116,6 +117,13 @@ class Ground:
             for each in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
                 with suppress(psutil.NoSuchProcess):
                     each.send_signal(number)
+
+    async def outputs(self) -> dict[str, bytes]:
+        """What the product said, and all it keeps on this machine outside of its tables, its files and its keys; what
+        agencies were sent is theirs."""
+        logs = {path.name: path.read_bytes() for path in self.folder.glob("*.log")}
+        kept = files_in(self.folder / "data", ("sandboxes", "secrets", "files"))
+        return {**logs, **dict(kept), **await valkey_in_clear(self.settings.valkey_url)}
 
     def pid(self, target: str) -> int:
         process = self.children[target]._process

@@ -1,6 +1,7 @@
 """What citizens asked and what they were told. Each request is on disk before it leaves, so that one whose answer never
 came is known to be unknown, and nothing that was answered is forgotten."""
 
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,6 +51,23 @@ class Withdrawn(msgspec.Struct, frozen=True):
     case_id: str
 
 
+class Used(msgspec.Struct, frozen=True):
+    """What had ended for its owner at `ended_at` was used at `asked_at`. `status` 0 or 5xx: not answered."""
+
+    what: Literal["session", "consent"]
+    whose: str
+    ended_at: float
+    asked_at: float
+    status: int
+
+
+class Looked(msgspec.Struct, frozen=True):
+    """An officer's look at a citizen's case. `status` as above."""
+
+    case_id: str
+    status: int
+
+
 class Line(msgspec.Struct, omit_defaults=True):
     """One line of the file: exactly one of these."""
 
@@ -57,6 +75,8 @@ class Line(msgspec.Struct, omit_defaults=True):
     told: Told | None = None
     seen: Seen | None = None
     withdrawn: Withdrawn | None = None
+    used: Used | None = None
+    looked: Looked | None = None
 
 
 class History:
@@ -68,6 +88,8 @@ class History:
         self.told: dict[str, list[Told]] = {}
         self.seen: list[Seen] = []
         self.withdrawn: set[str] = set()
+        self.used: list[Used] = []
+        self.looked: list[Looked] = []
 
     def __enter__(self) -> Self:
         self._file = self._path.open("ab", buffering=0)
@@ -95,9 +117,22 @@ class History:
         self._write(Line(withdrawn=withdrawn))
         self.withdrawn.add(withdrawn.case_id)
 
+    def use(self, used: Used) -> None:
+        self._write(Line(used=used))
+        self.used.append(used)
+
+    def look(self, looked: Looked) -> None:
+        self._write(Line(looked=looked))
+        self.looked.append(looked)
+
     def accepted(self) -> dict[str, Told]:
         """The first 2xx of each key that has one."""
         return {key: first for key in self.asked if (first := self._first(key)) is not None}
+
+    def some_accepted(self, dice: random.Random) -> Told | None:
+        """One of them, without going through all."""
+        keys = list(self.asked)
+        return self._first(dice.choice(keys)) if keys else None
 
     def unknown(self) -> Iterator[Asked]:
         """What was asked and never answered with yes or no."""

@@ -140,22 +140,22 @@ async def _measure(url: str, sandboxes: Sandboxes, seconds: float, per_second: f
         sandboxes.bench(HANGS) as bench,
     ):
         questions = Questions(client)
-        await _phase(questions, 2.0, per_second)
-        well = await _phase(questions, seconds, per_second)
+        await phase(questions, 2.0, per_second)
+        well = await phase(questions, seconds, per_second)
         await bench.fault("hang")
-        ill = await _phase(questions, seconds, per_second)
+        ill = await phase(questions, seconds, per_second)
         await bench.heal()
     return Verdict(well, ill)
 
 
-async def _phase(questions: Questions, seconds: float, per_second: float) -> Figures:
-    """At a steady rate, whatever the answers do."""
+async def phase(questions: Questions, seconds: float, per_second: float, turns: Sequence[str] = AGENCIES) -> Figures:
+    """At a steady rate, whatever the answers do, the agencies in these turns."""
     asked = {agency: Asked() for agency in AGENCIES}
     running: set[asyncio.Task[None]] = set()
     began = time.monotonic()
     for turn in range(int(seconds * per_second)):
         await asyncio.sleep(max(0.0, began + turn / per_second - time.monotonic()))
-        agency = AGENCIES[turn % len(AGENCIES)]
+        agency = turns[turn % len(turns)]
         task = asyncio.create_task(questions.ask(agency, asked[agency]))
         running.add(task)
         task.add_done_callback(running.discard)

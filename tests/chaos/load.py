@@ -8,77 +8,27 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import date
 from uuid import UUID, uuid4
 
 import aiohttp
 import msgspec
 
-from app.assembly import Product, build
-from app.login.accounts import NewAccount, create_account
-from app.login.identity import Person
-from app.login.sessions import open_session
-from app.settings import Settings
 from bench.forms import SERVICE, body
-from bench.seed import documents
+from tests.chaos.crowd import Crowd
 from tests.chaos.history import Asked, History, Intent, Seen, Told, Withdrawn, now
-from tests.harness.people import PASSWORD
 
 ANSWER_S = 12.0
 MOST_TRIES = 100
 AGAIN_S = 0.25
 # Whatever befalls the product, it is back sooner: a run that gets no answer for so long ends, and says so.
 MOST_SILENT_S = 180.0
-# Tokens live five minutes: each is made anew before that.
-TOKEN_S = 200.0
-LEVEL = 2
-BORN = date(1990, 5, 17)
 # Of a thousand requests: whose phone dies after the first silence, whose form is impossible, which are sent twice at
 # once as a phone does on a bad line, how many accepted ones are looked at at once, and how many taken back.
 GIVEN_UP, REFUSED, DOUBLED, LOOKED_AT, TAKEN_BACK = 20, 20, 50, 200, 20
 EARLIER = 300
+# One of them asks on, if slowly, while the others hold back: somebody always knows whether cases are accepted.
+IMPATIENT_S = 0.1
 _HEADERS = {"Content-Type": "application/json", "Accept-Language": "id"}
-
-
-class Account(msgspec.Struct):
-    """A citizen of the run. The token is made anew by `Crowd.token`."""
-
-    id: UUID
-    session_id: UUID
-    token: str = ""
-    made_at: float = float("-inf")
-
-
-class Crowd:
-    """Accounts and their tokens, made by the harness: nobody logs in, so nothing but handing in is under load."""
-
-    def __init__(self, product: Product, accounts: Sequence[Account]) -> None:
-        self._product = product
-        self.accounts = accounts
-
-    @classmethod
-    async def gather(cls, settings: Settings, size: int) -> "Crowd":
-        product = build(settings, "chaos")
-        await product.gate.keys.open()
-        secret = await product.gate.passwords.hash(PASSWORD)
-        accounts = [await _account(product, secret, number) for number in range(size)]
-        return cls(product, accounts)
-
-    def token(self, account: Account) -> str:
-        if time.monotonic() - account.made_at > TOKEN_S:
-            account.token = self._product.gate.tokens.issue(account.id, account.session_id, LEVEL)
-            account.made_at = time.monotonic()
-        return account.token
-
-    async def files(self, count: int) -> list[UUID]:
-        """One uploaded document for each of `count` cases, by the citizens in turn."""
-        owners = [self.accounts[at % len(self.accounts)].id for at in range(count)]
-        product = self._product
-        return await documents(product.settings.database_url, product.cases.files, product.vault, owners)
-
-    async def disperse(self) -> None:
-        await self._product.gate.close()
-        await self._product.close()
 
 
 class Load:
@@ -108,16 +58,19 @@ class Load:
         """One case for each file, in turn; stops early at `until` (monotonic)."""
         waiting = iter(enumerate(files))
 
-        async def one_after_another() -> None:
+        async def one_after_another(*, is_impatient: bool) -> None:
             for number, file in waiting:
-                await self.room.wait()
+                if is_impatient and not self.room.is_set():
+                    await asyncio.sleep(IMPATIENT_S)
+                else:
+                    await self.room.wait()
                 if time.monotonic() >= until:
                     return
                 await self._one(number, str(file))
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(at_once):
-                group.create_task(one_after_another())
+            for place in range(at_once):
+                group.create_task(one_after_another(is_impatient=place == 0))
 
     async def ask_again(self, asked: Sequence[Asked], at_once: int) -> None:
         """Every one of them once more, until it is answered: what was unknown is then known, what was known the same.
@@ -244,22 +197,3 @@ def _told(asked: Asked, status: int, content: bytes) -> Told:
         return Told(asked.key, status, asked.at, now(), digest)
     case = msgspec.json.decode(content)
     return Told(asked.key, status, asked.at, now(), digest, case["number"], case["id"])
-
-
-async def _account(product: Product, secret: str, number: int) -> Account:
-    person = Person(
-        f"3571{1 + number // 9000:02d}{BORN:%d%m%y}{1001 + number % 9000}",
-        f"Warga {_letters(number)}",
-        BORN,
-        f"+6281290{number:06d}",
-    )
-    async with product.database.transaction() as session:
-        citizen_id = await create_account(session, product.vault, NewAccount(person, secret, "id", LEVEL))
-        assert citizen_id is not None
-        opened = await open_session(session, citizen_id, LEVEL, "chaos")
-    return Account(opened.citizen_id, opened.session_id)
-
-
-def _letters(number: int) -> str:
-    """A name of its own, without digits."""
-    return "".join(chr(ord("a") + number // 26**place % 26) for place in range(3)).capitalize()

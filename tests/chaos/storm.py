@@ -13,17 +13,23 @@ import msgspec
 import uvloop
 
 from app.sandbox.client import HttpWorkbench
+from app.tasks import end
 from tests.chaos import witness
 from tests.chaos.checker import Verdict, check
+from tests.chaos.crowd import Crowd
+from tests.chaos.evidence import Found, read_ledger
 from tests.chaos.ground import LINKS, Ground, Shape, standing
 from tests.chaos.history import Asked, History
-from tests.chaos.load import Crowd, Load
+from tests.chaos.leavers import Leavers
+from tests.chaos.load import Load
+from tests.chaos.outages import Answered, Outage, outages
 from tests.chaos.schedule import Action, Wildness, schedule
 from tests.harness.tables import Tables
 
 BACKEND = "sicantik"
 MOST_CITIZENS = 1_000
 CASES_EACH = 10
+LEAST_LEAVERS = 8
 # The share of registrations whose answer is lost all along, beside what the schedule does.
 LOST_ANSWERS = 0.01
 QUIESCE_S = 300.0
@@ -75,7 +81,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     statuses: dict[int, int]
     deliveries: dict[str, int]
     misfortunes: dict[str, int]
-    back_s: dict[str, float]
+    outages: Sequence[Outage]
     left: Sequence[str] = ()
 
     @property
@@ -104,7 +110,8 @@ class _Run:
     async def go(self) -> Report:
         ground, plan = self.ground, self.plan
         await witness.install(ground.settings.database_url)
-        crowd = await Crowd.gather(ground.settings, min(MOST_CITIZENS, max(1, plan.cases // CASES_EACH)))
+        citizens = min(MOST_CITIZENS, max(1, plan.cases // CASES_EACH))
+        crowd = await Crowd.gather(ground.settings, citizens, leavers=max(LEAST_LEAVERS, citizens // 10))
         try:
             return await self._with(crowd, await crowd.files(plan.cases))
         finally:
@@ -112,6 +119,7 @@ class _Run:
 
     async def _with(self, crowd: Crowd, files: Sequence[UUID]) -> Report:
         ground, plan = self.ground, self.plan
+        leavers = Leavers(crowd, self.history, ground.urls, plan.seed)
         async with (
             HttpWorkbench(f"{ground.settings.sandbox_url}/{BACKEND}") as bench,
             Load(crowd, self.history, ground.urls, plan.seed) as load,
@@ -119,10 +127,13 @@ class _Run:
             await bench.fault("lost_answer", ["register"], rate=LOST_ANSWERS)
             begun = time.monotonic()
             with _ill_treated(ground, plan):
-                watching = [asyncio.create_task(self._hold_back(load)), asyncio.create_task(self._tell_progress())]
+                beside = (self._hold_back(load), self._tell_progress(), leavers.leave(), leavers.look())
+                watching = [asyncio.create_task(each) for each in beside]
                 await load.hand_in(files, plan.at_once, begun + plan.seconds)
+                await end(*watching)
                 for each in watching:
-                    each.cancel()
+                    if not each.cancelled():
+                        each.result()
             storm_s = time.monotonic() - begun
             await bench.heal()
             # What nobody knows yet, asked again and once more: the same answer both times.
@@ -132,10 +143,11 @@ class _Run:
             drained_s = await until_drained(ground.settings.database_url)
             plan.tell("the queue is empty" if drained_s is not None else f"the queue is not empty after {QUIESCE_S} s")
             await load.ask_again(unknown + self._some_known(), plan.at_once)
+            await leavers.come_back()
             otherwise = [await load.ask_otherwise(asked) for asked in self._some_known()[:OTHERWISE]]
             await until_linked(ground.settings.database_url)
             plan.tell("all was asked again; the invariants are asked")
-            return await self._report(storm_s, drained_s, otherwise)
+            return await self._report(storm_s, drained_s, await self._found(crowd, otherwise))
 
     async def _hold_back(self, load: Load) -> None:
         """Nobody hands in while much is open: what is delivered is delivered in the storm, not in the calm after it."""
@@ -159,15 +171,19 @@ class _Run:
         step = max(1, len(accepted) // self.plan.replayed)
         return [self.history.asked[key][0] for key in accepted[::step]]
 
-    async def _report(self, storm_s: float, drained_s: float | None, otherwise: Sequence[int]) -> Report:
+    async def _found(self, crowd: Crowd, otherwise: Sequence[int]) -> Found:
+        ledger = list(read_ledger(self.ground.ledgers / f"{BACKEND}.jsonl"))
+        outputs = await self.ground.outputs()
+        return Found(history=self.history, ledger=ledger, otherwise=otherwise, outputs=outputs, canaries=crowd.canaries)
+
+    async def _report(self, storm_s: float, drained_s: float | None, found: Found) -> Report:
         ground, history = self.ground, self.history
-        ledger = ground.ledgers / f"{BACKEND}.jsonl"
         async with Tables(ground.settings.database_url) as tables:
             states = await tables.rows(_STATES)
             left = await tables.rows(_LEFT)
         return Report(
             plan=self.plan,
-            verdicts=await check(ground.settings, ledger, history, otherwise),
+            verdicts=await check(ground.settings, found),
             storm_s=storm_s,
             drained_s=drained_s,
             asked=sum(map(len, history.asked.values())),
@@ -175,7 +191,7 @@ class _Run:
             statuses=dict(Counter(told.status for all_told in history.told.values() for told in all_told)),
             deliveries={row["standing"]: row["count"] for row in states},
             misfortunes=dict(Counter(_name_of(action) for _, action in ground.done)),
-            back_s=_back_s(ground, history),
+            outages=_outages(ground, history),
             left=[f"{row['number']}: {row['standing']}" for row in left],
         )
 
@@ -256,16 +272,11 @@ def _name_of(action: Action) -> str:
     return f"{action.kind} {target}{' ' + action.mode if action.mode else ''}"
 
 
-def _back_s(ground: Ground, history: History) -> dict[str, float]:
-    """After the kills of each kind: how long, at most, until some case was accepted that was asked for after it."""
-    answers = sorted(
-        (told.at, told.asked_at) for all_told in history.told.values() for told in all_told if 200 <= told.status < 300
+def _outages(ground: Ground, history: History) -> list[Outage]:
+    """From each kill, and from the beginning and the end of whatever lasts, but what befalls agencies."""
+    befell = [(at, action, _name_of(action)) for at, action in ground.done if action.kind != "agency"]
+    ended = [(at + action.for_s, f"end of {name}") for at, action, name in befell if action.for_s]
+    told = (each for all_told in history.told.values() for each in all_told if 200 <= each.status < 300)
+    return outages(
+        [*((at, name) for at, _, name in befell), *ended], [Answered(each.at, each.asked_at) for each in told]
     )
-    longest: dict[str, float] = {}
-    for at, action in ground.done:
-        if action.kind != "kill":
-            continue
-        back = next((told - at for told, asked in answers if asked >= at), None)
-        if back is not None:
-            longest[_name_of(action)] = max(longest.get(_name_of(action), 0.0), back)
-    return longest

@@ -9,16 +9,25 @@ import asyncpg
 import msgspec
 import pytest
 
+from app.audit.port import Head
 from app.database import driver_url
 from app.sandbox.port import Effect
 from tests.chaos import witness
-from tests.chaos.checker import INVARIANTS, Evidence, all_cases, judge, read_ledger
-from tests.chaos.history import Asked, History, Seen, Told
-from tests.chaos.load import Crowd, Load
+from tests.chaos.checker import INVARIANTS, judge
+from tests.chaos.crowd import Crowd, person
+from tests.chaos.evidence import Evidence, all_cases, read_ledger
+from tests.chaos.history import Asked, History, Looked, Seen, Told, Used
+from tests.chaos.leavers import Leavers
+from tests.chaos.load import Load
 from tests.chaos.storm import until_drained, until_linked
+from tests.chaos.watched import audit_is_whole
+from tests.harness.canaries import Canary
+from tests.harness.people import PASSWORD
 from tests.harness.product import Api, Running
 
 CASES = 8
+# The first who hands in: the one before logs out.
+PERSON = person(1)
 LAST = "(SELECT id FROM cases ORDER BY id DESC LIMIT 1)"
 OLD = "00000000-0000-7000-8000-000000000001"
 # What goes wrong in the database, by the invariant it must break.
@@ -59,6 +68,9 @@ WRONG = {
     ),
     "sent without an audit row": ("I9", "DELETE FROM audit_rows WHERE action = 'case.sent'"),
     "an audit row was changed": ("I8", "UPDATE audit_rows SET purpose = 'another' WHERE action = 'case.sent'"),
+    "who serves may delete from the audit": ("I8", "GRANT DELETE ON audit_rows TO loket"),
+    "who serves may empty the audit's chain": ("I8", "GRANT TRUNCATE ON audit_links TO loket"),
+    "an officer's look without an audit row": ("I9", "DELETE FROM audit_rows WHERE action = 'case.read'"),
     "the audit lost a link": ("I8", "DELETE FROM audit_links WHERE position = 2"),
     "claimed while leased": (
         "I11",
@@ -91,13 +103,22 @@ class Quiet(msgspec.Struct):
     connection: "asyncpg.Connection[Any]"
     ledger: Sequence[Effect]
     history: History
+    canaries: Sequence[Canary]
+
+    async def evidence(self, **changed: Any) -> Evidence:
+        cases = await all_cases(self.connection)
+        evidence = Evidence(
+            connection=self.connection,
+            history=self.history,
+            cases=cases,
+            ledger=self.ledger,
+            canaries=self.canaries,
+        )
+        return msgspec.structs.replace(evidence, **changed)
 
     async def broken(self, **changed: Any) -> set[str]:
         """Which invariants do not hold."""
-        cases = await all_cases(self.connection)
-        evidence = Evidence(self.connection, self.history, cases, self.ledger)
-        evidence = msgspec.structs.replace(evidence, **changed)
-        return {verdict.name for verdict in await judge(evidence) if verdict.broken}
+        return {verdict.name for verdict in await judge(await self.evidence(**changed)) if verdict.broken}
 
 
 @pytest.fixture(scope="module")
@@ -105,17 +126,20 @@ async def quiet(
     api: Api, worker: Running, postgres_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Quiet]:
     await witness.install(postgres_url)
-    crowd = await Crowd.gather(msgspec.structs.replace(api.settings, database_url=postgres_url), 2)
+    crowd = await Crowd.gather(msgspec.structs.replace(api.settings, database_url=postgres_url), 2, leavers=1)
     with History(tmp_path_factory.mktemp("history") / "history.jsonl") as history:
         async with Load(crowd, history, [api.url], seed=1) as load:
             await load.hand_in(await crowd.files(CASES), at_once=4)
             [first, *_] = history.accepted()
             await load.take_back(history.asked[first][0], history.accepted()[first])
+            leavers = Leavers(crowd, history, [api.url], seed=1)
+            await leavers.leave()
+            await leavers.look_at(history.accepted()[first].case_id)
         assert await until_drained(postgres_url) is not None
         assert await until_linked(postgres_url) is not None
         ledger = list(read_ledger(api.settings.data_dir / "sandboxes" / "sicantik.jsonl"))
         connection = await asyncpg.connect(driver_url(postgres_url))
-        yield Quiet(connection, ledger, history)
+        yield Quiet(connection, ledger, history, crowd.canaries)
         await connection.close()
     await crowd.disperse()
 
@@ -123,6 +147,8 @@ async def quiet(
 async def test_a_quiet_run_holds(quiet: Quiet) -> None:
     assert await quiet.broken(otherwise=[422]) == set()
     assert len(quiet.history.accepted()) >= CASES - 1
+    assert [looked.status for looked in quiet.history.looked] == [200]
+    assert {used.what: used.status for used in quiet.history.used} == {"consent": 403, "session": 401}
 
 
 @pytest.mark.parametrize("wrong", WRONG)
@@ -154,17 +180,49 @@ async def test_what_citizens_were_told_wrongly_is_seen(quiet: Quiet, tmp_path: P
         ("I4", lambda history: history.asked[key].insert(0, Asked(key, 0, "refused", "", 0.0))),
         ("I6", lambda history: history.tell(msgspec.structs.replace(told, digest="another"))),
         ("I6", lambda history: history.tell(Told(key, 422, 0.0, 0.0, "refused"))),
+        ("I9", lambda history: history.look(Looked(told.case_id, 200))),
         ("I10", lambda history: history.see(Seen(key, 404, ""))),
+        ("I14", lambda history: history.use(Used("session", "x", 0.0, 100.0, 200))),
+        ("I14", lambda history: history.use(Used("consent", "x", 0.0, 0.0, 404))),
         ("I10", lambda history: history.see(Seen(key, 200, "another's"))),
     ]
     for name, tell in wrong:
         with History(tmp_path / "wrong.jsonl") as history:
             history.asked, history.told = copy.deepcopy(quiet.history.asked), copy.deepcopy(quiet.history.told)
+            history.looked = list(quiet.history.looked)
             tell(history)
             assert name in await quiet.broken(history=history)
+    with History(tmp_path / "slow.jsonl") as history:
+        history.use(Used("session", "x", 0.0, 1.0, 200))
+        assert "I14" not in await quiet.broken(history=history), "every process has some seconds to learn of it"
     assert "I6" in await quiet.broken(otherwise=[202])
+
+
+async def test_a_head_that_nobody_anchored_is_seen(quiet: Quiet) -> None:
+    """Beside what else is wrong where rows are made older."""
+    aged = quiet.connection.transaction()
+    await aged.start()
+    try:
+        await quiet.connection.execute("SET LOCAL session_replication_role = replica")
+        await quiet.connection.execute("UPDATE audit_rows SET at = at - interval '1 hour'")
+        _, broken = await audit_is_whole(await quiet.evidence())
+        assert any("newest anchor is at 0" in words for words in broken)
+        head = Head(10**6, b"")
+        _, broken = await audit_is_whole(await quiet.evidence(anchors=[head]))
+        assert not any("newest anchor" in words for words in broken)
+    finally:
+        await aged.rollback()
+
+
+@pytest.mark.parametrize(
+    "form", [PERSON.nik, PERSON.nik[:12], PERSON.phone, PERSON.name, PERSON.name.upper(), PASSWORD]
+)
+async def test_who_is_seen_in_an_output_is_found(quiet: Quiet, form: str) -> None:
+    line = b'{"event": "refused", "of": "%s"}' % form.encode()
+    assert "I18" in await quiet.broken(outputs={"api-0.log": line})
+    assert "I18" not in await quiet.broken(outputs={"api-0.log": b'{"event": "request", "status": 200}'})
 
 
 def test_every_invariant_can_be_broken() -> None:
     """Whoever adds one shows here what breaks it."""
-    assert {name for name, _ in WRONG.values()} | {"I3", "I6", "I10"} == set(INVARIANTS)
+    assert {name for name, _ in WRONG.values()} | {"I3", "I6", "I10", "I14", "I18"} == set(INVARIANTS)

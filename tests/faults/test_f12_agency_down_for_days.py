@@ -67,8 +67,9 @@ async def bench(sandboxes: Sandboxes) -> AsyncIterator[HttpWorkbench]:
         yield opened
 
 
-async def count_of(tables: Tables, state: str) -> int:
-    return int(await tables.value("SELECT count(*) FROM deliveries WHERE state = $1 AND operation = 'submit'", state))
+async def count_of(tables: Tables, *states: str) -> int:
+    counted = "SELECT count(*) FROM deliveries WHERE state = ANY($1) AND operation = 'submit'"
+    return int(await tables.value(counted, states))
 
 
 async def reached(tables: Tables, state: str, count: int) -> None:
@@ -115,7 +116,7 @@ async def test_all_is_kept_and_drains_in_order_at_the_agencys_rate(
         await hours_pass(tables, 71)
         await knocked(door, len(door.passed) + 1)
         assert await give_up(product.cases) == 0
-        assert await count_of(tables, "queued") + await count_of(tables, "delivering") == BACKLOG
+        assert await count_of(tables, "queued", "delivering") == BACKLOG
         assert await bench.ledger() == []
         in_vain = len(door.passed)
         assert in_vain <= MOST_UNTIL_SHUT + PLACES + MOST_KNOCKS_PER_S * (time.monotonic() - began), in_vain
@@ -124,13 +125,15 @@ async def test_all_is_kept_and_drains_in_order_at_the_agencys_rate(
     registered = [effect for effect in await bench.ledger() if effect.operation == "register"]
     assert len({effect.reference for effect in registered}) == len(registered) == BACKLOG
     assert_at_most_the_rate(registered)
-    assert_in_order(registered)
+    overtaken = most_overtaken(registered)
+    # By no more than were in hand while the agency was down.
+    assert overtaken <= PLACES * 16 + 64, overtaken
     sent = [one for one in door.passed if one.path.endswith("/pendaftaran")]
     assert len(sent) <= MOST_CALLS * BACKLOG, (len(sent), in_vain)
     took_s = (registered[-1].at - registered[0].at).total_seconds()
     tell(
         f"F12: {BACKLOG:,} kept and each there once, drained in {took_s:.0f} s at {BACKLOG / took_s:.1f}/s of at most "
-        f"{RATE:g}/s; {in_vain} calls in vain while it was down"
+        f"{RATE:g}/s, none more than {overtaken} places out of turn; {in_vain} calls in vain while it was down"
     )
 
 
@@ -142,14 +145,12 @@ def assert_at_most_the_rate(registered: list[Effect]) -> None:
     assert most <= RATE * 5 * 1.05 + PLACES, most
 
 
-def assert_in_order(registered: list[Effect]) -> None:
-    """Nobody is overtaken by more than were in hand while the agency was down."""
-    in_hand = PLACES * 16 + 64
+def most_overtaken(registered: list[Effect]) -> int:
+    """How far from its place in the order of handing in any of them came."""
     order = [effect.reference for effect in sorted(registered, key=lambda each: each.at)]
     expected = sorted(order, key=lambda number: (len(number), number))
     places = {number: place for place, number in enumerate(expected)}
-    displaced = [abs(places[number] - place) for place, number in enumerate(order)]
-    assert max(displaced) <= in_hand, sorted(displaced)[-5:]
+    return max(abs(places[number] - place) for place, number in enumerate(order))
 
 
 async def test_what_it_outlasts_comes_before_an_officer_and_is_tried_again(

@@ -1,15 +1,14 @@
 """F22, for calls: with Valkey killed agencies are asked, breakers open, turns are taken; each process by itself."""
 
 import asyncio
-import secrets
 
 import pytest
 
 from app.agency_reads import Reads, Wanted
 from app.errors import AgencyUnavailable
 from app.manifest import OperationPolicy
-from app.privacy import Vault
 from tests.harness.calling import READ, Wish, calling, calling_from, new_name
+from tests.harness.keys import new_vault
 from tests.harness.listener import answering, listening
 from tests.harness.own_valkey import own_valkey
 
@@ -19,7 +18,7 @@ QUICK = {"read": OperationPolicy(safe=True, breaker_pause_s=0.2, breaker_longest
 async def test_every_call_is_made(valkey_url: str) -> None:
     with own_valkey() as valkey:
         async with calling(answering(), valkey.url, Wish(operations=QUICK)) as (caller, server):
-            reads = Reads(caller.valkey, Vault(secrets.token_bytes(32), secrets.token_bytes(32)))
+            reads = Reads(caller.valkey, new_vault())
             for turn in range(60):
                 if turn == 20:
                     await asyncio.to_thread(valkey.kill)

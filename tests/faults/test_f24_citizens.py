@@ -18,6 +18,7 @@ from tests.harness.people import People
 # A session may ask 600 times a minute.
 SECONDS, REFRESHES = 0.8, 20
 ASKED_S = 0.06
+MOST_TIMES = 5
 # A machine that runs other tests beside is late with everything; without a budget it would be seconds.
 MOST_S, LATE_S = 1.0, 0.05
 PATHS = ("/v1/me", "/v1/cases")
@@ -50,17 +51,24 @@ async def test_a_request_loses_one_budget(
         "POST /v1/login/refresh": functools.partial(refused_s, citizen.client),
     }
     for what, ask in asking.items():
-        before = await ask()
-        await asyncio.to_thread(proxy.set, mode, latency_s=latency_s)
-        try:
-            during = await ask()
-        finally:
-            await asyncio.to_thread(proxy.heal)
-        more_s = p99(during) - p99(before)
+        more_s: list[float] = []
+        # Once more where it was too much: a stall of the machine comes by chance, a budget that is missed always. How
+        # often somebody may try to refresh has a limit.
+        times = MOST_TIMES if what.startswith("GET") else 1
+        while not more_s or (min(more_s) > ASKED_S and len(more_s) < times):
+            before = await ask()
+            await asyncio.to_thread(proxy.set, mode, latency_s=latency_s)
+            try:
+                during = await ask()
+            finally:
+                await asyncio.to_thread(proxy.heal)
+            more_s.append(p99(during) - p99(before))
+            assert more_s[-1] < MOST_S
+            assert statistics.median(during) < statistics.median(before) + ASKED_S + LATE_S
         how = f"{latency_s} s slow" if latency_s else mode
-        tell(f"F24: {what} with a Valkey that is {how}: p99 {more_s * 1000:+.0f} ms; asked {ASKED_S * 1000:.0f} ms")
-        assert more_s < MOST_S
-        assert statistics.median(during) < statistics.median(before) + ASKED_S + LATE_S
+        told = ", ".join(f"{each * 1000:+.0f}" for each in more_s)
+        tell(f"F24: {what} with a Valkey that is {how}: p99 {told} ms; asked {ASKED_S * 1000:.0f} ms")
+        assert min(more_s) <= (ASKED_S if times > 1 else MOST_S)
 
 
 async def refused_s(client: httpx.AsyncClient) -> list[float]:

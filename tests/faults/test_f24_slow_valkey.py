@@ -1,7 +1,6 @@
 """F24: a Valkey that is slow or hangs costs a read one budget of 50 ms, then it is done without."""
 
 import asyncio
-import secrets
 import statistics
 import time
 from collections.abc import Iterator
@@ -10,10 +9,10 @@ import pytest
 
 from app.agency_reads import Reads, Wanted
 from app.manifest import OperationPolicy
-from app.privacy import Vault
 from app.valkey import BUDGET_S
 from tests.harness.calling import READ, Caller, Wish, calling
 from tests.harness.fault_proxy import FaultProxy, Mode, fault_proxy
+from tests.harness.keys import new_vault
 from tests.harness.listener import answering
 from tests.harness.own_valkey import own_valkey
 
@@ -30,7 +29,7 @@ def proxy() -> Iterator[FaultProxy]:
 
 async def seconds_each(caller: Caller, *, shared: bool) -> float:
     """The median time of a read that is not known yet."""
-    reads = Reads(caller.valkey, Vault(secrets.token_bytes(32), secrets.token_bytes(32)))
+    reads = Reads(caller.valkey, new_vault())
 
     async def ask() -> int:
         return (await caller.client.call(READ)).status

@@ -9,11 +9,14 @@ import pytest
 from app.cases.claims import LEASE_S
 from app.sandbox.client import HttpWorkbench
 from tests.harness.cases import hand_in
+from tests.harness.figures import Tell
 from tests.harness.people import People
 from tests.harness.product import Running, Sandboxes
 from tests.harness.tables import Tables
 
 CASES = 4
+# After the lease.
+TAKEN_OVER_S = 5
 # What a machine full of other tests may take longer to notice.
 SLACK_S = 20
 pytestmark = pytest.mark.timeout(300)
@@ -39,6 +42,7 @@ async def test_another_goes_on(
     worker: Running,
     start_process: Callable[..., Running],
     tables: Tables,
+    tell: Tell,
 ) -> None:
     # The agency does its part, and its answer never ends.
     await bench.fault("slow_body", ["register"])
@@ -55,14 +59,17 @@ async def test_another_goes_on(
     start_process("work").wait_for("worker ready")
     began = time.monotonic()
     taken_over = "SELECT bool_and(fence >= 2) FROM deliveries"
-    await eventually(tables, taken_over, left_s + 5 + SLACK_S)
-    assert time.monotonic() - began <= left_s + 5 + SLACK_S
+    await eventually(tables, taken_over, left_s + TAKEN_OVER_S + SLACK_S)
+    assert time.monotonic() - began <= left_s + TAKEN_OVER_S + SLACK_S
     started = (
         "SELECT max(started_at) - min(started_at) AS apart FROM delivery_attempts WHERE number IN (1, 2) "
         "GROUP BY delivery_id"
     )
     waits = [row["apart"].total_seconds() for row in await tables.rows(started)]
     assert all(wait_s >= LEASE_S - 1 for wait_s in waits), waits
+    tell(f"F26: taken over {min(waits):.1f} to {max(waits):.1f} s after the first try; asked {LEASE_S + TAKEN_OVER_S}")
+    # What a loaded machine is late with comes to each by chance, what is ours to all.
+    assert min(waits) <= LEASE_S + TAKEN_OVER_S, waits
     await eventually(tables, "SELECT bool_and(state = 'delivered') FROM deliveries", 120)
     registered = [effect.reference for effect in await bench.ledger() if effect.operation == "register"]
     assert sorted(registered) == sorted(case["number"] for case in cases)

@@ -36,27 +36,60 @@ def leaking(log: Path, manner: str) -> Child:
     return Child(program, lambda: True, most_memory_mb=LIMIT_MB)
 
 
-def until(child: Child, holds: Callable[[], bool]) -> tuple[list[str], float]:
-    """Tend it as the supervisor does until something holds: what was said, and the most it ever had."""
+def working() -> Child:
+    """One that does not leak."""
+    program = Program(name="Worker", command=[sys.executable, "-c", "import time; time.sleep(600)"])
+    return Child(program, lambda: True, most_memory_mb=LIMIT_MB)
+
+
+def test_one_that_the_system_killed_begins_anew_at_once_and_its_neighbour_goes_on(tmp_path: Path) -> None:
+    """As the kernel does where a machine has no memory left."""
+    log = tmp_path / "log"
+    child, neighbour = leaking(log, "polite"), working()
+    neighbour.start()
+    child.start()
+    assert child._process is not None
+    assert neighbour._process is not None
+    at_work = neighbour._process.pid
+    try:
+        until(child, lambda: log.exists() and log.read_text().count("began") == 1)
+        child._process.kill()
+        until(child, lambda: log.read_text().count("began") == 2, neighbour)
+        assert (neighbour._process.pid, neighbour._process.poll()) == (at_work, None)
+    finally:
+        child.stop()
+        neighbour.stop()
+
+
+def until(child: Child, holds: Callable[[], bool], *others: Child) -> tuple[list[str], float]:
+    """Tend them as the supervisor does until something holds: what was said, and the most the first ever had."""
     said: list[str] = []
     most, deadline = 0.0, time.monotonic() + PATIENCE_S
     while not holds():
         assert time.monotonic() < deadline, said
-        child.tend(said.append)
+        for each in (child, *others):
+            each.tend(said.append)
         assert child._process is not None
         most = max(most, memory_mb(child._process.pid))
         time.sleep(0.02)
     return said, most
 
 
-def test_a_leaking_worker_is_ended_in_good_order_and_begins_anew(tmp_path: Path, tell: Tell) -> None:
+def test_a_leaking_worker_is_ended_in_good_order_and_begins_anew_and_its_neighbour_goes_on(
+    tmp_path: Path, tell: Tell
+) -> None:
     log = tmp_path / "log"
-    child = leaking(log, "polite")
+    child, neighbour = leaking(log, "polite"), working()
+    neighbour.start()
     child.start()
+    assert neighbour._process is not None
+    at_work = neighbour._process.pid
     try:
-        said, most = until(child, lambda: log.exists() and log.read_text().count("began") == 2)
+        said, most = until(child, lambda: log.exists() and log.read_text().count("began") == 2, neighbour)
+        assert (neighbour._process.pid, neighbour._process.poll()) == (at_work, None)
     finally:
         child.stop()
+        neighbour.stop()
     assert log.read_text().startswith("began\nended in good order\nbegan\n")
     assert any("has grown to" in words for words in said)
     tell(f"F30: a leaking worker was ended at {most:.0f} MB of {LIMIT_MB} MB and began anew")

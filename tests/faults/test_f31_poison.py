@@ -18,6 +18,7 @@ from app.deliveries.actions import retry
 from app.sandbox.client import HttpWorkbench
 from tests.harness.cases import delays_s, hand_in, is_delivered, until
 from tests.harness.deliveries import delivery_of
+from tests.harness.figures import Tell
 from tests.harness.people import People
 from tests.harness.product import Running, Sandboxes
 from tests.harness.tables import Tables
@@ -67,6 +68,7 @@ async def test_parked_its_neighbours_unhurt_and_tried_again(
     bench: HttpWorkbench,
     start_process: Callable[..., Running],
     tables: Tables,
+    tell: Tell,
 ) -> None:
     citizen = await people.make()
     poison = await hand_in(citizen)
@@ -78,6 +80,8 @@ async def test_parked_its_neighbours_unhurt_and_tried_again(
     found = await parked(tables, poison)
     assert (found["reason"], found["attempts"], found["unknown"]) == ("failed", MOST_SURPRISES, True)
     alone = await delays_s(people, NEIGHBOURS)
+    half_s, usual_s = statistics.median(beside), statistics.median(alone)
+    tell(f"F31: delivered beside a poison job after {half_s:.2f} s, {half_s / usual_s:.2f} times as alone; asked 2")
     assert statistics.median(beside) <= 2 * statistics.median(alone) + GRACE_S, (beside, alone)
     outcomes = (
         "SELECT outcome FROM delivery_attempts JOIN deliveries ON id = delivery_id WHERE case_id = $1 ORDER BY number"

@@ -13,6 +13,9 @@ import msgspec
 import psutil
 import uvloop
 
+# On whatever machine.
+ARRIVAL_S = 60.0
+
 
 class Herd(msgspec.Struct):
     """What became of it: answers by status, and how long the slowest refusal took. `later`: how many were served once
@@ -23,22 +26,18 @@ class Herd(msgspec.Struct):
     later: int = 0
     later_s: float = 0.0
 
-    @property
-    def worth(self) -> float:
-        """Served for each second of the server's work."""
-        return self.later / max(self.later_s, 0.01)
-
 
 async def ask(url: str, clients: int, seconds: float, tokens: Sequence[str], server: psutil.Process) -> Herd:
-    herd, statuses, arrived = Herd({}, 0.0), Counter[int](), asyncio.Event()
+    """For `seconds` from when each of them had an answer: how a server takes a herd's arrival is another question."""
+    herd, statuses = Herd({}, 0.0), Counter[int]()
+    arrived, over = asyncio.Event(), asyncio.Event()
     # Who has had no answer yet.
     coming = clients
-    until = time.monotonic() + seconds
 
     async def one(session: aiohttp.ClientSession, token: str) -> None:
         nonlocal coming
         headers, is_new = {"Authorization": f"Bearer {token}"}, True
-        while time.monotonic() < until:
+        while not over.is_set():
             begun = time.monotonic()
             async with session.get("/v1/cases", headers=headers) as answer:
                 await answer.read()
@@ -48,14 +47,17 @@ async def ask(url: str, clients: int, seconds: float, tokens: Sequence[str], ser
                 arrived.set()
             if answer.status != 200:
                 herd.slowest_refusal_s = max(herd.slowest_refusal_s, time.monotonic() - begun)
-                await asyncio.sleep(min(float(answer.headers["Retry-After"]), max(0.0, until - time.monotonic())))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(over.wait(), float(answer.headers["Retry-After"]))
 
     async def look() -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(arrived.wait(), seconds / 2)
-        before, before_s = statuses[200], worked_s(server)
-        await asyncio.sleep(until - time.monotonic())
-        herd.later, herd.later_s = statuses[200] - before, worked_s(server) - before_s
+        try:
+            await asyncio.wait_for(arrived.wait(), ARRIVAL_S)
+            before, before_s = statuses[200], worked_s(server)
+            await asyncio.sleep(seconds)
+            herd.later, herd.later_s = statuses[200] - before, worked_s(server) - before_s
+        finally:
+            over.set()
 
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(url, connector=connector) as session, asyncio.TaskGroup() as group:

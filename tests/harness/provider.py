@@ -37,7 +37,7 @@ class Form(msgspec.Struct):
     buttons: list[tuple[str, str]]
 
 
-async def register(api: Api, name: str, **changed: object) -> Registered:
+async def register(api: Api, name: str, /, **changed: object) -> Registered:
     """An application with every scope, unless told otherwise."""
     asked = {
         "id": name,

@@ -1,31 +1,34 @@
-"""`make contact-sheet`: every page of officers photographed for each role, in languages, sizes and lights."""
+"""`make contact-sheet`: every page photographed for each role, in languages, sizes and lights."""
 
 import asyncio
 import html
-import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import product
 from pathlib import Path
-from typing import Any, Literal
-from uuid import UUID
 
 import click
 import msgspec
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.async_api import Browser, Page
 from playwright.async_api import Error as PlaywrightError
 
+from app.database import Database
+from app.demo import seed
 from app.discovery import route_handlers
 from app.login.guards import Role
-from app.texts import Language
-from tests.harness.browser import browser
+from app.privacy import open_vault
+from tests.app.login.journey import Journey
+from tests.harness.browser import browser, virtual_authenticator
 from tests.harness.officers import Officers
+from tests.harness.people import People
 from tests.harness.product import Api
+from tests.harness.provider import Registered, register
+from tests.harness.tables import Tables
+from tests.sheet.camera import FEW, Camera, Look, every_look
+from tests.sheet.dressing import furnish
 from tests.sheet.ground import ROLES, AtPages, fill, ground, log_in
+from tests.sheet.scenes import SCENES, Scene, Stage
 
-# `paper`: what is left of A4 between its margins.
-SIZES = {"phone": (375, 812), "tablet": (820, 1180), "desk": (1366, 860), "paper": (703, 1000)}
-Scheme = Literal["light", "dark"]
-_LONGEST = 4_000
-_NOT_IN_NAMES = re.compile(r"[^a-z0-9_.-]")
 # What leads to a page's path parameters: the first link of this kind on that page.
 _EXAMPLES = {
     "case_id": ("/dashboard/cases", "/dashboard/cases/"),
@@ -33,12 +36,8 @@ _EXAMPLES = {
     "backend": ("/dashboard/systems", "/dashboard/systems/"),
     "slug": ("/dashboard/city/services", "/dashboard/city/services/"),
 }
-# Pages before login, those that refuse, and the contract's.
-_BEFORE = ("/dashboard/login", "/dashboard/enrolment", "/oauth/authorize?client_id=nobody", "/docs", "/docs/errors")
-_REFUSING = ("/dashboard/cases?status=none-such", f"/dashboard/cases/{UUID(int=7)}", "/dashboard/views/drop")
-# Nothing has to be pushed sideways, and no table is cut off at its card's edge.
-_FITS = """document.documentElement.scrollWidth <= document.documentElement.clientWidth
-    && [...document.querySelectorAll(".table")].every(each => each.firstElementChild.offsetWidth <= each.clientWidth)"""
+# Of a city on its first day.
+_NEW_ROLES: tuple[tuple[Role, str], ...] = (("supervisor", "dpmptsp"), ("city_admin", ""), ("auditor", ""))
 _PAGE = """<!doctype html><meta charset=utf-8><title>Satu Loket: contact sheet</title><style>
 body{{font:15px/1.4 system-ui;margin:2rem;background:#888;color:#fff}}
 figure{{display:inline-block;margin:0 1rem 1.5rem 0;vertical-align:top}}
@@ -47,81 +46,53 @@ _SHOT = """<figure><a href="{name}"><img src="{name}" loading="lazy" alt=""></a>
 <figcaption>{words}</figcaption></figure>"""
 
 
-class Look(msgspec.Struct, frozen=True):
-    """One way to look at a page."""
+class Studio(msgspec.Struct, frozen=True):
+    """The product, those who make people for it, and the camera."""
 
-    language: Language
-    size: str
-    scheme: Scheme = "light"
-    is_print: bool = False
+    api: Api
+    camera: Camera
+    chromium: Browser
+    officers: Officers
+    people: People
+    journey: Journey
+    tables: Tables
+    application: Registered
 
     @property
-    def name(self) -> str:
-        return f"{self.language}-{self.size}-{'print' if self.is_print else self.scheme}"
+    def url(self) -> str:
+        """By the name that passkeys are bound to."""
+        return f"http://localhost:{self.api.settings.port}"
 
+    async def every_page(self, who: AtPages, look: Look) -> None:
+        """That this officer may open."""
+        page = await self.camera.page(self.chromium, look, who.cookie)
+        for path in paths(who.officer.role):
+            address = await self._address(page, path)
+            if address and await self.camera.open(page, f"{self.url}{address}"):
+                await self.camera.shoot(page, path, f"{who.name}-{look.name}")
+        await page.context.close()
 
-FEW = (Look("id", "desk"), Look("en", "phone", "dark"), Look("id", "tablet"), Look("id", "paper", is_print=True))
-
-
-def every_look() -> Iterator[Look]:
-    for language in ("id", "en"):
-        for size in SIZES:
-            if size == "paper":
-                yield Look(language, size, is_print=True)
-            else:
-                yield Look(language, size, "light")
-                yield Look(language, size, "dark")
-
-
-class Sheet:
-    """Photographs into a folder, and remembers what was wrong on the way."""
-
-    def __init__(self, api: Api, folder: Path) -> None:
-        self._api, self._folder = api, folder
-        self.shots: list[tuple[str, str]] = []
-        self.faults: list[str] = []
-        self._may_refuse = False
-
-    async def take(self, chromium: Browser, officer: AtPages, look: Look) -> None:
-        """Every page that this officer may open, and some that refuse."""
-        context = await self._context(chromium, officer, look)
-        pages = [(path, 200) for path in paths(officer.role)] if officer.role else [(path, 0) for path in _BEFORE]
-        if officer.role == "operator":
-            pages += [(path, 0) for path in _REFUSING]
-        page = await context.new_page()
-        page.on("console", self._heard)
-        page.on("request", self._watched)
-        if look.is_print:
-            await page.emulate_media(media="print")
-        for path, status in pages:
-            self._may_refuse = status == 0
-            await self._shoot(page, path, f"{officer.name}-{look.name}", status)
-        await context.close()
-
-    async def _shoot(self, page: Page, path: str, way: str, status: int) -> None:
-        address = await self._address(page, path)
-        if not address:
-            return
+    async def scene(self, scene: Scene, look: Look) -> None:
+        cookie = ""
+        if scene.who:
+            who = await log_in(self.officers, (scene.who, "dpmptsp"), look.language)
+            await furnish(self.tables, who.officer)
+            cookie = who.cookie
+        page = await self.camera.page(self.chromium, look, cookie)
+        await virtual_authenticator(page)
+        self.camera.may_refuse(is_so=True)
+        stage = Stage(
+            page, self.url, look.language, self.officers, self.people, self.journey, self.tables, self.application
+        )
         try:
-            answer = await page.goto(f"{self._api.url}{address}")
-        except PlaywrightError as error:
-            if "Download is starting" in error.message:
-                return
-            raise
-        if (
-            answer is None
-            or answer.status not in (status or answer.status, 304)
-            or "text/html" not in answer.headers.get("content-type", "")
-        ):
-            return
-        if not await page.evaluate(_FITS):
-            self.faults.append(f"{way} {address} is wider than it may be")
-        name = f"{_NOT_IN_NAMES.sub('', path.strip('/').replace('/', '.'))}-{way}.png"
-        height = min(_LONGEST, int(await page.evaluate("document.documentElement.scrollHeight")))
-        size = page.viewport_size or {"width": 800, "height": 600}
-        clip: Any = {"x": 0, "y": 0, "width": size["width"], "height": max(height, size["height"])}
-        await page.screenshot(path=self._folder / name, full_page=True, clip=clip)
-        self.shots.append((f"{path} · {way}", name))
+            await scene.play(stage)
+        except (PlaywrightError, AssertionError) as error:
+            self.camera.faults.append(f"{scene.name} {look.name}: {str(error).partition('Call log')[0].strip()}")
+        if look.is_print:
+            # A device that holds passkeys lets go of it.
+            await page.emulate_media(media="print")
+        await self.camera.shoot(page, scene.name, f"scene-{look.name}")
+        await page.context.close()
 
     async def _address(self, page: Page, path: str) -> str:
         """The path with an example in the place of its parameter; "" where there is none."""
@@ -131,34 +102,13 @@ class Sheet:
         if parameter not in _EXAMPLES or path.count("{") > 1:
             return ""
         lists, prefix = _EXAMPLES[parameter]
-        await page.goto(f"{self._api.url}{lists}")
+        await page.goto(f"{self.url}{lists}")
         link = page.locator(f"tbody a[href^='{prefix}']").first
         found = await link.get_attribute("href") if await link.count() else None
         return path.partition("{")[0] + found.removeprefix(prefix) + path.partition("}")[2] if found else ""
 
-    async def _context(self, chromium: Browser, officer: AtPages, look: Look) -> BrowserContext:
-        width, height = SIZES[look.size]
-        context = await chromium.new_context(
-            viewport={"width": width, "height": height}, color_scheme=look.scheme, locale=look.language
-        )
-        name, _, value = officer.cookie.partition("=")
-        if value:
-            await context.add_cookies(
-                [{"name": name, "value": value, "domain": "127.0.0.1", "path": "/", "secure": True}]
-            )
-        return context
 
-    def _heard(self, said: ConsoleMessage) -> None:
-        refused = self._may_refuse and said.text.startswith("Failed to load resource")
-        if said.type == "error" and not refused:
-            self.faults.append(f"{said.location.get('url')}: {said.text}")
-
-    def _watched(self, request: Any) -> None:
-        if not request.url.startswith((self._api.url, "data:", "blob:")):
-            self.faults.append(f"a request left the machine: {request.url}")
-
-
-def paths(role: Role | None) -> list[str]:
+def paths(role: str) -> list[str]:
     """Of every page that this role may read."""
     pages = (
         each for each in route_handlers() if each.opt.get("permission") == "officer_page" and role in each.opt["roles"]
@@ -166,16 +116,40 @@ def paths(role: Role | None) -> list[str]:
     return sorted(path for each in pages for path in each.paths if "GET" in each.http_methods)
 
 
-async def photograph(folder: Path, cases: int, looks: tuple[Look, ...], api: Api) -> Sheet:
-    sheet = Sheet(api, folder)
+@asynccontextmanager
+async def studio(api: Api, camera: Camera, application: Registered) -> AsyncIterator[Studio]:
+    async with AsyncExitStack() as stack:
+        database = Database(api.settings.database_url, pool_size=2, name="sheet")
+        stack.push_async_callback(database.close)
+        yield Studio(
+            api,
+            camera,
+            await stack.enter_async_context(browser()),
+            await stack.enter_async_context(Officers(api)),
+            await stack.enter_async_context(People(api)),
+            Journey(api, database, open_vault(api.settings)),
+            await stack.enter_async_context(Tables(api.settings.migration_database_url)),
+            application,
+        )
+
+
+async def photograph(api: Api, cases: int, looks: tuple[Look, ...], camera: Camera) -> None:
+    """A city on its first day, and after two years."""
+    await seed(api.settings)
+    application = await register(api, "imunisasi", name="Imunisasi Kediri")
+    async with studio(api, camera, application) as new:
+        for at, look in product(_NEW_ROLES, looks[:2]):
+            who = await log_in(new.officers, at, look.language)
+            await new.every_page(msgspec.structs.replace(who, name=f"first_day_{who.name}"), look)
     await fill(api, cases)
-    async with Officers(api) as officers, browser() as chromium:
-        for role, agency in ROLES:
-            for look in looks:
-                await sheet.take(chromium, await log_in(officers, role, agency, look.language), look)
+    async with studio(api, camera, application) as busy:
         for look in looks:
-            await sheet.take(chromium, AtPages("visitor", None, ""), look)
-    return sheet
+            for at in ROLES:
+                who = await log_in(busy.officers, at, look.language)
+                await furnish(busy.tables, who.officer)
+                await busy.every_page(who, look)
+            for scene in SCENES:
+                await busy.scene(scene, look)
 
 
 @click.command()
@@ -185,12 +159,13 @@ async def photograph(folder: Path, cases: int, looks: tuple[Look, ...], api: Api
 def main(folder: Path, cases: int, is_all: bool) -> None:
     """Photograph every page; what a browser complains of is told at the end, and is a failure."""
     folder.mkdir(parents=True, exist_ok=True)
+    camera = Camera(folder)
     with ground() as api:
-        sheet = asyncio.run(photograph(folder, cases, tuple(every_look()) if is_all else FEW, api))
-    shots = "".join(_SHOT.format(name=name, words=html.escape(words)) for words, name in sorted(sheet.shots))
+        asyncio.run(photograph(api, cases, tuple(every_look()) if is_all else FEW, camera))
+    shots = "".join(_SHOT.format(name=name, words=html.escape(words)) for words, name in sorted(camera.shots))
     (folder / "index.html").write_text(_PAGE.format(shots=shots), "utf-8")
-    click.echo(f"{len(sheet.shots)} photographs: {folder / 'index.html'}")
-    raise SystemExit("\n".join(sorted(set(sheet.faults))) if sheet.faults else 0)
+    click.echo(f"{len(camera.shots)} photographs: {folder / 'index.html'}")
+    raise SystemExit("\n".join(sorted(set(camera.faults))) if camera.faults else 0)
 
 
 if __name__ == "__main__":

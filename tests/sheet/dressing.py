@@ -4,8 +4,11 @@ that wait for an officer, maturity, very long names and large numbers."""
 from uuid import UUID
 
 from app.assembly import Product
+from app.callbacks.strays import SIGN_CONTEXT
 from app.catalog.sync import sync
 from app.dashboards.city.evidence import measure_services
+from app.dashboards.queue.escalation import escalate
+from tests.harness.officers import OfficerAtWork
 from tests.harness.tables import Tables
 
 # By the day's hours, so that a chart has a shape; an operation in trouble fails in the last hours.
@@ -62,6 +65,45 @@ ON CONFLICT DO NOTHING
 _LONG_NAME = """
 UPDATE officers SET name = 'nama.petugas.yang.sangat.panjang.sekali.di.dpmptsp' WHERE name = 'operator.dpmptsp'
 """
+_STRAYS = """
+INSERT INTO stray_callbacks (id, backend, agency, digest, about, reference, sign_enc, received_at)
+SELECT gen_random_uuid(), 'sicantik', 'dpmptsp', uuid_send(gen_random_uuid()),
+    CASE n WHEN 3 THEN 'message' ELSE 'case' END,
+    (ARRAY['570/1182/419.104/2026', '0000931201112026', 'WA-20261120-88123'])[n], $1, now() - n * interval '3 hours'
+FROM generate_series(1, 3) AS n
+"""
+_CHECKS = """
+INSERT INTO audit_checks (id, asked_by, asked_at, seen_at, finished_at, total, done, outcome, fault,
+    fault_position, anchors)
+SELECT gen_random_uuid(), (SELECT id FROM officers WHERE role = 'auditor' ORDER BY created_at LIMIT 1),
+    now() - n * interval '1 day', now(),
+    CASE n WHEN 1 THEN NULL ELSE now() - n * interval '1 day' + interval '3 min' END,
+    48211, CASE n WHEN 1 THEN 20480 WHEN 3 THEN 31002 ELSE 48211 END,
+    (ARRAY[NULL, 'whole', 'broken', 'failed'])[n], (ARRAY[NULL, NULL, 'changed', NULL])[n],
+    CASE n WHEN 3 THEN 31002 END, CASE n WHEN 2 THEN 12 END
+FROM generate_series(1, 4) AS n
+"""
+_PASSKEYS = """
+INSERT INTO officer_passkeys (id, officer_id, credential_id, public_key, sign_count, name, backed_up, last_used_at,
+    created_at)
+SELECT gen_random_uuid(), $1, uuid_send(gen_random_uuid()), 'key', 0, name, false, used, now() - interval '40 days'
+FROM (VALUES ('Laptop kantor', now() - interval '2 hours'), ('', NULL),
+    ('Kunci keamanan cadangan di laci meja loket nomor tiga', NULL)) AS kept (name, used)
+"""
+_VIEWS = """
+INSERT INTO officer_views (id, officer_id, name, filters) VALUES
+    (gen_random_uuid(), $1, 'Yang terlambat', '{"clock": "late"}'),
+    (gen_random_uuid(), $1, 'Izin reklame yang menunggu tindakan petugas sejak pekan lalu', '{"delivery": "queued"}')
+"""
+_EXPORTS = """
+INSERT INTO exports (id, officer_id, agency, kind, format, language, from_on, until_on, state, rows_total, rows_done,
+    parts, size, created_at, finished_at, expires_at)
+SELECT gen_random_uuid(), $1, $2, CASE WHEN $3 THEN 'audit' ELSE kind END, format, 'id', '2025-01-01', '2026-11-21',
+    state, total, done, 1, size, now() - interval '1 hour', now(), now() + interval '3 days'
+FROM (VALUES ('cases', 'xlsx', 'running', 412345, 98000, 0), ('figures', 'csv', 'done', 1248, 1248, 98123),
+    ('survey', 'csv', 'queued', NULL, 0, 0), ('cases', 'csv', 'failed', 3000, 1200, 0))
+    AS made (kind, format, state, total, done, size)
+"""
 # Of one system, so that large numbers are seen as well.
 _MANY = 4_321
 
@@ -77,8 +119,17 @@ async def dress(product: Product, tables: Tables) -> None:
             await tables.run(statement, name, number == 0)
     first, second = UUID(int=1), UUID(int=2)
     await tables.run(_PAUSED, first, systems[-1], second, systems[0])
-    for statement in (_WAITING, _TRIES, _LONG_NAME):
+    for statement in (_WAITING, _TRIES, _LONG_NAME, _CHECKS):
         await tables.run(statement)
+    await tables.run(_STRAYS, product.vault.encrypt(b"Permohonan disetujui", SIGN_CONTEXT))
+    await escalate(product.cases)
     async with product.database.transaction() as session:
         await sync(session, product.catalog)
     await measure_services(product.database, product.cases.systems)
+
+
+async def furnish(tables: Tables, officer: OfficerAtWork) -> None:
+    """What an officer keeps: passkeys, filters, exports in every state."""
+    for statement in (_PASSKEYS, _VIEWS):
+        await tables.run(statement, officer.id)
+    await tables.run(_EXPORTS, officer.id, officer.agency, officer.role == "auditor")

@@ -8,13 +8,12 @@ from pathlib import Path
 import msgspec
 
 from app.assembly import build
-from app.demo import seed
 from app.history.seeding import Past, write_history
 from app.login.guards import Role
 from app.login.officers.browsers import SESSION
 from app.login.officers.sessions import Place, open_officer_session
 from app.texts import Language
-from tests.harness.officers import Officers
+from tests.harness.officers import OfficerAtWork, Officers
 from tests.harness.product import Api, free_port, running_api, running_sandboxes
 from tests.harness.servers import running_servers
 from tests.harness.tables import Tables
@@ -32,10 +31,10 @@ ROLES: tuple[tuple[Role, str], ...] = (
 
 
 class AtPages(msgspec.Struct, frozen=True):
-    """An officer logged in at the pages, by the cookie of their browser; or nobody, without a role."""
+    """An officer logged in at the pages, by the cookie of their browser."""
 
     name: str
-    role: Role | None
+    officer: OfficerAtWork
     cookie: str
 
 
@@ -62,8 +61,7 @@ def ground() -> Iterator[Api]:
 
 
 async def fill(api: Api, cases: int) -> None:
-    """The demo's people, two years of cases, and what a busy day leaves behind; nothing works on them."""
-    await seed(api.settings)
+    """Two years of cases, and what a busy day leaves behind; nothing works on them."""
     await write_history(api.settings, Past(cases), print)
     product = build(api.settings, "sheet")
     async with Tables(api.settings.migration_database_url) as tables:
@@ -71,9 +69,14 @@ async def fill(api: Api, cases: int) -> None:
     await product.close()
 
 
-async def log_in(officers: Officers, role: Role, agency: str, language: Language) -> AtPages:
+async def log_in(officers: Officers, at: tuple[Role, str], language: Language) -> AtPages:
+    """A new officer of this role and agency, also logged in elsewhere."""
+    role, agency = at
     officer = await officers.make(role, agency or "dpmptsp", language=language)
     product = officers.product
     async with product.database.transaction() as session:
-        opened = open_officer_session(session, product.vault, officer.id, "page", Place("Firefox, Windows", ""))
-    return AtPages("new_agency" if agency == "dindik" else role, role, f"{SESSION}={opened.cookie}")
+        devices = ("Safari, iPhone", "Firefox, Windows")
+        [_, opened] = [
+            open_officer_session(session, product.vault, officer.id, "page", Place(each, "")) for each in devices
+        ]
+    return AtPages("new_agency" if agency == "dindik" else role, officer, f"{SESSION}={opened.cookie}")

@@ -13,10 +13,11 @@ from app.audit.anchor_file import anchor_file
 from app.audit.port import AnchorBroken
 from app.audit.verify import Report, verify
 from app.dashboards.auditing.schemas import CheckList, CheckView
-from app.database import Connection, driver_url
+from app.database import AWAY, Connection, driver_url
 from app.errors import Conflict, NotFound
 from app.ids import uuid7
 from app.jobs import Queue, enqueue_on
+from app.pages.formats import number_in
 from app.settings import Settings
 from app.texts import Language, text
 
@@ -88,7 +89,7 @@ async def _check(settings: Settings, check_id: UUID) -> None:
     telling = await asyncpg.connect(url, timeout=5)
     try:
         await _examine(reading, telling, settings, check_id)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    except AWAY:
         log.exception("the audit could not be verified now")
         await telling.execute(_FINISH, check_id, "failed", None, None, 0, None, None, None)
     finally:
@@ -127,5 +128,7 @@ def _view(row: Mapping[str, Any], language: Language) -> CheckView:
 
 def _words(row: Mapping[str, Any], language: Language) -> str:
     if row["outcome"] == "broken" and row["fault"]:
-        return text(f"auditing.fault.{row['fault']}", language, {"position": row["fault_position"]})
-    return text(f"auditing.check.{row['outcome'] or 'under_way'}", language, {"done": row["done"]})
+        return text(
+            f"auditing.fault.{row['fault']}", language, {"position": number_in(row["fault_position"], language)}
+        )
+    return text(f"auditing.check.{row['outcome'] or 'under_way'}", language, {"done": number_in(row["done"], language)})

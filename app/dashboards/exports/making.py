@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import asyncpg
-
 from app.cases.tools import CaseTools
 from app.dashboards.exports.keeping import PARTS, QUEUE, ExportJob, delete_files
 from app.dashboards.exports.record import RECORD, RecordTable
 from app.dashboards.exports.tables import BATCH, Table, as_csv
 from app.dashboards.exports.workbook import WorkbookWriter
-from app.database import Connection
+from app.database import AWAY, Connection
 from app.ids import uuid7
 from app.jobs import Queue, RetryLater
 
@@ -54,7 +52,7 @@ class Maker:
         """Make it, from where it stands. Raises RetryLater where the database or the store is away."""
         try:
             await self._make(job.export_id)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except AWAY as error:
             raise RetryLater(TRY_AGAIN_S, type(error).__name__) from error
         except Exception:
             log.exception("export %s failed", job.export_id)

@@ -149,7 +149,7 @@ async def _prove(session: AsyncSession, vault: Vault, citizen_id: UUID, person: 
 async def _link(session: AsyncSession, vault: Vault, port: NationalPort, given: tuple[NationalIdentity, UUID]) -> bool:
     """False where the provider has named another citizen by this subject: a NIK was changed there, or here."""
     person, citizen_id = given
-    subject_index = vault.index(f"national {port.provider}", person.subject)
+    subject_index = vault.lasting_name(f"national {port.provider}", person.subject)
     await session.execute(
         insert(NationalLink)
         .values(id=uuid7(), citizen_id=citizen_id, provider=port.provider, subject_index=subject_index)

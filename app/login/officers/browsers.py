@@ -77,7 +77,7 @@ async def check_form(request: Request[Any, Any, Any], gate: Gate, name: str) -> 
 
 
 def _proof(gate: Gate, fresh: str, holder: str) -> str:
-    return gate.vault.index("officer.form", f"{fresh}|{holder}").hex()
+    return gate.vault.lasting_name("officer.form", f"{fresh}|{holder}").hex()
 
 
 def _refuse_foreign(request: Request[Any, Any, Any], issuer: str) -> None:

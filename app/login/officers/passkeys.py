@@ -180,8 +180,8 @@ def _refuse_more(known: Sequence[OfficerPasskey]) -> None:
 
 def _challenge(vault: Vault, challenge_id: UUID) -> bytes:
     """The 32 bytes a passkey signs: of this challenge alone, and never a citizen's."""
-    return vault.index("officer_passkey_challenge", str(challenge_id))
+    return vault.lasting_name("officer_passkey_challenge", str(challenge_id))
 
 
 def _handle(vault: Vault, officer_id: UUID) -> bytes:
-    return vault.index("officer_passkey_user", str(officer_id))
+    return vault.lasting_name("officer_passkey_user", str(officer_id))

@@ -122,7 +122,9 @@ async def rotate(
         return unknown
     found = await session.get_one(Authorization, token.authorization_id)
     # Made of the token itself, so that a retry finds it again and nothing of it is kept.
-    successor = base64.urlsafe_b64encode(vault.index("client.refresh", f"{token.id}\0{raw}")).rstrip(b"=").decode()
+    successor = (
+        base64.urlsafe_b64encode(vault.lasting_name("client.refresh", f"{token.id}\0{raw}")).rstrip(b"=").decode()
+    )
     if found.client_id != client.id or not await _may_continue(session, token, successor):
         found.ended_at = found.ended_at or utc_now()
         return unknown

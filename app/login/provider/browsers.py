@@ -147,4 +147,4 @@ def is_from_elsewhere(request: Request[Any, Any, Any], issuer: str) -> bool:
 
 
 def _mac(vault: Vault, browser: Browser, made_at: str, bound: str) -> str:
-    return vault.index("form", f"{browser.token}\0{made_at}\0{bound}").hex()
+    return vault.lasting_name("form", f"{browser.token}\0{made_at}\0{bound}").hex()

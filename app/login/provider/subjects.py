@@ -27,12 +27,12 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def subject(vault: Vault, sector: str, citizen_id: UUID) -> str:
     """The citizen's name in a sector: the same for all its clients, and unlike that of any other sector."""
-    return _named(vault.index("oidc.sub", f"{sector}\0{citizen_id}"))
+    return _named(vault.lasting_name("oidc.sub", f"{sector}\0{citizen_id}"))
 
 
 def session_name(vault: Vault, client_id: str, session_id: UUID) -> str:
     """The `sid` by which one client knows a session."""
-    return _named(vault.index("oidc.sid", f"{client_id}\0{session_id}"))
+    return _named(vault.lasting_name("oidc.sid", f"{client_id}\0{session_id}"))
 
 
 def told(scopes: Sequence[str]) -> list[str]:

@@ -91,8 +91,8 @@ def test_every_problem_shows_its_real_codes(document: Document) -> None:
             shown |= codes
     # What no operation can answer: another method or host, and what the terminal and officers' pages are told.
     unshown = {"method_not_allowed", "host_not_allowed", "conflict", "unavailable"}
-    # A header that a route does not name; and what is told of one case of many.
-    unshown |= {"acting_not_allowed", "case_ended"}
+    # What is told of one case of many.
+    unshown |= {"case_ended"}
     unshown |= {"form_foreign", "form_address", "form_not_sent", "cookie_missing", "invitation_invalid"}
     assert set(statuses) - shown == unshown
 

@@ -9,11 +9,11 @@ import pytest
 from app.errors import TooManyRequests
 from app.limits import Hit, Limiter
 from app.login.known_devices import LIFE_S, device_token, known_device
-from app.privacy import Vault
 from app.valkey import Valkey
 from tests.app.login.journey import PASSWORD, WRONG_PASSWORD, Journey, assert_problem, somebody
+from tests.harness.keys import vault_of
 
-VAULT = Vault(b"d" * 32, b"i" * 32)
+VAULT = vault_of(b"d" * 32, b"i" * 32)
 NIK, OTHER = VAULT.index("nik", "1"), VAULT.index("nik", "2")
 
 

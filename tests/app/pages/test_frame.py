@@ -1,18 +1,26 @@
 """The frame of pages: templates say what has words; numbers, days, times and charts are as each language has them."""
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 import pytest
+from jinja2 import Environment
 
+from app.pages import frame
 from app.pages.charts import HEIGHT, Chart, Series, drawn
+from app.pages.forms import Sent
 from app.pages.frame import WIDTHS, render, template_folders, templates
 from app.pages.navigation import Entry, links_for
 from app.texts import Language, has_text, load_texts, text_roots
+from tests.harness.walking import page_templates
 
 WORDS = re.compile(r"""\b(said|told)\((["'])([a-z_.]+)\2(\s*~)?""")
+# What a paper's page is called is up to the service that issued it.
+GIVEN_A_TITLE = {"papers.check"}
 FORBIDDEN = re.compile(r"<script(?! src=)|\son[a-z]+=|\sstyle=|<style|https?://")
 TEMPLATES = sorted(path for folder in template_folders() for path in folder.glob("*.html"))
 
@@ -29,6 +37,39 @@ def test_a_template_says_only_what_has_words_and_has_nothing_inline(path: object
     said = [(f"{folder}.{key}" if by == "said" else key, more) for by, _, key, more in WORDS.findall(source)]
     assert not [key for key, more in said if not more and not has_text(key)]
     templates().get_template(f"{folder}/{path.name}")  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where compiled templates are kept, empty; nothing of them is in this process."""
+    place = tmp_path / "compiled"
+    monkeypatch.setattr(frame, "COMPILED", place)
+    templates.cache_clear()
+    yield place
+    templates.cache_clear()
+
+
+def test_a_template_is_compiled_once_for_all_processes(compiled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    templates().get_template("pages/officer.html")
+    assert list(compiled.iterdir())
+    templates.cache_clear()
+    # As a process that is started later would find them.
+    monkeypatch.delattr(Environment, "compile")
+    templates().get_template("pages/officer.html")
+
+
+def test_where_compiled_templates_cannot_be_kept_pages_are_shown(
+    compiled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame, "COMPILED", compiled / "in" / "nothing")
+    templates().get_template("pages/officer.html")
+    assert not compiled.exists()
+
+
+def test_every_page_has_a_title() -> None:
+    """Of its own, unless whoever shows it gives it one."""
+    told = {name.replace("/", ".") for name in page_templates()} - GIVEN_A_TITLE
+    assert not [name for name in sorted(told) if not has_text(f"{name}.title")]
 
 
 def shown(source: str, language: Language, **values: object) -> str:
@@ -130,3 +171,16 @@ def test_a_chart_stands_beside_its_table() -> None:
     page = shown(source, "id", it=chart, told=lambda key: key)
     assert page.count("<svg") == len(WIDTHS)
     assert '<td class="end">1.234</td>' in page
+
+
+def test_a_number_that_was_chosen_stays_chosen() -> None:
+    chosen = '{{ parts.choice("n", "n", [[1, "one"], [12, "a dozen"]], 12) }}'
+    source = '{% import "pages/parts.html" as parts with context %}' + chosen
+    made = templates().from_string(source).render(sent=Sent(), told=str, mark="", here="")
+    assert made.count("selected") == 1
+    assert '<option value="12" selected>' in made
+
+
+def test_a_chart_of_nothing_says_so_and_a_line_along_zero_is_drawn() -> None:
+    for kind, values, is_empty in (("bar", [0, None], True), ("line", [None, None], True), ("line", [0, None], False)):
+        assert Chart(kind, "", "", ["a", "b"], [Series("", values)]).is_empty == is_empty  # type: ignore[arg-type]

@@ -1,7 +1,6 @@
 """Live queues over a real Valkey: who watches costs the facility nothing more, whatever the facility and Valkey do."""
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -12,14 +11,14 @@ import pytest
 
 from app.agency_reads import Reads
 from app.errors import AgencyRejected, AgencyUnavailable
-from app.privacy import Vault
 from app.valkey import Valkey
 from services.health import queues as live
 from services.health.port import HealthPort, Patient, Place, Queue, Session, Ticket, TicketRequest
 from services.health.queues import FRESH_S, LiveQueues, Look
+from tests.harness.keys import new_vault
 
 NOWHERE = "redis://127.0.0.1:1"
-VAULT = Vault(secrets.token_bytes(32), secrets.token_bytes(32))
+VAULT = new_vault()
 _days = count()
 
 

@@ -1,17 +1,16 @@
 """How long a licence holds, and how long the public's answers are shared."""
 
-import secrets
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from app.agency_reads import Reads
-from app.privacy import Vault
 from app.valkey import Valkey
 from services.permits.actions import check, recent_check, validity
 from services.permits.cases import WIB
 from services.permits.port import Licence
 from tests.harness.calling import NOWHERE
+from tests.harness.keys import new_vault
 from tests.services.permits.test_cases import Listening
 
 TODAY = datetime.now(WIB).date()
@@ -32,7 +31,7 @@ def test_a_licence_holds_to_the_end_of_its_last_day(days: int | None, expected: 
 
 
 async def test_an_answer_is_shared_for_a_minute() -> None:
-    vault = Vault(secrets.token_bytes(32), secrets.token_bytes(32))
+    vault = new_vault()
     port, reads = Counting(), Reads(Valkey(NOWHERE), vault)
     assert recent_check("A/1", reads) is None
     told = [await check("A/1", port, reads) for _ in range(5)]

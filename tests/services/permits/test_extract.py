@@ -3,6 +3,7 @@
 import io
 from datetime import UTC, date, datetime
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from pypdf import PdfReader
@@ -14,6 +15,7 @@ from services.permits.schemas import LicenceCheck, LicenceView
 
 load_texts(*text_roots())
 
+ZONE = ZoneInfo("Asia/Jakarta")
 URL = "https://loket.example/v1/permits/check?number=503%2F0001%2FREK%2F2026"
 
 
@@ -90,23 +92,26 @@ def found(**changed: object) -> LicenceCheck:
     ],
 )
 def test_the_page_gives_one_verdict(check: LicenceCheck | None, verdict: str) -> None:
-    page = check_page("503/0001", check, "en").content
+    page = check_page("503/0001", check, "en", ZONE).content
     assert f"<h1>{verdict}" in page
     assert page.count("<h1>") == 1
     assert '<html lang="en">' in page
 
 
 def test_the_page_speaks_indonesian() -> None:
-    assert "<h1>Izin asli dan masih berlaku</h1>" in check_page("503/0001", found(), "id").content
+    page = check_page("503/0001", found(), "id", ZONE).content
+    assert "<h1>Izin asli dan masih berlaku</h1>" in page
+    assert "1 Mar 2027" in page
+    assert "07.00 WIB" in page, "in the city's time"
 
 
 def test_what_an_agency_wrote_stays_text() -> None:
-    page = check_page("503/0001", found(permit="<script>alert(1)</script>", number='"><b>'), "id").content
+    page = check_page("503/0001", found(permit="<script>alert(1)</script>", number='"><b>'), "id", ZONE).content
     assert "<script" not in page
     assert "<b>" not in page
 
 
 def test_the_page_keeps_to_the_content_security_policy() -> None:
-    page = check_page("503/0001", found(), "id").content
+    page = check_page("503/0001", found(), "id", ZONE).content
     assert not [banned for banned in ("style=", "<style", "<script") if banned in page]
     assert 'class="notice good"' in page

@@ -1,0 +1,1 @@
+"""Which keys what is stored stands under."""
