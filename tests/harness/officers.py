@@ -14,6 +14,7 @@ from app.login.officers.door import Door
 from app.login.officers.sessions import Place, open_officer_session
 from app.texts import Language
 from tests.harness.cases import new_key
+from tests.harness.people import hashed
 from tests.harness.product import Api
 
 PASSWORD = "Loket-Demo-2026"
@@ -49,7 +50,7 @@ class Officers:
 
     async def __aenter__(self) -> Self:
         await self.product.gate.keys.open()
-        self._factors = Factors(await self.product.gate.passwords.hash(PASSWORD), TOTP_SECRET)
+        self._factors = Factors(await hashed(PASSWORD, self.product.gate.passwords), TOTP_SECRET)
         return self
 
     async def __aexit__(

@@ -11,6 +11,7 @@ import httpx
 from app.assembly import build
 from app.login.accounts import NewAccount, create_account
 from app.login.identity import Person
+from app.login.passwords import PasswordHasher
 from app.login.sessions import open_session
 from tests.harness.product import Api
 from tests.harness.witness import forget, remember
@@ -18,6 +19,14 @@ from tests.harness.witness import forget, remember
 PASSWORD = "Loket-Demo-2026"
 _BORN = date(1990, 5, 17)
 _serials = itertools.count(5001)
+_hashes: dict[str, str] = {}
+
+
+async def hashed(password: str, hasher: PasswordHasher) -> str:
+    """Its hash, made once in a test process: it takes a program of its own."""
+    if password not in _hashes:
+        _hashes[password] = await hasher.hash(password)
+    return _hashes[password]
 
 
 class Citizen:
@@ -48,7 +57,7 @@ class People:
 
     async def __aenter__(self) -> Self:
         await self._product.gate.keys.open()
-        self._secret = await self._product.gate.passwords.hash(PASSWORD)
+        self._secret = await hashed(PASSWORD, self._product.gate.passwords)
         return self
 
     async def __aexit__(
