@@ -65,14 +65,23 @@ def moment(context: Context, at: datetime | None) -> Markup:
     """`22 Nov 2026, 07.15 WIB`, with the exact time for machines."""
     if at is None:
         return _UNKNOWN
-    zone: ZoneInfo = context["zone"]
-    language: Language = context["language"]
-    local = at.astimezone(zone)
-    clock = local.strftime("%H:%M" if language == "en" else "%H.%M")
+    local = at.astimezone(context["zone"])
     # Between the two a narrow cell may break the line.
-    return Markup('<time datetime="{}"><span>{}</span>, <span>{} {}</span></time>').format(
-        local.isoformat(timespec="seconds"), day_in(local.date(), language), clock, local.tzname()
+    return Markup('<time datetime="{}"><span>{}</span>, <span>{}</span></time>').format(
+        local.isoformat(timespec="seconds"),
+        day_in(local.date(), context["language"]),
+        _clock(local, context["language"]),
     )
+
+
+def moment_in(at: datetime, zone: ZoneInfo, language: Language) -> str:
+    """The same as plain words, for a page's script."""
+    local = at.astimezone(zone)
+    return f"{day_in(local.date(), language)}, {_clock(local, language)}"
+
+
+def _clock(local: datetime, language: Language) -> str:
+    return f"{local.strftime('%H:%M' if language == 'en' else '%H.%M')} {local.tzname()}"
 
 
 def dotted(name: str) -> Markup:

@@ -29,7 +29,7 @@ from app.database import Connection
 from app.errors import LoketError
 from app.login.guards import OfficerRequest, officer_page
 from app.login.officers.once import Done, carried_out
-from app.login.officers.pages import PAGE, form_of, query_of, sent_to, shown
+from app.login.officers.pages import PAGE, form_of, live_answer, query_of, sent_to, shown
 from app.pages.formats import number_in
 from app.pages.navigation import Entry
 from app.problems import converted
@@ -115,7 +115,7 @@ async def live_check(
     async with cases.database.connection() as connection:
         found = await checks.read_check(connection, check_id, language)
     told = {"done": number_in(found.done, language), "words": found.words}
-    return Response(told, media_type="application/json", headers={"Cache-Control": "no-store"})
+    return live_answer(told)
 
 
 async def _found(request: OfficerRequest, cases: CaseTools, refusal: LoketError | None = None) -> Response[Any]:

@@ -15,7 +15,7 @@ from app.dashboards.exports.schemas import ExportView
 from app.database import Connection
 from app.login.guards import Officer, OfficerRequest
 from app.login.officers.once import Done, Work
-from app.login.officers.pages import form_of
+from app.login.officers.pages import form_of, live_answer
 from app.pages.formats import number_in
 from app.texts import Language, text
 
@@ -57,7 +57,7 @@ async def how_far(request: OfficerRequest, cases: CaseTools, export_id: UUID) ->
         "is": found.state,
         "over": found.state not in ("queued", "running"),
     }
-    return Response(told, media_type="application/json", headers={"Cache-Control": "no-store"})
+    return live_answer(told)
 
 
 def _rows(shown: ExportView, language: Language) -> str:

@@ -10,13 +10,13 @@ from uuid import UUID
 import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 from msgspec import Meta
 
 from app.cases.timeline import CHANNEL
 from app.cases.tools import CaseTools
 from app.dashboards.queue import acting, listing, saved
-from app.dashboards.queue.pages import LIST, PageQuery, case_values, counted, found_values, list_values
+from app.dashboards.queue.pages import LIST, PageQuery, case_values, counted, found_values, list_values, news_of
 from app.dashboards.queue.routes import download
 from app.dashboards.queue.schemas import Assignment, CitizenSought, NewNote, NewQuestion, NewView
 from app.dashboards.queue.wanted import Filters
@@ -25,7 +25,7 @@ from app.database import Connection
 from app.errors import FieldError, LoketError, Unprocessable
 from app.login.guards import OfficerRequest, officer_page
 from app.login.officers.once import Done, carried_out
-from app.login.officers.pages import PAGE, START, came_from, form_of, query_of, sent_to, shown
+from app.login.officers.pages import PAGE, START, came_from, form_of, live_answer, query_of, sent_to, shown
 from app.pages.navigation import Entry
 from app.problems import converted
 
@@ -36,6 +36,9 @@ READS = officer_page("operator", "supervisor", "agency_head", "city_admin", "aud
 ACTS = officer_page("operator", "supervisor", "agency_head")
 
 _CASE = re.compile(rf"{LIST}/([0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})(?:\?.*)?")
+
+
+Seen = Annotated[int, QueryParameter(ge=0, le=2**31 - 1)]
 
 
 class AssignForm(msgspec.Struct, forbid_unknown_fields=True):
@@ -69,8 +72,7 @@ async def cases_page(request: OfficerRequest, cases: NamedDependency[CaseTools])
 
 @get(f"{LIST}/counts", opt=READS, **PAGE)
 async def live_counts(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
-    told = await counted(request.user, cases)
-    return Response(told, media_type="application/json", headers={"Cache-Control": "no-store"})
+    return live_answer(await counted(request.user, cases))
 
 
 @post(f"{LIST}/search", opt=ACTS, status_code=200, **PAGE)
@@ -106,6 +108,13 @@ async def case_page(
     request: OfficerRequest, case_id: FromPath[UUID], cases: NamedDependency[CaseTools]
 ) -> Response[Any]:
     return shown(request, "queue/case", await case_values(request.user, case_id, cases))
+
+
+@get(f"{LIST}/{{case_id:uuid}}/news", opt=READS, **PAGE)
+async def live_case(
+    request: OfficerRequest, case_id: FromPath[UUID], cases: NamedDependency[CaseTools], seen: Seen = 0
+) -> Response[Any]:
+    return live_answer(await news_of(request.user, case_id, seen, cases))
 
 
 @get(f"{LIST}/{{case_id:uuid}}/attachments/{{attachment_id:uuid}}", opt=ACTS, **PAGE)
@@ -224,6 +233,7 @@ PAGE_ROUTES: list[Any] = [
     search_by_nik,
     assign_by_page,
     case_page,
+    live_case,
     file_by_page,
     note_by_page,
     ask_by_page,

@@ -17,7 +17,7 @@ from app.dashboards.queue.schemas import CaseCounts, CaseDeliveryView, Colleague
 from app.dashboards.queue.wanted import Clock, Filters, HandedStatus, Handing, on
 from app.database import Connection
 from app.login.guards import Officer
-from app.pages.formats import number_in
+from app.pages.formats import moment_in, number_in
 from app.texts import Language, has_text, text
 
 PAGE_ROWS = 25
@@ -65,6 +65,7 @@ async def case_values(officer: Officer, case_id: UUID, cases: CaseTools) -> Mapp
     return {
         "case": case,
         "title": case.number,
+        "seen": case.timeline[-1].seq if case.timeline else 0,
         "agency_name": cases.catalog.agency(case.agency).name.into(officer.language),
         "system": cases.systems[case.backend].title if case.backend in cases.systems else case.backend,
         "waits": {each.id: text(f"waits.{each.reason}", officer.language) for each in case.deliveries if _waits(each)},
@@ -73,6 +74,13 @@ async def case_values(officer: Officer, case_id: UUID, cases: CaseTools) -> Mapp
         "receivers": receivers(team, officer.language),
         "handles": handles(officer),
     }
+
+
+async def news_of(officer: Officer, case_id: UUID, seen: int, cases: CaseTools) -> Mapping[str, Any]:
+    """For the script of a case's page that shows its timeline up to `seen`."""
+    standing, zone = await reading.read_standing(officer, case_id, cases), cases.catalog.timezone
+    asked = moment_in(standing.refreshed_at, zone, officer.language) if standing.refreshed_at else ""
+    return {"refreshed": asked, "is": "changed" if standing.last_event > seen else "same"}
 
 
 def products_of(told: Mapping[str, str], language: Language) -> list[tuple[str, str, object]]:

@@ -33,6 +33,9 @@ CASE_COLUMNS = f"""
 {ITEM_COLUMNS}, cases.citizen_id, cases.form_version, cases.form_enc, cases.question, cases.product, cases.last_event
 """
 ONE = f"SELECT {CASE_COLUMNS} FROM cases WHERE cases.id = $1 AND ($2 = '' OR cases.agency = $2) AND {HANDED}"  # noqa: S608 - constants of ours
+_STANDING = f"""
+SELECT last_event, refreshed_at FROM cases WHERE cases.id = $1 AND ($2 = '' OR cases.agency = $2) AND {HANDED}
+"""  # noqa: S608 - constants of ours
 _HELD = f"SELECT {CASE_COLUMNS} FROM cases WHERE cases.id = $1 AND cases.agency = $2 AND {HANDED} FOR UPDATE OF cases"  # noqa: S608 - constants of ours
 _EVENTS = "SELECT seq, at, kind, status, data FROM case_events WHERE case_id = $1 ORDER BY seq LIMIT 500"
 _DELIVERIES = """
@@ -57,6 +60,13 @@ class File(msgspec.Struct, frozen=True):
     name: str
     media_type: str
     content: bytes
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """`last_event`: the last line of its timeline."""
+
+    last_event: int
+    refreshed_at: datetime | None
 
 
 async def held(connection: Connection, officer: Officer, case_id: UUID) -> Mapping[str, Any]:
@@ -92,6 +102,13 @@ async def _read(
     await audit(connection, officer, Look("case.read", row["citizen_id"], SEEN, object_id=str(case_id)))
     timeline = [event_view(each, tools.vault, language) for each in lines]
     return OfficerCase(**whole, **await _personal(connection, row, tools, language), timeline=timeline)
+
+
+async def read_standing(officer: Officer, case_id: UUID, tools: CaseTools) -> Standing:
+    """How far a case is, and nothing of whose it is: no look at anybody's data. Raises NotFound."""
+    async with tools.database.connection() as connection:
+        row = await _one(connection, _STANDING, officer, case_id)
+    return Standing(row["last_event"], row["refreshed_at"])
 
 
 async def read_file(

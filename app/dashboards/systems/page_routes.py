@@ -27,7 +27,7 @@ from app.deliveries.schemas import Reason
 from app.errors import FieldError, LoketError, Unprocessable
 from app.login.guards import OfficerRequest, officer_page
 from app.login.officers.once import Done, carried_out
-from app.login.officers.pages import PAGE, form_of, shown
+from app.login.officers.pages import PAGE, form_of, live_answer, shown
 from app.pages.formats import number_in
 from app.pages.navigation import Entry
 
@@ -71,7 +71,7 @@ async def systems_counts(request: OfficerRequest, cases: NamedDependency[CaseToo
     async with cases.database.connection() as connection:
         found = await backends.list_standing(connection, acting_of(request.user), cases)
     told = {name: number_in(count, request.user.language) for name, count in counts(found).items()}
-    return Response(told, media_type="application/json", headers={"Cache-Control": "no-store"})
+    return live_answer(told)
 
 
 @get(f"{SYSTEMS}/{{backend:str}}", opt=READS, **PAGE)

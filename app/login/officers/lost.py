@@ -1,13 +1,16 @@
 """An address among officers' pages that names nothing, or takes no such method: the router refuses it before any page
 of ours runs, and a browser still gets a page, in the officer's own frame where one is logged in."""
 
+import logging
 from typing import Any
 
+import asyncpg
 from litestar import Request, Response
 from litestar.datastructures.headers import Accept
 from litestar.enums import ScopeType
 from litestar.exceptions import MethodNotAllowedException, NotFoundException
 from litestar.types import Scope
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import TooManyRequests
 from app.login.guards import ASKING
@@ -17,6 +20,7 @@ from app.login.officers.sessions import living_by_cookie
 from app.problems import PROBLEM_JSON, on_error
 from app.telemetry import client_network
 
+log = logging.getLogger("loket.officers")
 # Looked up without a page's own limits: no more often than anybody needs who mistypes.
 A_MINUTE, _MINUTE_S = 30, 60
 _HTML = "text/html"
@@ -36,9 +40,12 @@ async def look_who_asks(error: Exception, scope: Scope) -> None:
         return
     try:
         app.state["limiter"].hit_here(f"lost:{client_network(request)}", limit=A_MINUTE, period_s=_MINUTE_S)
+        scope["state"][ASKING] = await living_by_cookie(app.state["gate"].database, cookie)
     except TooManyRequests:
         return
-    scope["state"][ASKING] = await living_by_cookie(app.state["gate"].database, cookie)
+    except (TimeoutError, OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        # What is not there is not there, whoever asks.
+        log.warning("nobody could be looked up for a page that is not there")
 
 
 def on_unrouted(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

@@ -155,6 +155,11 @@ def in_json(given: str, kind: type[F]) -> F:
         raise Unprocessable(errors=[field_error(str(error))]) from None
 
 
+def live_answer(told: Mapping[str, Any]) -> Response[Any]:
+    """For the script of a page, which keeps what it shows true."""
+    return Response(told, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
 def sent_to(path: str, *cookies: Cookie | None) -> Response[Any]:
     answer = Redirect(path, status_code=303, headers={"Cache-Control": "no-store"})
     for each in cookies:

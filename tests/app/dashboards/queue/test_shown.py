@@ -1,6 +1,7 @@
 """What a case's page says in words: what the agency gave, days, why something waits, and where to look further."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import date
 
@@ -9,7 +10,7 @@ import pytest
 from app.assembly import Product
 from app.dashboards.queue.pages import products_of
 from app.dashboards.queue.reading import answer_shown
-from app.texts import LANGUAGES, has_text
+from app.texts import LANGUAGES, has_text, load_texts, text_roots
 from tests.harness.cases import hand_in
 from tests.harness.deliveries import before_officer
 from tests.harness.officer_login import Pages
@@ -20,6 +21,11 @@ from tests.harness.tables import Tables
 
 # What ports give of a case: services/*/port.py.
 GIVEN = ("licence_number", "certificate_number", "ticket_number", "position", "expected_at")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def loaded_texts() -> None:
+    load_texts(*text_roots())
 
 
 @pytest.fixture
@@ -71,3 +77,23 @@ async def test_what_was_not_found_is_named(product: Product, officers: Officers,
         shown = (await pages.get("/dashboard/cases?q=REG-%3Cb%3E-404")).text
         assert words in shown
         assert "REG-&lt;b&gt;-404" in shown
+
+
+async def test_an_open_page_hears_of_news(
+    product: Product, tables: Tables, officers: Officers, people: People, pages: Pages
+) -> None:
+    """For its script; nobody's data are in it, and so it is no look at them."""
+    case, _ = await before_officer(product, tables, await people.make())
+    officer = await officers.make("supervisor", language="en")
+    await pages.sit_down(product, officer)
+    shown = (await pages.get(f"/dashboard/cases/{case['id']}")).text
+    [path] = re.findall(r'data-live="([^"]*/news[^"]*)"', shown)
+    looks = "SELECT count(*) FROM audit_rows WHERE actor_id = $1"
+    before = await tables.value(looks, str(officer.id))
+    await tables.run("UPDATE cases SET refreshed_at = '2026-11-22T02:05:00Z' WHERE id::text = $1", case["id"])
+    assert (await pages.get(path)).json() == {"is": "same", "refreshed": "22 Nov 2026, 09:05 WIB"}
+    await tables.run("UPDATE cases SET last_event = last_event + 1 WHERE id::text = $1", case["id"])
+    assert (await pages.get(path)).json()["is"] == "changed"
+    assert await tables.value(looks, str(officer.id)) == before
+    await pages.sit_down(product, await officers.make("supervisor", "dinkes"))
+    assert (await pages.get(path)).status_code == 404

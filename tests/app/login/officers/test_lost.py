@@ -2,11 +2,17 @@
 problem."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
+from litestar import Litestar
+from litestar.exceptions import NotFoundException
 
 from app.assembly import Product, build
+from app.database import Database
+from app.login.officers.browsers import SESSION
+from app.login.officers.lost import look_who_asks, on_unrouted
 from app.problems import PROBLEM_JSON
 from tests.harness.officer_login import Pages
 from tests.harness.officers import Officers
@@ -89,7 +95,7 @@ async def test_what_another_role_may_see_is_refused_in_ones_own_frame(
 
 
 async def test_a_cookie_of_nobody_is_a_visitors(pages: Pages) -> None:
-    pages.cookies["__Host-officer"] = "x" * 43
+    pages.cookies[SESSION] = "x" * 43
     answer = await pages.get(NOWHERE[0])
     assert answer.status_code == 404
     assert "/dashboard/cases" not in answer.text
@@ -100,3 +106,18 @@ async def test_nobody_searches_addresses_without_end(product: Product, officers:
     await pages.sit_down(product, await officers.make("supervisor"))
     answers = [await pages.get(NOWHERE[0]) for _ in range(35)]
     assert {each.status_code for each in answers} == {404}
+
+
+class Unreachable:
+    """A gate whose database nobody reaches."""
+
+    database = Database("postgresql://nobody@127.0.0.1:1/none", pool_size=1, name="test")
+
+
+async def test_without_a_database_it_is_a_page_too(product: Product) -> None:
+    app: Any = Litestar([], exception_handlers={NotFoundException: on_unrouted}, after_exception=[look_who_asks])
+    app.state.update({"gate": Unreachable(), "limiter": product.limiter, "trusted_proxies": ()})
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.get(NOWHERE[0], headers={"Cookie": f"{SESSION}=x", "Accept": BROWSER})
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (404, "text/html")
