@@ -40,7 +40,9 @@ async def test_three_days_cost_less_than_a_tenth_more(valkey: str, valkey_url: s
             await caller.client.call(READ)
         pauses_s = [await paused_s(caller, seconds, shared=shared) for seconds in DOWN_S[:-1]]
         assert len(server.requests) == 5 + len(pauses_s)
-    assert pauses_s == sorted(pauses_s)
+    # The first two are the shortest pause there is, spread by chance.
+    assert pauses_s[1:] == sorted(pauses_s[1:])
+    assert pauses_s[-1] > 2 * max(pauses_s[:2])
     knocks = sum(
         (until - since) / max(pause_s, 0.5)
         for (since, until), pause_s in zip(itertools.pairwise(DOWN_S), pauses_s, strict=True)
