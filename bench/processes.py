@@ -48,7 +48,8 @@ def running(
     """`python ARGUMENTS` from a tree; its process id once it listens on `port` (0: at once). Ended at the end."""
     program = processes.Program(
         name=arguments[-1],
-        command=[sys.executable, *arguments],
+        # Without -P the folder we were started in would come before the tree.
+        command=[sys.executable, "-P", *arguments],
         environment={"PYTHONPATH": str(tree), **(environment or {})},
         log=log,
     )
