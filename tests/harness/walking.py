@@ -24,7 +24,7 @@ _FORMS = "[...document.querySelectorAll('form[method=post]')].map(each => each.g
 _POINTED = """[...document.querySelectorAll('a[download], [data-live]')].map(
     each => new URL(each.dataset.live || each.href, location).pathname)"""
 # Of these no address is opened: some page has to point at them.
-POINTED_AT = re.compile(r"/(counts|register|file)$|/(checks|exports)/\{|/attachments/")
+POINTED_AT = re.compile(r"/(counts|register|file|news)$|/(checks|exports)/\{|/attachments/")
 # Their answer to the form is a page of its own, which is to be seen in each language.
 SHOWN_BY_FORMS = ("/dashboard/passkeys/new", "/dashboard/cases/search")
 # It ends a walk, and is no part of it.
