@@ -38,7 +38,9 @@ async def test_a_delivery_is_measured_and_a_planted_fault_opens_the_breaker_for_
     citizen = await people.make()
     case = await hand_in(citizen)
     await until(citizen, case["id"], is_delivered, timeout_s=60)
-    told = await seen(officer, lambda system: operation(system, "register")["hour"]["calls"] > 0)
+    told = await seen(
+        officer, lambda system: operation(system, "register")["hour"]["calls"] > 0 and system["uptime"] is not None
+    )
     register = operation(told, "register")
     assert (register["hour"]["failed"], register["safe"]) == (0, False)
     assert register["hour"]["median_ms"] > 0

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ import msgspec
 from sqlalchemy import select, update
 
 from app.audit.models import AuditRow
+from app.backends.actions import hold_breaker
 from app.database import Database
 from app.inbox.models import NOTE_PHONE, NOTE_TEXT, OutgoingMessage
 from app.login.identity import Person
@@ -138,3 +140,11 @@ def assert_problem(response: httpx.Response, status: int, code: str) -> dict[str
     assert not document["detail"].startswith("error."), "the text is missing"
     assert document["request_id"] == response.headers["x-request-id"]
     return document
+
+
+async def hold_register(environment: Mapping[str, str]) -> None:
+    """The population register's breaker held closed, for a module whose tests have faults of their own."""
+    database = Database(environment["LOKET_DATABASE_URL"], pool_size=1, name="test")
+    async with database.begin() as connection:
+        await hold_breaker(connection, ("dukcapil", ""), "closed", "each test has faults of its own", "test")
+    await database.close()

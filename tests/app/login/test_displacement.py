@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from sqlalchemy import text
 
 from app.login.identity import Person
-from tests.app.login.journey import PASSWORD, Journey, assert_problem, somebody
+from tests.app.login.journey import PASSWORD, Journey, assert_problem, hold_register, somebody
 from tests.harness.product import Sandboxes
 
 EKO = Person("3571011204889021", "Eko Prasetyo", date(1988, 4, 12), "+6281290019021")
@@ -18,7 +18,8 @@ INTAN = Person("3571036503019026", "Intan Permatasari", date(2001, 3, 25), "+628
 
 
 @pytest.fixture(scope="module", autouse=True)
-def register(sandboxes: Sandboxes) -> Sandboxes:
+async def register(sandboxes: Sandboxes, environment: dict[str, str]) -> Sandboxes:
+    await hold_register(environment)
     return sandboxes
 
 

@@ -10,14 +10,12 @@ import pytest
 from msgspec.structs import replace
 
 from app.assembly import Product, build
-from app.backends.actions import hold_breaker
-from app.database import Database
 from app.jobs import RetryLater
 from app.login.identity import Person
 from app.login.identity_checks import CheckIdentity, asking, check_again, sweep
 from app.login.port import Claim, LoginPort, Standing
 from app.login.proof import NOW, NotLearned, Proof
-from tests.app.login.journey import PASSWORD, Journey, assert_problem, somebody
+from tests.app.login.journey import PASSWORD, Journey, assert_problem, hold_register, somebody
 from tests.harness.product import Api, Running, Sandboxes
 from tests.harness.tables import Tables
 
@@ -36,11 +34,7 @@ LONGEST_S = 90
 
 @pytest.fixture(scope="module", autouse=True)
 async def register(sandboxes: Sandboxes, environment: dict[str, str]) -> Sandboxes:
-    """The register, its breaker held closed: each test has faults of its own."""
-    database = Database(environment["LOKET_DATABASE_URL"], pool_size=1, name="test")
-    async with database.begin() as connection:
-        await hold_breaker(connection, ("dukcapil", ""), "closed", "each test has faults of its own", "test")
-    await database.close()
+    await hold_register(environment)
     return sandboxes
 
 
