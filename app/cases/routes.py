@@ -321,9 +321,9 @@ async def rate_case(
     opt={**CITIZEN, "examples": {EVENTS: streams.EXAMPLE}},
     operation_id="watch_case",
     summary="The timeline as it grows, as server-sent events",
-    description="The `data` of an event `timeline` is a TimelineEvent, as a case's `timeline` lists them, and its `id` "
-    "that one's `seq`. Resumes after Last-Event-ID. Ends when the case has ended; 204, where all of it was seen before, "
-    "tells a browser's EventSource not to come again.",
+    description="The `data` of an event `timeline` is a TimelineEvent, as a case's `timeline` lists them, its `id` "
+    "that one's `seq`. Resumes after Last-Event-ID. Ends when the case has ended; 204, where all of it was seen "
+    "before, tells a browser's EventSource not to come again.",
     media_type=EVENTS,
     tags=TAGS,
     responses={**problems("case_not_found", "last_event_id_invalid", "too_many_streams"), **ALL_SEEN},
