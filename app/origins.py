@@ -12,11 +12,11 @@ from app.headers import header
 _Headers = list[tuple[bytes, bytes]]
 
 _SENT = (
-    "Accept, Accept-Language, Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, "
-    "X-Acting-For, X-Request-ID, traceparent, tracestate"
+    "Accept, Accept-Language, Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, If-Range, "
+    "Last-Event-ID, Range, X-Acting-For, X-Request-ID, traceparent, tracestate"
 )
 _TOLD = (
-    "Content-Disposition, ETag, Idempotency-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, "
+    "Content-Disposition, Content-Range, ETag, Idempotency-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, "
     "WWW-Authenticate, X-Request-ID"
 )
 _PREFLIGHT: _Headers = [
