@@ -16,8 +16,8 @@ _SENT = (
     "Last-Event-ID, Range, X-Acting-For, X-Request-ID, traceparent, tracestate"
 )
 _TOLD = (
-    "Content-Disposition, Content-Range, ETag, Idempotency-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, "
-    "WWW-Authenticate, X-Request-ID"
+    "Content-Disposition, Content-Range, ETag, Idempotency-Replayed, Location, RateLimit, RateLimit-Policy, "
+    "Retry-After, WWW-Authenticate, X-Request-ID"
 )
 _PREFLIGHT: _Headers = [
     (b"access-control-allow-methods", b"GET, POST, PATCH, PUT, DELETE"),
