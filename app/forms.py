@@ -131,8 +131,7 @@ class Form:
         ]
 
     def _faults(self, data: object) -> Iterator[FieldError]:
-        blank = self._blank(data) if isinstance(data, dict) else {}
-        if not blank:
+        if not isinstance(data, dict) or not (blank := self._blank(data)):
             yield from self._found(data)
             return
         said = {name: value for name, value in data.items() if name not in blank.values()}

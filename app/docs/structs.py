@@ -63,7 +63,7 @@ def tell_apart(node: Any, schemas: dict[str, Schema]) -> None:
 
 def _own_word(schema: Schema) -> str:
     """The field that holds the same in each of its kind."""
-    return next(name for name, spec in schema["properties"].items() if "const" in spec)
+    return next(str(name) for name, spec in schema["properties"].items() if "const" in spec)
 
 
 def _told(handler: HTTPRouteHandler) -> Iterator[type[msgspec.Struct]]:
