@@ -10,9 +10,10 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.database import sqlalchemy_url
-from app.settings import ROOT, Settings
+from app.settings import ROOT
 from tests.harness.cases import hand_in
 from tests.harness.people import People
+from tests.harness.product import Api
 from tests.harness.tables import Tables
 
 _TICKET = "UPDATE cases SET service = 'puskesmas-queue-ticket', due_on = $2 WHERE id::text = $1"
@@ -23,7 +24,7 @@ _SEEN = "SELECT seen_at IS NOT NULL FROM case_escalations WHERE case_id::text = 
 _DUE = "SELECT due_on FROM cases WHERE id::text = $1"
 
 
-async def test_an_open_ticket_is_late_no_more(people: People, tables: Tables, settings: Settings) -> None:
+async def test_an_open_ticket_is_late_no_more(people: People, tables: Tables, api: Api) -> None:
     ticket, used, permit = [await hand_in(await people.make()) for _ in range(3)]
     day = date(2026, 11, 2)
     for case in (ticket, used):
@@ -32,7 +33,7 @@ async def test_an_open_ticket_is_late_no_more(people: People, tables: Tables, se
     promised = await tables.value(_DUE, permit["id"])
     for case in (ticket, permit):
         await tables.run(_RAISED, case["id"])
-    engine = create_async_engine(sqlalchemy_url(settings.migration_database_url))
+    engine = create_async_engine(sqlalchemy_url(api.settings.migration_database_url))
     async with engine.begin() as connection:
         await connection.run_sync(migrate)
     await engine.dispose()
