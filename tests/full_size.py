@@ -22,8 +22,8 @@ HERE = Path(__file__).parent
 
 
 class Size(msgspec.Struct, frozen=True):
-    """One test as it is asked for. `fault` is what it is called; after `minutes` it is done on two quiet cores, and thrice
-    that is its end."""
+    """One test as it is asked for. `fault` is what it is called; it takes `minutes` on two quiet cores, and ends by
+    force after thrice that."""
 
     fault: str
     file: str
