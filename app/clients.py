@@ -24,7 +24,7 @@ async def add(settings: Settings, asked: Application, officer: str) -> str:
         Catalog.load(settings.city).agency(asked.agency)
         async with _transaction(settings) as session:
             secret = await add_client(session, asked, demo=settings.is_demo)
-            await _record(session, officer, "client.added", asked.id, asked.scopes)
+            await _record(session, officer, "client.added", ("client", asked.id), asked.scopes)
     except NotFound:
         raise SettingsError(f"{settings.city} has no agency {asked.agency!r}") from None
     except ClientRefused as error:
@@ -51,7 +51,7 @@ async def remove(settings: Settings, client_id: str, officer: str) -> None:
     async with _transaction(settings) as session:
         if not await remove_client(session, client_id):
             raise SettingsError(f"no application {client_id!r}")
-        await _record(session, officer, "client.removed", client_id, ())
+        await _record(session, officer, "client.removed", ("client", client_id))
 
 
 async def rotate(settings: Settings, officer: str, *, compromised: bool) -> str:
@@ -59,7 +59,7 @@ async def rotate(settings: Settings, officer: str, *, compromised: bool) -> str:
     try:
         async with _transaction(settings) as session:
             kid = await rotate_keys(session, open_vault(settings), compromised=compromised)
-            await _record(session, officer, "key.withdrawn" if compromised else "key.rotated", kid, (), kind="key")
+            await _record(session, officer, "key.withdrawn" if compromised else "key.rotated", ("key", kid))
             return kid
     except NotYet:
         raise SettingsError(
@@ -72,7 +72,7 @@ async def note_data_rotation(settings: Settings, officer: str) -> None:
     """That somebody has everything encrypted anew, before it begins."""
     async with _transaction(settings) as session:
         key_id = open_vault(settings).standing["data"][0]
-        await _record(session, officer, "key.data_rotated", key_id, (), kind="key")
+        await _record(session, officer, "key.data_rotated", ("key", key_id))
 
 
 async def listed_keys(settings: Settings) -> Sequence[str]:
@@ -104,8 +104,10 @@ async def _transaction(settings: Settings) -> AsyncIterator[AsyncSession]:
 
 
 async def _record(
-    session: AsyncSession, officer: str, action: str, object_id: str, fields: Sequence[str], *, kind: str = "client"
+    session: AsyncSession, officer: str, action: str, thing: tuple[str, str], fields: Sequence[str] = ()
 ) -> None:
+    """`thing`: of which kind, and its id."""
+    kind, object_id = thing
     entry = AuditEntry(
         actor_kind="officer",
         actor_id=officer,

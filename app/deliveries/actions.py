@@ -101,7 +101,7 @@ async def retry_many(connection: Connection, acting: Acting, asked: ManyRetried,
     """Each by itself: one that cannot be tried again is left, and named."""
     done = RetriedMany([], [], 0)
     for delivery_id in sorted(set(asked.ids)):
-        await _retry_one(connection, acting, delivery_id, asked.reason, tools, done)
+        _note(done, delivery_id, await _refusal(connection, acting, delivery_id, asked.reason, tools))
     if not asked.backend:
         return done
     last = _FIRST
@@ -109,7 +109,7 @@ async def retry_many(connection: Connection, acting: Acting, asked: ManyRetried,
         most = MOST_AT_ONCE - len(done.retried)
         oldest = await connection.fetch(_OLDEST, asked.backend, acting.agency, last, most)
         for row in oldest:
-            await _retry_one(connection, acting, row["id"], asked.reason, tools, done)
+            _note(done, row["id"], await _refusal(connection, acting, row["id"], asked.reason, tools))
         if len(oldest) < most or len(done.retried) >= MOST_AT_ONCE:
             break
         last = oldest[-1]["id"]
@@ -117,15 +117,21 @@ async def retry_many(connection: Connection, acting: Acting, asked: ManyRetried,
     return done
 
 
-async def _retry_one(
-    connection: Connection, acting: Acting, delivery_id: UUID, reason: str, tools: CaseTools, done: RetriedMany
-) -> None:
+async def _refusal(connection: Connection, acting: Acting, delivery_id: UUID, reason: str, tools: CaseTools) -> str:
+    """Try it again by itself; why it cannot be, "" where it is."""
     try:
         async with connection.transaction():
             await retry(connection, acting, delivery_id, reason, tools)
-        done.retried.append(delivery_id)
     except LoketError as refusal:
-        done.refused.append(Refused(delivery_id, refusal.code))
+        return refusal.code
+    return ""
+
+
+def _note(done: RetriedMany, delivery_id: UUID, refusal: str) -> None:
+    if refusal:
+        done.refused.append(Refused(delivery_id, refusal))
+    else:
+        done.retried.append(delivery_id)
 
 
 async def _held(connection: Connection, acting: Acting, delivery_id: UUID) -> Mapping[str, Any]:
