@@ -297,4 +297,5 @@ def _parameter_faults(error: HTTPException) -> list[FieldError]:
 def _headers_of(error: Exception) -> dict[str, str]:
     headers = getattr(error, "headers", None)
     allow = headers.get("Allow") or headers.get("allow") if headers else None
-    return {"Allow": allow} if allow else {}
+    # What can be got can be asked for its head (app/heads.py).
+    return {"Allow": allow.replace("GET", "GET, HEAD", 1)} if allow else {}
