@@ -83,7 +83,11 @@ async def test_a_request_id_is_kept(api: Api, given: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["", "short", "x" * 65, "with space in", "<script>12", "a;b;c;d;e", "é" * 10, "a\tb\tc\td\te"]
+    "given",
+    [
+        *("", "short", "x" * 65, "with space in", "<script>12", "a;b;c;d;e", "é" * 10, "a\tb\tc\td\te"),
+        *("3571024505909001", "case-3571024505909001", "081234567890.1"),
+    ],
 )
 async def test_a_request_id_of_bad_form_is_replaced(api: Api, given: str) -> None:
     async with api.client() as client:
