@@ -16,10 +16,12 @@ from app.asking import SERVICE, acting, as_agency, as_citizen, as_delegate, asks
 from app.assembly import Product, build, open_tracing
 from app.catalog.sync import sync
 from app.consents.wordings import keep_wordings
+from app.database import AWAY
 from app.delegations.door import Delegations
 from app.discovery import home_parts, navigation, route_handlers
 from app.docs.contract import openapi_config
 from app.errors import TooManyRequests
+from app.external import words_for
 from app.headers import header
 from app.heads import Heads
 from app.keyring.standing import require_standing_keys
@@ -168,7 +170,11 @@ def _constant(value: object) -> Provide:
 def _lifespan(product: Product, tracing: Tracing | None) -> Any:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        await wait_for_own_connections(product.database)
+        try:
+            await wait_for_own_connections(product.database)
+        except AWAY as error:
+            log.error("%s", words_for(error, product.settings) or type(error).__name__)
+            raise
         await _require_keys(product)
         async with product.database.transaction() as session:
             await sync(session, product.catalog)

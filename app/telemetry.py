@@ -94,7 +94,9 @@ class Telemetry:
             request_id.reset(token)
             if trace is not None:
                 self._end_trace(scope, trace, status, answered - started)
-            self._account(scope, status, identity, time.perf_counter() - started)
+            # A stream that somebody listens to for an hour was answered at its beginning: it is no slow request.
+            seconds = answered - started if answered > started else time.perf_counter() - started
+            self._account(scope, status, identity, seconds)
             if trace is not None:
                 current.set(None)
 
