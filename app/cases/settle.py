@@ -134,13 +134,17 @@ def sealed_words(progress: Progress, vault: Vault) -> Progress:
     return msgspec.structs.replace(progress, steps=steps, question=question, reason=reason, reason_code=code)
 
 
-async def apply_progress(connection: Connection, case_id: UUID, progress: Progress, interval_s: float) -> bool:
+async def apply_progress(
+    connection: Connection, case_id: UUID, progress: Progress, interval_s: float, asked_at: datetime | None = None
+) -> bool:
     """Put what the agency says now, its words sealed, into the case: new steps on the timeline, the status only along
-    its arrows.
+    its arrows. `asked_at`, by PostgreSQL's clock: it may not know yet what was handed over since.
 
     Returns whether anything changed. Repeated, late and unordered words change nothing wrongly.
     """
     row = dict(await hold(connection, case_id))
+    if progress.status == "needs_citizen" and await connection.fetchval(_ANSWERING, case_id, asked_at):
+        progress = msgspec.structs.replace(progress, status=row["status"], question="")
     before = row["last_event"]
     told = {known["step_key"] for known in await connection.fetch(_TOLD_STEPS, case_id)}
     for step in progress.steps:
@@ -172,6 +176,13 @@ async def apply_progress(connection: Connection, case_id: UUID, progress: Progre
 
 
 _CALLED = "SELECT next_refresh_at FROM cases WHERE id = $1 AND next_refresh_at <= now()"
+# The agency asks for what the citizen has answered, as long as the answer has not reached it: nobody answers twice.
+_ANSWERING = """
+SELECT EXISTS (
+    SELECT FROM deliveries WHERE case_id = $1 AND operation = 'answer'
+        AND (state IN ('queued', 'delivering', 'needs_operator') OR finished_at >= $2::timestamptz)
+)
+"""
 _TOLD_STEPS = "SELECT step_key FROM case_events WHERE case_id = $1 AND step_key IS NOT NULL"
 _SEEN = "UPDATE cases SET refreshed_at = now(), next_refresh_at = $2 WHERE id = $1"
 
