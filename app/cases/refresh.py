@@ -9,7 +9,7 @@ from uuid import UUID
 
 from app.cases.casedata import CASE_DATA_COLUMNS, case_data
 from app.cases.follow import is_for_officers, put_before_officer, take_back
-from app.cases.settle import apply_progress, sealed_words
+from app.cases.settle import apply_progress, sealed_words, unanswered
 from app.cases.timeline import CHANNEL
 from app.cases.tools import CaseTools
 from app.database import AWAY, Connection
@@ -84,8 +84,11 @@ class Refresher:
         """Ask after one case (`case_id`, `asked_at` and CASE_DATA_COLUMNS). Raises AgencyError."""
         handler = self._tools.modules[row["module"]].handler
         progress = sealed_words(await handler.progress(case_data(row, self._tools)), self._tools.vault)
+        zone = self._tools.catalog.timezone
         async with self._tools.database.begin() as connection:
-            changed = await apply_progress(connection, row["case_id"], progress, self._interval_s, row["asked_at"])
+            if progress.status == "needs_citizen":
+                progress = await unanswered(connection, row["case_id"], progress, row["asked_at"])
+            changed = await apply_progress(connection, row["case_id"], progress, self._interval_s, zone)
             await take_back(connection, row["case_id"])
         if changed:
             await self._tools.valkey.publish(CHANNEL, str(row["case_id"]).encode())

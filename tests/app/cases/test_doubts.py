@@ -3,6 +3,7 @@ overtake each other. Driven one by one against a handler that does as it is told
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from app.cases.claims import Outcome, claim, settle
 from app.cases.delivery import Deliverer, Share
 from app.cases.handover import DeliveryJob
 from app.cases.port import Applicant, CaseData, CaseHandler, Progress, Receipt
-from app.cases.settle import apply_progress, settle_case
+from app.cases.settle import apply_progress, settle_case, unanswered
 from app.cases.tools import ModuleTools
 from app.errors import AgencyRejected, FieldError, NotOffered, OutcomeUnknown
 from app.jobs import RetryLater
@@ -236,11 +237,17 @@ async def answered(product: Product, people: People, tables: Tables) -> tuple[Ci
         held = await claim(connection, await delivery_of(tables, case))
         assert held is not None
         await settle_case(connection, held, Outcome(state="delivered", reference=f"Q-{case['number']}"))
-    async with product.database.begin() as connection:
-        assert await apply_progress(connection, UUID(case["id"]), asking(product), 60)
+    assert await heard(product, UUID(case["id"]), asking(product), await tables.value("SELECT now()"))
     answer = await citizen.post(f"/v1/cases/{case['id']}/answers", {"answer": "Tiga meter."})
     assert answer.status_code == 202
     return citizen, case, await delivery_of(tables, case)
+
+
+async def heard(product: Product, case_id: UUID, progress: Progress, asked_at: datetime) -> bool:
+    """Whether anything changed by what the agency said when it was asked then."""
+    async with product.database.begin() as connection:
+        asked = await unanswered(connection, case_id, progress, asked_at)
+        return await apply_progress(connection, case_id, asked, 60, product.catalog.timezone)
 
 
 def asking(product: Product) -> Progress:
@@ -254,15 +261,13 @@ async def test_what_was_answered_is_not_asked_again_before_the_answer_has_arrive
     case_id = UUID(case["id"])
     before = await tables.value("SELECT now()")
     for _ in range(2):
-        async with product.database.begin() as connection:
-            await apply_progress(connection, case_id, asking(product), 60, before)
+        await heard(product, case_id, asking(product), before)
         shown = (await citizen.get(f"/v1/cases/{case['id']}")).json()
         assert (shown["status"], shown["question"]) == ("in_review", None)
         # Said before the answer came, heard after: still no question.
         await worked(product, answer, "answer")
     assert handler.asked == ["answer"]
-    async with product.database.begin() as connection:
-        await apply_progress(connection, case_id, asking(product), 60, await tables.value("SELECT now()"))
+    await heard(product, case_id, asking(product), await tables.value("SELECT now()"))
     shown = (await citizen.get(f"/v1/cases/{case['id']}")).json()
     assert shown["status"] == "needs_citizen", "a question that is new must be told"
 
