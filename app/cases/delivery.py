@@ -217,6 +217,8 @@ class Deliverer:
         """An answer or a withdrawal: told once; a lost answer here is an officer's to look into."""
         if not held.row["agency_reference"]:
             return await self._after_submission(held)
+        if held.operation == "answer" and held.row["status"] == "withdrawn":
+            return Outcome(state="rejected", reason="withdrawn")
         handler = self._tools.modules[held.row["module"]].handler
         if held.unknown and not (held.operation == "withdraw" and handler.repeats_withdrawals):
             return Outcome(state="needs_operator", unknown=True, reason="cannot_tell")

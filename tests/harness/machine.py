@@ -103,7 +103,7 @@ class Machine:
         deed = self._chance.choices(does, weights)[0]
         self.done[deed.__name__] += 1
         await deed()
-        await asyncio.sleep(self._chance.choice((0, 0, 0.02, 0.1)))
+        await asyncio.sleep(self._chance.choice((0, 0.02, 0.1, 0.2)))
 
     async def open_deliveries(self) -> list[dict[str, Any]]:
         return await self._tables.rows(_OPEN)
@@ -173,8 +173,8 @@ class Machine:
 
 @asynccontextmanager
 async def machine_at_work(product: Product, people: People, tables: Tables, seed: int) -> AsyncIterator[Machine]:
-    """Its workers and its asker run while the block does. Two of its three citizens are namesakes."""
-    citizens = [await people.make(name=name) for name in (f"Siti {seed}", f"Siti {seed}", f"Budi {seed}")]
+    """Its workers and its asker run while the block does. Two of its citizens are namesakes."""
+    citizens = [await people.make(name=f"{name} {seed}") for name in ("Siti", "Siti", "Budi", "Ani", "Joko")]
     async with AsyncExitStack() as stack:
         agency = await stack.enter_async_context(weak_agency(seed))
         wish = Wish(concurrency=PLACES, operations=OPERATIONS)

@@ -272,6 +272,16 @@ async def test_what_was_answered_is_not_asked_again_before_the_answer_has_arrive
     assert shown["status"] == "needs_citizen", "a question that is new must be told"
 
 
+async def test_an_answer_to_what_was_withdrawn_since_is_not_told(
+    product: Product, people: People, tables: Tables, handler: Scripted
+) -> None:
+    citizen, case, answer = await answered(product, people, tables)
+    await citizen.post(f"/v1/cases/{case['id']}/withdraw", {"reason": "Batal"})
+    await worked(product, answer, "answer")
+    assert handler.asked == []
+    assert (await row_of(tables, answer))["state"] == "rejected"
+
+
 async def test_an_answer_that_the_agency_refuses_is_seen_to(
     product: Product, people: People, tables: Tables, handler: Scripted
 ) -> None:

@@ -52,4 +52,4 @@ async def test_every_case_is_there_once_or_before_an_officer(
         found = await broken(machine.agency, tables, machine.numbers)
     assert found == [], f"seed {seed}, {dict(machine.agency.modes)}, {dict(machine.done)}"
     assert sum(machine.done.values()) >= STEPS
-    assert len(machine.agency.modes) > 5, "nothing went wrong: nothing is shown"
+    assert len(machine.agency.modes) > 1, "nothing went wrong: nothing is shown"
