@@ -150,6 +150,10 @@ class Deliverer:
         except NotOffered as error:
             gate.answered()
             return Outcome(state="needs_operator", unknown=held.unknown, reason="by_hand", detail=error.detail)
+        except asyncio.CancelledError:
+            # Were it the one that is let through to try, nobody would be again.
+            gate.step_back(entered)
+            raise
         except Stale:
             # Taken over before it was sent again: settling it will say so.
             gate.step_back(entered)

@@ -28,7 +28,7 @@ from app.database import driver_url
 from app.deliveries.acting import Acting
 from app.deliveries.actions import retry
 from app.errors import LoketError
-from app.jobs import Queue, RetryLater, run_queues
+from app.jobs import Queue, RetryLater, run_queues, wake_queue
 from app.manifest import PollPolicy
 from app.tasks import end
 from tests.harness.calling import Wish, calling_from
@@ -111,6 +111,9 @@ class Machine:
     async def sweep(self) -> None:
         """Of what has lost its job a minute ago, and of callbacks whose case is known by now."""
         await self._tables.run(_OVERDUE)
+        if self.agency.healed:
+            # As when an operator ends a pause: what waits longer and longer looks now.
+            await wake_queue(self._tables.connection, f"deliver.{BACKEND}")
         await sweep_deliveries(self.product.cases)
         await strays.match(self.product.database)
 
