@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-import msgspec
-
+from app.agency_answers import read_json
 from app.agency_client import AgencyClient, Call, Reply
 from app.errors import AgencyRejected, AgencyUnavailable, OutcomeUnknown
 
@@ -81,8 +80,5 @@ def _is_not_its_own(reply: Reply) -> bool:
 
 def _envelope(reply: Reply) -> Mapping[str, object]:
     """The answer with its keys in small letters (it writes "Status" now and then), empty where it is no JSON object."""
-    try:
-        answer = msgspec.json.decode(reply.body, type=dict[str, object])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {}
-    return {key.casefold(): value for key, value in answer.items()}
+    answer = read_json(reply.body)
+    return {key.casefold(): value for key, value in answer.items()} if isinstance(answer, dict) else {}

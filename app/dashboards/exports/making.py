@@ -1,6 +1,7 @@
 """Making an export's file, part by part: each is kept before the next begins, so another worker can go on."""
 
 import asyncio
+import io
 import logging
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -150,4 +151,5 @@ async def _put_instead(connection: Connection, export_id: UUID, parts: Sequence[
 
 def _whole_rows(text: str) -> tuple[Sequence[str], str]:
     """The lines of rows that are whole, and the rest. A part ends with a row."""
-    return (text.splitlines(keepends=True), "") if text.endswith("\n") else ([], text)
+    # Not splitlines: a line separator of Unicode within a cell ends no row.
+    return (io.StringIO(text, newline="").readlines(), "") if text.endswith("\n") else ([], text)
