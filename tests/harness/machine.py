@@ -46,6 +46,9 @@ OPERATOR = Acting("petugas", "petugas.uji", "", alone=True)
 _OPEN = "SELECT id, state, operation FROM deliveries WHERE state IN ('queued', 'delivering')"
 _UNSETTLED = "SELECT id FROM deliveries WHERE state NOT IN ('delivered', 'rejected') AND case_id = ANY($1::uuid[])"
 _LAPSE = "UPDATE deliveries SET lease_until = now() - interval '1 second' WHERE id = $1 AND lease_until > now()"
+_LEFT_BEHIND = """
+UPDATE deliveries SET lease_until = now() - interval '1 second' WHERE lease_until > now() AND id <> ALL($1::uuid[])
+"""
 _OVERDUE = """
 UPDATE deliveries SET next_try_at = now() - interval '2 minutes', lease_until = NULL
 WHERE state IN ('queued', 'delivering') AND (lease_until IS NULL OR lease_until < now())
@@ -112,7 +115,10 @@ class Machine:
         """Of what has lost its job a minute ago, and of callbacks whose case is known by now."""
         await self._tables.run(_OVERDUE)
         if self.agency.healed:
-            # As when an operator ends a pause: what waits longer and longer looks now.
+            # A claim that was made just as its worker died has nobody; and as when an operator ends a pause, what waits
+            # longer and longer looks now.
+            at_work = [delivery_id for hands in self.hands for delivery_id in hands.at_work]
+            await self._tables.run(_LEFT_BEHIND, at_work)
             await wake_queue(self._tables.connection, f"deliver.{BACKEND}")
         await sweep_deliveries(self.product.cases)
         await strays.match(self.product.database)
