@@ -16,7 +16,8 @@ from app.cases.casedata import case_data, load_files
 from app.cases.claims import Busy, Claim, Outcome, Stale, delivered
 from app.cases.gates import Gate, Gates, Pass
 from app.cases.giving_up import GIVE_UP_AFTER_H
-from app.cases.handover import PAYLOAD_CONTEXT, DeliveryJob
+from app.cases.handover import DeliveryJob
+from app.cases.models import PAYLOAD_CONTEXT
 from app.cases.settle import NOT_REACHED, settle_case
 from app.cases.timeline import CHANNEL
 from app.cases.tools import CaseTools
@@ -313,7 +314,7 @@ class Deliverer:
 
     async def _settle(self, held: Claim, outcome: Outcome) -> None:
         numbers = (outcome.reference, held.row["agency_reference"])
-        said = sealed(held.said, held.row, numbers, self._tools)
+        said = sealed(held.said, held.row, numbers, self._tools, held.payload_enc)
         outcome = msgspec.structs.replace(outcome, said=said)
         try:
             async with self._tools.database.connection() as connection:
