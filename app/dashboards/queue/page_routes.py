@@ -95,7 +95,7 @@ async def assign_by_page(request: OfficerRequest, cases: NamedDependency[CaseToo
         if not chosen:
             raise Unprocessable(errors=[FieldError("/ids", "min_items", {"limit": 1})])
         done = await acting.assign(connection, request.user, Assignment(chosen, receiver), cases)
-        return Done(_with(came_from(request), "some" if done.refused else "assigned"))
+        return Done(_with(came_from(request), "some" if done.refused else _given(form.officer)))
 
     async def again(refusal: LoketError) -> Response[Any]:
         return await _list(request, cases, refusal)
@@ -218,6 +218,10 @@ def _filters(query: str) -> Filters:
 def _asked(values: Mapping[str, object], kind: type[T]) -> T:
     """Raises Unprocessable for what no page of ours asks."""
     return converted({name: value for name, value in values.items() if value != ""}, kind, strict=False)
+
+
+def _given(officer: str) -> str:
+    return {"me": "taken", "": "released"}.get(officer, "assigned")
 
 
 def _with(path: str, done: str) -> str:

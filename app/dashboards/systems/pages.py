@@ -18,6 +18,8 @@ SYSTEMS, DESK = "/dashboard/systems", "/dashboard/desk"
 STRAYS = f"{DESK}/callbacks"
 PLANS = ("supervisor", "city_admin")
 ACTS = ("operator", "supervisor", "city_admin")
+# What somebody should look at stands above what runs well.
+_FIRST = ("broken", "failing", "paused", "well", "never")
 _BARS = 24
 _TO_AN_HOUR = 12
 
@@ -35,7 +37,9 @@ def standing_of(system: BackendView) -> tuple[str, str]:
 
 def list_values(items: Sequence[BackendView], officer: Officer, cases: CaseTools) -> Mapping[str, Any]:
     return {
-        "items": [(each, *standing_of(each)) for each in items],
+        "items": sorted(
+            ((each, *standing_of(each)) for each in items), key=lambda row: (_FIRST.index(row[2]), row[0].title)
+        ),
         "agencies": agency_names(cases, officer.language),
         "facilities": {each.backend: each.name for each in cases.catalog.city.facility},
         "sees_all": not officer.agency,
