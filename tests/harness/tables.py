@@ -14,8 +14,9 @@ _TABLES = """
 SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'worker_beats'
 ORDER BY relname
 """
-_END_OTHERS = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+_END_THE_APIS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'loket-api'
 """
 
 _MEASURED = ("backend_health", "backend_calls", "backend_slots", "service_evidence")
@@ -61,11 +62,11 @@ class Tables:
 
     @asynccontextmanager
     async def shut(self) -> AsyncIterator[None]:
-        """While the block runs nobody but this connection gets at the database."""
+        """While the block runs nobody gets at the database anew, and the API has lost the connections it had."""
         name = await self.value("SELECT quote_ident(current_database())")
         await self.run(f"ALTER DATABASE {name} CONNECTION LIMIT 0")
         try:
-            await self.run(_END_OTHERS)
+            await self.run(_END_THE_APIS)
             yield
         finally:
             await self.run(f"ALTER DATABASE {name} CONNECTION LIMIT -1")
