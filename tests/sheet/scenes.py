@@ -210,7 +210,7 @@ async def _many_systems(stage: Stage) -> None:
 async def _sought(stage: Stage) -> None:
     await stage.open("/dashboard/cases")
     await stage.page.evaluate(_UNFOLD)
-    await stage.press("form[action$=search] button", nik="3571021705900000")
+    await stage.press("form[action$=search] button", q="3571021705900000")
 
 
 async def _retry_refused(stage: Stage) -> None:
