@@ -99,7 +99,7 @@ def on_page_error(request: Request[Any, Any, Any], error: Exception) -> Response
     if refusal.status == 405:
         # A form's address opened by itself, as after it was refused and the page called up again.
         refusal.code = "form_address"
-    told = {"crumbs": [], "again": _again(request) if name == "passing" else None}
+    told: dict[str, object] = {"crumbs": [], "again": _again(request) if name == "passing" else None}
     if (officer := request.scope["state"].get(ASKING)) is not None:
         request.scope["user"] = officer
         title = text(f"officers.{name}.title", officer.language)
