@@ -44,6 +44,11 @@ class Fields:
     def whole(self, ours: str, theirs: str) -> int | None:
         return self._noted(ours, theirs, whole(self._row.get(theirs)))
 
+    def left(self, ours: str, theirs: str) -> int | None:
+        """How much of something is left: some systems count on below none, where more was given than there was."""
+        number = self.whole(ours, theirs)
+        return None if number is None else max(number, 0)
+
     def moment(self, ours: str, theirs: str, zone: tzinfo) -> datetime | None:
         return self._noted(ours, theirs, moment(self._row.get(theirs), zone))
 

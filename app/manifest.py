@@ -62,6 +62,11 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     legal_basis: Sequence[str]
     rules: Mapping[str, str | int | bool] = {}
 
+    @property
+    def promised_days(self) -> int | None:
+        """Working days until a case ends. What is given at once is given for a day of its own: there are none."""
+        return self.working_days if self.delivery == "queued" else None
+
 
 class ConsentWording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What citizens are asked to agree to. Other words are another `version`. `standing`: given once and kept until it

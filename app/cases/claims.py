@@ -199,7 +199,7 @@ async def claim(connection: Connection, delivery_id: UUID, lease_s: float = LEAS
         row = await connection.fetchrow(_CLAIM, delivery_id, lease_s, told)
     except (asyncpg.UniqueViolationError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
         # Another delivery of the lane is under way, or somebody holds the case for long.
-        raise Busy(0.5) from None
+        raise Busy(0.25) from None
     if row is not None:
         return Claim(**{name: row[name] for name in Claim.__struct_fields__[:-2]}, row=row, said=Exchanges(ends_at_s))
     standing = await connection.fetchrow(_STATE, delivery_id)
@@ -207,7 +207,7 @@ async def claim(connection: Connection, delivery_id: UUID, lease_s: float = LEAS
         return None
     if standing["is_restricted"]:
         raise Busy(RESTRICTED_S)
-    raise Busy(max(0.5, min(standing["lease_s"] or 0.5, float(LEASE_S))))
+    raise Busy(max(0.25, min(standing["lease_s"] or 0.25, float(LEASE_S))))
 
 
 async def settle(connection: Connection, held: Claim, outcome: Outcome) -> None:

@@ -84,8 +84,9 @@ class Refresher:
         """Ask after one case (`case_id` and CASE_DATA_COLUMNS). Raises AgencyError."""
         handler = self._tools.modules[row["module"]].handler
         progress = sealed_words(await handler.progress(case_data(row, self._tools)), self._tools.vault)
+        zone = self._tools.catalog.timezone
         async with self._tools.database.begin() as connection:
-            changed = await apply_progress(connection, row["case_id"], progress, self._interval_s)
+            changed = await apply_progress(connection, row["case_id"], progress, self._interval_s, zone)
             await take_back(connection, row["case_id"])
         if changed:
             await self._tools.valkey.publish(CHANNEL, str(row["case_id"]).encode())

@@ -137,9 +137,9 @@ class DtsenSocialAid(SocialAidPort):
         basis = row.get("dasar_hukum")
         return Programme(
             code=code,
-            kind=_KINDS.get(text(row.get("jenis")), "other"),
+            kind=_KINDS.get(text(row.get("jenis")).upper(), "other"),
             name=name,
-            owner=_OWNERS.get(text(row.get("penyelenggara")), "city"),
+            owner=_OWNERS.get(text(row.get("penyelenggara")).upper(), "city"),
             about=text(row.get("uraian")),
             eligibility=text(row.get("syarat")),
             legal_basis=[text(each) for each in basis] if isinstance(basis, list) else [],

@@ -51,12 +51,13 @@ class SicantikClient:
         answer = _json(reply)
         if reply.status != 200 or not isinstance(answer, dict):
             raise OutcomeUnknown(self._name, "register", f"HTTP {reply.status}, not understood")
-        if answer.get("success") is not True:
-            raise AgencyRejected(self._name, "register", "registration failed", code="failed")
         number = text(answer, "no_pendaftaran")
-        if not is_registration(number):
-            raise OutcomeUnknown(self._name, "register", "registered under a number of unknown form")
-        return number
+        if is_registration(number) and not _says_no(answer):
+            return number
+        if _says_no(answer) and not number:
+            raise AgencyRejected(self._name, "register", "registration failed", code="failed")
+        # It may stand there: only a plain no ends a case.
+        raise OutcomeUnknown(self._name, "register", "neither registered under a number nor refused")
 
     async def registration(self, number: str) -> list[Row]:
         """Registrations bearing the number: none, one, or (made at the same moment) several."""
@@ -128,6 +129,11 @@ def text(row: Row, key: str) -> str:
     """A value as text, "" where it is missing: numbers come as strings, and now and then not."""
     value = row.get(key)
     return "" if value is None else str(value).strip()
+
+
+def _says_no(answer: Row) -> bool:
+    """`success` is a boolean, or what PHP makes of one in a copy with another encoder."""
+    return text(answer, "success").casefold() in ("false", "0") or text(answer, "status").casefold() == "failed"
 
 
 def _is_no_list(reply: Reply) -> bool:

@@ -11,6 +11,7 @@ import msgspec
 
 from app.catalog.catalog import Catalog
 from app.dashboards.exports.workbook import CellKind
+from app.dashboards.figures.facts import DECIDED
 from app.dashboards.figures.periods import last_of, start_of, starts
 from app.dashboards.figures.reading import Figures, Scope
 from app.dashboards.figures.sums import Totals
@@ -30,8 +31,8 @@ WHERE cases.id > $1 AND ($2 = '' OR cases.agency = $2) AND ($3 = '' OR cases.ser
     AND submitted_at < $5
 """
 _CASES = f"""
-SELECT cases.id, number, cases.agency, cases.service, status, submitted_at, cases.due_on, ended_on, outcome, reason,
-    delivery_state, agency_reference, rating
+SELECT cases.id, number, cases.agency, cases.service, status, submitted_at, cases.due_on,
+    figure_cases.due_on AS promised, ended_on, outcome, reason, delivery_state, agency_reference, rating
 FROM cases LEFT JOIN figure_cases ON case_id = cases.id {_WHERE} ORDER BY cases.id LIMIT $6
 """  # noqa: S608 - constants of ours
 _COUNT = f"SELECT count(*) FROM cases {_WHERE}"  # noqa: S608 - constants of ours
@@ -101,17 +102,17 @@ class Table:
 
     def _case(self, row: Mapping[str, Any]) -> Row:
         handed_in = row["submitted_at"].astimezone(self._catalog.timezone).date()
-        ended, due = row["ended_on"], row["due_on"]
+        ended = row["ended_on"]
         return [
             row["number"],
             self._agency(row["agency"]),
             self._figures.title(row["service"]),
             text(f"queue.status.{row['status']}", self._language),
             handed_in.isoformat(),
-            _day(due),
+            _day(row["due_on"]),
             _day(ended),
             working_days_after(handed_in, ended) if ended else None,
-            text(f"exports.{'yes' if ended <= due else 'no'}", self._language) if ended and due else None,
+            self._on_time(row),
             self._reason(row["reason"]),
             text(f"queue.delivery.{row['delivery_state']}", self._language) if row["delivery_state"] else None,
             row["agency_reference"],
@@ -121,6 +122,12 @@ class Table:
     def _agency(self, agency_id: str) -> str:
         """As officers call it; one that the catalogue no longer has by its id."""
         return self._agencies.get(agency_id, agency_id)
+
+    def _on_time(self, row: Mapping[str, Any]) -> Value:
+        """Of what the agency decided, as the figures count it."""
+        if row["outcome"] not in DECIDED or row["promised"] is None:
+            return None
+        return text(f"exports.{'yes' if row['ended_on'] <= row['promised'] else 'no'}", self._language)
 
     def _reason(self, code: str | None) -> Value:
         if code is None:
