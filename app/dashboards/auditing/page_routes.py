@@ -40,6 +40,8 @@ AUDIT, CHECKS = "/dashboard/audit", "/dashboard/audit/checks"
 AUDITS = officer_page("auditor")
 PAGE_ROWS = 50
 ACTIONS = "audit.action."
+# What came of a verification, and the kind of its badge.
+OUTCOMES = (("under_way", "info"), ("whole", "good"), ("broken", "bad"), ("failed", "warn"))
 Word = Annotated[str, Meta(max_length=100, pattern=r"^[!-~]*$")]
 Day = Annotated[str, Meta(pattern=r"^(\d{4}-\d\d-\d\d)?$")]
 
@@ -115,7 +117,12 @@ async def live_check(
     language = request.user.language
     async with cases.database.connection() as connection:
         found = await checks.read_check(connection, check_id, language)
-    told = {"done": number_in(found.done, language), "words": found.words}
+    told = {
+        "done": number_in(found.done, language),
+        "words": found.words,
+        "is": found.outcome or "under_way",
+        "over": found.outcome is not None,
+    }
     return live_answer(told)
 
 
@@ -145,7 +152,7 @@ async def _found(request: OfficerRequest, cases: CaseTools, refusal: LoketError 
 async def _checks(request: OfficerRequest, cases: CaseTools, refusal: LoketError | None = None) -> Response[Any]:
     async with cases.database.connection() as connection:
         found = await checks.list_checks(connection, request.user.language)
-    return shown(request, "auditing/checks", {"items": found.items}, refusal)
+    return shown(request, "auditing/checks", {"items": found.items, "outcomes": OUTCOMES}, refusal)
 
 
 def _wanted(query: AuditQuery) -> Wanted:

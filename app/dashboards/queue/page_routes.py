@@ -89,9 +89,11 @@ async def search_by_page(request: OfficerRequest, cases: NamedDependency[CaseToo
     if len(items) == 1:
         return sent_to(f"{LIST}/{items[0].id}")
     nik = _BETWEEN.sub("", sought)
-    if not items and handles(request.user) and _NIK.fullmatch(nik):
+    is_nik = _NIK.fullmatch(nik) is not None
+    if not items and is_nik and handles(request.user):
         items = await listing.find_by_nik(request.user, nik, cases, request.user.language)
-    return shown(request, "queue/found", found_values(request.user, sought, items))
+    # What may be a NIK is not shown again.
+    return shown(request, "queue/found", found_values(request.user, "" if is_nik else sought, items))
 
 
 @post(f"{LIST}/assign", opt=ACTS, status_code=303, **PAGE)

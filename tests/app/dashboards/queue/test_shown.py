@@ -105,6 +105,7 @@ async def test_one_box_finds_by_each_number_and_keeps_all_of_them_out_of_address
     await pages.get("/dashboard/cases")
     found = await pages.send("/dashboard/cases/search", {"q": citizen.person.nik})
     assert number not in found.text, "whose cases they are is the agency's business alone"
+    assert citizen.person.nik not in found.text
 
 
 async def test_an_open_page_hears_of_news(
