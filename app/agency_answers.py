@@ -15,7 +15,9 @@ V = TypeVar("V")
 MOST_OPENINGS = 40
 MOST_DETAIL = 200
 # At the very start, or where a line or an element ends: never inside a JSON that was cut off.
-_OPENING = re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|[\n>])[ \t\r\n]*([{\[])")
+# PHP files that were saved with a byte order mark put one each before every answer.
+# Each line is tried from its own beginning alone: a body of nothing but empty lines is read once, not once for each.
+_OPENING = re.compile(rb"(?:\A|[\n>])(?:[ \t\r]|\xef\xbb\xbf)*+([{\[])")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(?:\.0+)?")
 _FAULT_WORDS = ("faultstring", "Text", "message", "description")
 _LONG_NUMBER = re.compile(r"[0-9]{9,}")

@@ -26,6 +26,9 @@ DNS_KEPT_S = 60
 RATIO_FROM_BYTES = 64 * 1024
 _GZIP, _DEFLATE = 31, 15
 _NAT64 = ip_network("64:ff9b::/96")
+# What may be public in IPv6: what is given out, and what stands for an address of IPv4, which is asked for itself.
+# Python calls global what is merely not named as private: a translator within one's own network, sites' old addresses.
+_PUBLIC_V6 = (ip_network("2000::/3"), _NAT64, ip_network("::ffff:0:0/96"))
 
 Address = IPv4Address | IPv6Address
 
@@ -64,7 +67,8 @@ class Destinations:
             return any(asked in network for network in self._networks)
         if asked.is_unspecified or asked.is_multicast or asked.is_link_local:
             return False
-        return self._anywhere or asked.is_global
+        may_be_public = asked.version == 4 or any(asked in network for network in _PUBLIC_V6)
+        return self._anywhere or (asked.is_global and may_be_public)
 
     def open_socket(self, place: AddrInfoType) -> socket.socket:
         """For the address that is connected to next, after all resolving: there is nothing left to change it.

@@ -117,11 +117,16 @@ class Database:
             if (who := asks.get()) == SERVICE:
                 yield borrowed
                 return
-            await borrowed.fetchval(_SAY, who, False)
             try:
+                # Broken off on its way, it may have been heard all the same.
+                await borrowed.fetchval(_SAY, who, False)
                 yield borrowed
-            finally:
-                await _say_service(borrowed)
+            except BaseException:
+                # Who broke it off, or why it failed, matters more than a connection that is lost with it.
+                with suppress(*AWAY):
+                    await _say_service(borrowed)
+                raise
+            await _say_service(borrowed)
 
     async def fetch(self, statement: str, *given: object) -> Sequence[Mapping[str, Any]]:
         """The rows of one statement."""

@@ -27,6 +27,8 @@ class Pools:
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_S,
             pool_recycle=1800,
+            # An error tells its statement in the log, and never what was given for its places: names, words, addresses.
+            hide_parameters=True,
             connect_args=settings,
         )
         self.sessions: async_sessionmaker[AsyncSession] = async_sessionmaker(self._engine, expire_on_commit=False)

@@ -25,6 +25,8 @@ _NONCE_BYTES = 12
 # People's own words stand as text among other values (a question, an answer, a reason): sealed, they begin with this.
 SEALED = "sealed:"
 WORDS = "words.any"
+# The names they have there. What stands under another, such as an agency's number, is never taken for one.
+WORD_NAMES = frozenset({"question", "answer", "comment", "reason", "label"})
 # How soon a running process writes with a key that took another's place in the file.
 KEYS_EVERY_S = 2.0
 HEAD_BYTES = len(_FORMAT) + _KEY_ID_BYTES + _NONCE_BYTES
@@ -98,11 +100,18 @@ class Vault:
         """The words again; text that was stored before words were sealed stays as it is. Raises CannotDecrypt."""
         if not text.startswith(SEALED):
             return text
-        return self.decrypt(base64.b64decode(text[len(SEALED) :]), WORDS).decode()
+        try:
+            blob = base64.b64decode(text[len(SEALED) :])
+        except binascii.Error:
+            raise CannotDecrypt(f"{WORDS}: no base64") from None
+        return self.decrypt(blob, WORDS).decode()
 
     def unseal_all(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The values with every sealed text among them readable."""
-        return {name: self.unseal(value) if isinstance(value, str) else value for name, value in values.items()}
+        """The values with people's words among them readable."""
+        return {
+            name: self.unseal(value) if name in WORD_NAMES and isinstance(value, str) else value
+            for name, value in values.items()
+        }
 
     def is_current(self, blob: bytes) -> bool:
         """False for what a former key wrote: a rotation writes such a value anew."""

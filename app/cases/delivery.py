@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from app.backends.actions import QUEUE_PREFIX
 from app.backends.pace import NoTurn
 from app.cases import claims
 from app.cases.attempts import sealed
@@ -19,9 +20,10 @@ from app.cases.handover import PAYLOAD_CONTEXT, DeliveryJob
 from app.cases.settle import NOT_REACHED, settle_case
 from app.cases.timeline import CHANNEL
 from app.cases.tools import CaseTools
+from app.database import AWAY
 from app.errors import AgencyRejected, AgencyUnavailable, NotOffered, OutcomeUnknown
 from app.exchanges import noted_in
-from app.jobs import RetryLater
+from app.jobs import RetryLater, wake_queue
 from app.tracing import note, note_failure
 
 log = logging.getLogger("loket.delivery")
@@ -29,9 +31,10 @@ log = logging.getLogger("loket.delivery")
 GIVE_UP_AFTER = timedelta(hours=GIVE_UP_AFTER_H)
 # Tries of one delivery that ended in a way nobody foresaw, or with the death of the worker that made them.
 MOST_SURPRISES = 5
-# What its backend cannot take waits a quarter as long as it has waited already: soon at first, minutes in the end, and
-# the longer an outage, the fewer calls to each hour of it.
-SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.25, 300.0
+# What its backend cannot take waits a twentieth as long as it has waited already, at most a minute: alone in the queue
+# it is the one that notices the backend's return, and the breaker keeps it from asking too often.
+WAIT_SHARE = 1 / 20
+SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.25, 60.0
 PATIENCE_S = 20.0
 # A lost answer is looked up soon, but not before the agency's own transaction had time to end.
 LOOK_AGAIN_S = 1.0
@@ -58,6 +61,8 @@ class Deliverer:
         self._shares = shares
         self._gates = Gates()
         self._places: dict[tuple[str, str], asyncio.Semaphore] = {}
+        self._waking: set[asyncio.Task[None]] = set()
+        tools.backends.breakers.when_back(self._back)
 
     async def run(self, backend: str, job: DeliveryJob) -> None:
         """One try. Raises RetryLater while the delivery is not settled.
@@ -80,6 +85,22 @@ class Deliverer:
         await self._settle(held, outcome)
         if outcome.retry_in_s is not None:
             raise RetryLater(outcome.retry_in_s, outcome.reason or outcome.state)
+
+    def _back(self, backend: str) -> None:
+        """Whoever waits at its gates, or was put off in its queue, tries now."""
+        for (name, _), gate in self._gates.items():
+            if name == backend:
+                gate.hasten()
+        waking = asyncio.create_task(self._wake(backend), name="waking")
+        self._waking.add(waking)
+        waking.add_done_callback(self._waking.discard)
+
+    async def _wake(self, backend: str) -> None:
+        try:
+            async with self._tools.database.begin() as connection:
+                await wake_queue(connection, QUEUE_PREFIX + backend)
+        except AWAY as error:
+            log.warning("what waits for %s was not woken: %s", backend, type(error).__name__)
 
     async def _stay_out(self, backend: str, job: DeliveryJob) -> None:
         """Raises RetryLater while the backend, or the case's service, is under maintenance or paused."""
@@ -273,7 +294,7 @@ class Deliverer:
 
 def patience_s(waited_s: float) -> float:
     """How long to wait after a call in vain, for what was first tried so long ago."""
-    usual_s = min(max(waited_s / 4, SHORTEST_WAIT_S), LONGEST_WAIT_S)
+    usual_s = min(max(waited_s * WAIT_SHARE, SHORTEST_WAIT_S), LONGEST_WAIT_S)
     return usual_s * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
 
 

@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 
-import msgspec
-
-from app.agency_answers import is_unreadable
+from app.agency_answers import is_unreadable, read_json
 from app.agency_client import AgencyClient, Call, Reply
 from app.errors import AgencyRejected, AgencyUnavailable, OutcomeUnknown
 
@@ -74,8 +72,5 @@ class FonnteClient:
 
 def _envelope(reply: Reply) -> Mapping[str, object]:
     """The answer with its keys in small letters (it writes "Status" now and then), empty where it is no JSON object."""
-    try:
-        answer = msgspec.json.decode(reply.body, type=dict[str, object])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {}
-    return {key.casefold(): value for key, value in answer.items()}
+    answer = read_json(reply.body)
+    return {key.casefold(): value for key, value in answer.items()} if isinstance(answer, dict) else {}

@@ -43,7 +43,7 @@ ACTIONS = "audit.action."
 # What came of a verification, and the kind of its badge.
 OUTCOMES = (("under_way", "info"), ("whole", "good"), ("broken", "bad"), ("failed", "warn"))
 Word = Annotated[str, Meta(max_length=100, pattern=r"^[!-~]*$")]
-Day = Annotated[str, Meta(pattern=r"^(\d{4}-\d\d-\d\d)?$")]
+Day = Annotated[str, Meta(max_length=10, pattern=r"^(\d{4}-\d\d-\d\d)?$")]
 
 
 class AuditQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -74,9 +74,7 @@ async def find_by_page(request: OfficerRequest, cases: NamedDependency[CaseTools
     """A NIK comes in a form and leaves as the citizen's id."""
     try:
         form = form_of(request, NikForm)
-        async with cases.database.begin() as connection:
-            subject = await find_subject(connection, cases.vault, form.nik)
-            await note_search(connection, request.user, "audit.subject_sought", Wanted(subject=subject))
+        subject = await find_subject(cases.database, cases.vault, request.user, form.nik)
     except LoketError as refusal:
         return await _found(request, cases, refusal)
     return sent_to(f"{AUDIT}?{urlencode({'subject': subject})}")
@@ -132,7 +130,7 @@ async def _found(request: OfficerRequest, cases: CaseTools, refusal: LoketError 
     async with cases.database.begin() as connection:
         found = await search(connection, wanted, Page(PAGE_ROWS, query.cursor or None), cases.catalog.timezone)
         numbers = await case_numbers(connection, found.items)
-        if wanted.told:
+        if wanted.told or query.cursor:
             await note_search(connection, request.user, "audit.searched", wanted)
     chosen = {name: each for name, each in msgspec.to_builtins(query).items() if name not in ("cursor", "done")}
     values = {

@@ -4,7 +4,7 @@ import asyncio
 import io
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -149,7 +149,7 @@ async def _put_instead(connection: Connection, export_id: UUID, parts: Sequence[
     return dropped
 
 
-def _whole_rows(text: str) -> tuple[Iterable[str], str]:
-    """The lines of rows that are whole, and the rest. A part ends with a row. Not `splitlines`, which breaks rows at
-    signs that stand within a cell as well."""
-    return (io.StringIO(text, newline=""), "") if text.endswith("\n") else ([], text)
+def _whole_rows(text: str) -> tuple[Sequence[str], str]:
+    """The lines of rows that are whole, and the rest. A part ends with a row."""
+    # Not splitlines: a line separator of Unicode within a cell ends no row.
+    return (io.StringIO(text, newline="").readlines(), "") if text.endswith("\n") else ([], text)

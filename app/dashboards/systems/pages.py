@@ -8,6 +8,7 @@ from app.backends.measured import Point
 from app.cases.schemas import DeliveryState
 from app.cases.tools import CaseTools
 from app.dashboards.systems.schemas import SystemView
+from app.database import utc_now
 from app.deliveries.backends import BackendView
 from app.deliveries.schemas import DeliveryItem
 from app.login.guards import Officer
@@ -75,6 +76,7 @@ def system_values(system: SystemView, officer: Officer, cases: CaseTools) -> Map
         "times": times_chart(system.line, language, catalog.timezone),
         "acts": officer.role in ACTS,
         "plans": officer.role in PLANS,
+        "now": utc_now(),
     }
 
 
