@@ -45,7 +45,7 @@ async def test_a_verification_that_is_done_is_not_under_way(
     assert (told["is"], told["over"]) == ("whole", True)
     shown = (await pages.get(CHECKS)).text
     assert '<span class="badge good">Utuh</span>' in shown
-    assert "Berjalan" not in shown
+    assert ">Berjalan<" not in shown
 
 
 async def test_what_has_not_begun_is_cancelled_and_not_ended(
