@@ -126,8 +126,9 @@ _CODES: Sequence[tuple[str, str]] = (
 def field_error(message: str) -> FieldError:
     """msgspec's words (`Expected ... - at `$.a[0]``) as a pointer and a stable code; the words themselves stay here."""
     found = _AT.search(message)
-    path = found["path"] if found else ""
-    pointer = re.sub(r"\[(\d+|\.\.\.)\]", r"/\1", path).replace(".", "/")
+    # What stands under a name that is not told has the pointer of what holds it.
+    path = found["path"].partition("[...]")[0] if found else ""
+    pointer = re.sub(r"\[(\d+)\]", r"/\1", path).replace(".", "/")
     code = "unsaid" if is_unsaid(message) else next((code for words, code in _CODES if words in message), "type")
     named = _FIELD_NAMED.search(message)
     if code in ("required", "unknown_field") and named:

@@ -8,14 +8,13 @@ import msgspec
 
 from app.audit.actions import AuditEntry, record_on
 from app.backends.actions import QUEUE_PREFIX
+from app.cases.models import PAYLOAD_CONTEXT
 from app.cases.port import Applicant
 from app.cases.tools import CaseTools
 from app.cases.writes import DeliveryRow, insert_delivery
 from app.database import Connection
 from app.ids import uuid7
 from app.jobs import enqueue_on
-
-PAYLOAD_CONTEXT = "deliveries.payload"
 
 
 class DeliveryJob(msgspec.Struct):

@@ -23,7 +23,7 @@ _JSON = (
     "body_too_large",
     "validation_failed",
 )
-_MULTIPART = ("bad_request", "text_unstorable", "media_type_unsupported", "body_too_large")
+_MULTIPART = ("bad_request", "text_unstorable", "media_type_unsupported", "body_too_large", "validation_failed")
 _KEYED = ("idempotency_key_invalid", "idempotency_key_in_use", "idempotency_key_reused")
 _BY_PARAMETER = {
     "cursor": ("cursor_invalid",),

@@ -253,3 +253,14 @@ async def test_a_plain_no_in_other_words_is_a_refusal(open_office: Opened, words
     async with open_office(kind=telling({"no_pendaftaran": " ", **words})) as office:
         with pytest.raises(AgencyRejected):
             await office.port.submit(application())
+
+
+async def test_a_copy_whose_files_begin_with_a_byte_order_mark_is_read(open_office: Opened) -> None:
+    class Copy(SicantikSandbox):
+        def _answer(self, value: object, *, status: int = 200, warning: str = "") -> web.Response:
+            body = b"\xef\xbb\xbf\xef\xbb\xbf\n" + msgspec.json.encode(value)
+            return web.Response(body=body, status=status, content_type="text/html")
+
+    async with open_office(kind=Copy) as office:
+        receipt = await office.port.submit(application())
+        assert (await office.port.progress(receipt.reference)).status == "submitted"

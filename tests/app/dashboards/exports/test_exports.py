@@ -146,10 +146,12 @@ async def test_a_broken_download_goes_on(officers: Officers, maker: Making) -> N
 
 
 async def test_no_cell_is_a_formula(owner: Any, officers: Officers, maker: Making) -> None:
-    # Python, though no reader of CSV, would end a line, and with it a row, at each of the last four.
-    hostile = '=HYPERLINK("http://x","y")\u2028palsu\x85palsu\x0bpalsu\x1epalsu'
-    one = "SELECT id FROM cases WHERE delivery_state = 'delivered' LIMIT 1"
-    await owner.execute(f"UPDATE cases SET agency_reference = $1 WHERE id = ({one})", hostile)
+    hostile = '=HYPERLINK("http://x","y")'
+    # Python, though no reader of CSV, would end a line, and with it a row, at each of these.
+    lines = "satu\u2028palsu\x85palsu\x0bpalsu\x1epalsu"
+    some = "SELECT id FROM cases WHERE delivery_state = 'delivered' ORDER BY id LIMIT 1 OFFSET"
+    for place, reference in enumerate((hostile, lines)):
+        await owner.execute(f"UPDATE cases SET agency_reference = $1 WHERE id = ({some} {place})", reference)
     officer = await officers.make("city_admin")
     shown = await made(officer, maker(), kind="cases")
     _, *rows = rows_of((await officer.client.get(shown["file"])).content)

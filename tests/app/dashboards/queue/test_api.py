@@ -300,6 +300,20 @@ async def test_a_clock_stands_while_the_citizen_is_asked(
     assert await tables.value(raised, case["id"]) == 1
 
 
+async def test_a_day_that_has_moved_on_comes_near_once_more(
+    case: dict[str, Any], tables: Tables, product: Product
+) -> None:
+    day, raised = today(ZONE), "SELECT stage, seen_at IS NULL AS new FROM case_escalations WHERE case_id::text = $1"
+    for due, expected in (
+        (due_on(day, 1), [{"stage": "soon_late", "new": True}]),
+        (due_on(day, 9), []),
+        (due_on(day, 2), [{"stage": "soon_late", "new": True}]),
+    ):
+        await tables.run("UPDATE cases SET due_on = $2 WHERE id::text = $1", case["id"], due)
+        await escalate(product.cases)
+        assert await tables.rows(raised, case["id"]) == expected
+
+
 async def test_clocks_are_put_before_supervisors_once(
     supervisor: OfficerAtWork, officers: Officers, people: People, tables: Tables, product: Product
 ) -> None:
