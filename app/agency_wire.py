@@ -15,6 +15,9 @@ from types import SimpleNamespace
 import aiohttp
 from aiohttp import AddrInfoType, ClientHandlerType, ClientMiddlewareType, ClientRequest, ClientResponse
 from aiohttp.abc import AbstractResolver
+from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 
 from app import exchanges
 from app.manifest import IntegrationManifest, OperationPolicy
@@ -122,7 +125,7 @@ class Connections:
         keepalive_timeout: float | None = None,
     ) -> aiohttp.ClientSession:
         how: dict[str, object] = {"force_close": True} if force_close else {"keepalive_timeout": keepalive_timeout}
-        connector = aiohttp.TCPConnector(
+        connector = _Connector(
             limit=self._limit,
             ttl_dns_cache=DNS_KEPT_S,
             resolver=self._resolver,
@@ -141,6 +144,18 @@ class Connections:
             middlewares=middlewares,
             trace_configs=trace_configs,
         )
+
+
+class _Connector(aiohttp.TCPConnector):
+    """A kept connection on which something came that nobody asked for is not used again: aiohttp would take it for the
+    answer to whatever is asked there next, which is about somebody else."""
+
+    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
+        while (kept := await super()._get(key, traces)) is not None:
+            if kept.protocol is not None and not kept.protocol.should_close:
+                return kept
+            kept.close()
+        return None
 
 
 @lru_cache(maxsize=64)

@@ -165,13 +165,17 @@ class Deliverer:
             return self._again(held, error)
         except OutcomeUnknown as error:
             gate.step_back(entered)
-            return Outcome(state="delivering", unknown=True, detail=error.detail, retry_in_s=LOOK_AGAIN_S)
+            return self._lost(held, error)
         except AgencyRejected as error:
             gate.answered()
-            return Outcome(state="rejected", reason=error.code or "refused", detail=error.detail)
+            return self._refused(held, error)
         except NotOffered as error:
             gate.answered()
-            return Outcome(state="needs_operator", reason="by_hand", detail=error.detail)
+            return Outcome(state="needs_operator", unknown=held.unknown, reason="by_hand", detail=error.detail)
+        except asyncio.CancelledError:
+            # Were it the one that is let through to try, nobody would be again.
+            gate.step_back(entered)
+            raise
         except Stale:
             # Taken over before it was sent again: settling it will say so.
             gate.step_back(entered)
@@ -205,7 +209,10 @@ class Deliverer:
         return delivered(await handler.submit(case_data(held.row, self._tools, files)))
 
     def _late_effect_s(self, held: Claim) -> float:
-        return self._tools.late_effects_s[held.backend]
+        """How long what was sent is only looked for. The oftener nothing came of it, the more seldom it is sent: each
+        sending may have an effect that the agency does not show us."""
+        late_s = self._tools.late_effects_s[held.backend]
+        return max(late_s, min(late_s * held.attempts / 4, LONGEST_WAIT_S))
 
     def _is_immediate(self, held: Claim) -> bool:
         service = self._tools.catalog.find(held.row["service"])
@@ -224,7 +231,11 @@ class Deliverer:
         )
         try:
             receipt = await handler.find(case, [*given.before, *given.since])
-        except OutcomeUnknown as error:
+        except (OutcomeUnknown, NotOffered, AgencyRejected) as error:
+            if isinstance(error, AgencyRejected) and self._is_immediate(held):
+                # Where none can be looked up it was asked for once more, and that was refused.
+                raise
+            # A refusal to say is no word about what was sent before.
             return Outcome(state="needs_operator", unknown=True, reason="cannot_tell", detail=error.detail)
         return delivered(receipt) if receipt else None
 
@@ -232,6 +243,8 @@ class Deliverer:
         """An answer or a withdrawal: told once; a lost answer here is an officer's to look into."""
         if not held.row["agency_reference"]:
             return await self._after_submission(held)
+        if held.operation == "answer" and held.row["status"] == "withdrawn":
+            return Outcome(state="rejected", reason="withdrawn")
         handler = self._tools.modules[held.row["module"]].handler
         if held.unknown and not (held.operation == "withdraw" and handler.repeats_withdrawals):
             return Outcome(state="needs_operator", unknown=True, reason="cannot_tell")
@@ -245,16 +258,35 @@ class Deliverer:
 
     async def _after_submission(self, held: Claim) -> Outcome:
         async with self._tools.database.connection() as connection:
-            standing = await connection.fetchval(_SUBMISSION, held.case_id)
+            [submission] = await connection.fetch(_SUBMISSION, held.case_id)
+        standing = submission["state"]
+        if standing == "rejected" and held.operation == "withdraw":
+            # It never reached the agency: there is nothing to take back.
+            return Outcome(state="rejected", reason="withdrawn")
+        if standing == "delivered" and submission["agency_reference"]:
+            # Since this was claimed.
+            return Outcome(state="queued", retry_in_s=SHORTEST_WAIT_S, uncounted=True, attempt="waited")
         if standing in ("queued", "delivering"):
             waited_s = (datetime.now(UTC) - held.first_tried_at).total_seconds()
             wait_s = max(2.0, patience_s(waited_s))
             return Outcome(state="queued", retry_in_s=wait_s, uncounted=True, attempt="waited")
         return Outcome(state="needs_operator", reason="not_registered", detail=f"the submission is {standing}")
 
+    def _refused(self, held: Claim, error: AgencyRejected) -> Outcome:
+        """Of a case that the agency has, an answer or a withdrawal that it will not take is an officer's to see to: the
+        case itself says that it was told."""
+        if held.operation == "submit" or self._is_immediate(held):
+            return Outcome(state="rejected", reason=error.code or "refused", detail=error.detail)
+        return Outcome(state="needs_operator", reason="not_taken", detail=error.detail)
+
+    def _lost(self, held: Claim, error: OutcomeUnknown) -> Outcome:
+        if _is_over(held):
+            return Outcome(state="needs_operator", unknown=True, reason="gave_up", detail=error.detail)
+        return Outcome(state="delivering", unknown=True, detail=error.detail, retry_in_s=LOOK_AGAIN_S)
+
     def _again(self, held: Claim, error: AgencyUnavailable) -> Outcome:
         waited = datetime.now(UTC) - held.first_tried_at
-        if waited > GIVE_UP_AFTER:
+        if _is_over(held):
             return Outcome(state="needs_operator", unknown=held.unknown, reason="gave_up", detail=error.detail)
         state = "delivering" if held.unknown else "queued"
         retry_in_s = patience_s(waited.total_seconds())
@@ -293,6 +325,10 @@ class Deliverer:
         self._tools.valkey.announce(CHANNEL, str(held.case_id).encode())
 
 
+def _is_over(held: Claim) -> bool:
+    return datetime.now(UTC) - held.first_tried_at > GIVE_UP_AFTER
+
+
 def patience_s(waited_s: float) -> float:
     """How long to wait after a call in vain, for what was first tried so long ago."""
     usual_s = min(max(waited_s * WAIT_SHARE, SHORTEST_WAIT_S), LONGEST_WAIT_S)
@@ -306,4 +342,7 @@ WHERE backend IN ('', $2) AND starts_at <= now() AND (ends_at IS NULL OR ends_at
 )
 """
 _NOTHING_YET = "nothing found yet; it is looked up once more when nothing can be at work over there any more"
-_SUBMISSION = "SELECT state FROM deliveries WHERE case_id = $1 AND operation = 'submit' ORDER BY id DESC LIMIT 1"
+_SUBMISSION = """
+SELECT state, agency_reference FROM deliveries JOIN cases ON cases.id = case_id
+WHERE case_id = $1 AND operation = 'submit' ORDER BY deliveries.id DESC LIMIT 1
+"""

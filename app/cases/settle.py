@@ -136,6 +136,24 @@ def sealed_words(progress: Progress, vault: Vault) -> Progress:
     return msgspec.structs.replace(progress, steps=steps, question=question, reason=reason, reason_code=code)
 
 
+async def unanswered(connection: Connection, case_id: UUID, progress: Progress, asked_at: datetime) -> Progress:
+    """The same without its question, where the citizen has answered it already. `asked_at`, by PostgreSQL's clock: the
+    agency may not have known then what it was handed since."""
+    row = await hold(connection, case_id)
+    if await connection.fetchval(_ANSWERING, case_id, asked_at):
+        return msgspec.structs.replace(progress, status=row["status"], question="")
+    return progress
+
+
+# The agency asks for what the citizen has answered, as long as the answer has not reached it: nobody answers twice.
+_ANSWERING = """
+SELECT EXISTS (
+    SELECT FROM deliveries WHERE case_id = $1 AND operation = 'answer'
+        AND (state IN ('queued', 'delivering', 'needs_operator') OR finished_at >= $2::timestamptz)
+)
+"""
+
+
 async def apply_progress(
     connection: Connection, case_id: UUID, progress: Progress, interval_s: float, zone: ZoneInfo
 ) -> bool:

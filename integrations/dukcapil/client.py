@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 
-from app.agency_answers import for_officers, is_unreadable, matching, read_json, rows, text, whole
+from app.agency_answers import fault_unless, for_officers, matching, read_json, rows, text, whole
 from app.agency_client import AgencyClient, Call
 from app.errors import AgencyUnavailable
 
@@ -47,7 +47,7 @@ class DukcapilClient:
                 method="POST",
                 path=backend.settings["path"],
                 json=asked,
-                is_fault=is_unreadable,
+                is_fault=fault_unless(),
             )
         )
         answer = read_json(reply.body) if reply.status == 200 else None

@@ -7,7 +7,7 @@ import base64
 import re
 from collections.abc import Mapping, Sequence
 
-from app.agency_answers import is_unreadable, read_json
+from app.agency_answers import TAKEN_OR_TURNED_AWAY, fault_unless, read_json
 from app.agency_client import AgencyClient, Call, FormFile, Reply
 from app.errors import AgencyRejected, AgencyUnavailable, OutcomeUnknown
 
@@ -16,6 +16,8 @@ API = "/backoffice/api"
 
 _ID = re.compile(r"[0-9]{1,9}")
 _REGISTRATION = re.compile(r"[0-9]{16,20}|[0-9]{5,6}/[0-9]{3,6}/[0-9]{2,4}/[0-9]{2}/[0-9]{4}")
+# Of a registration, by the HTTP status alone.
+_REFUSALS = (400, 413, 422)
 # PHP takes the string "0" for missing and answers 400; "00" it takes, and MySQL reads it as 0.
 _FROM_THE_FIRST = "00"
 
@@ -35,12 +37,12 @@ class SicantikClient:
             path=f"{API}/pendaftaran",
             form=form,
             files=files,
-            is_fault=is_unreadable,
+            is_fault=fault_unless(*_REFUSALS),
         )
         reply = await self._client.call(call)
-        if reply.status in (400, 413, 422):
+        if reply.status in _REFUSALS:
             raise AgencyRejected(self._name, "register", f"HTTP {reply.status}", code="refused")
-        if 300 <= reply.status < 500:
+        if 300 <= reply.status < 500 and reply.status not in TAKEN_OR_TURNED_AWAY:
             # Wrong address, or something before the system that wants credentials: the system itself saw nothing.
             raise AgencyUnavailable(self._name, "register", f"HTTP {reply.status}", code="not_reached")
         answer = read_json(reply.body)
@@ -132,7 +134,7 @@ def _says_no(answer: Row) -> bool:
 
 
 def _is_no_list(reply: Reply) -> bool:
-    return reply.status == 200 and _rows(reply) is None
+    return _rows(reply) is None
 
 
 def _rows(reply: Reply) -> list[Row] | None:
