@@ -37,7 +37,7 @@ soak: install-test ## 45 minutes of kills, pauses, bad networks and a failing ag
 isolation: install-test ## one agency of three hangs for five minutes: what becomes of the others; SECONDS_EACH=n
 	@$(BIN)/python -m tests.chaos.isolation --seconds $${SECONDS_EACH:-300} --rate $${RATE:-100}
 
-figures: install-test ## the faults whose tests are small in `make test`, at the size that is asked for; about 35 minutes; FAULTS="F07 F12"
+figures: install-test ## what is small in `make test`, at the size that is asked for; about 40 minutes; FAULTS="F07 prompt"
 	@$(BIN)/python -m tests.full_size $(FAULTS)
 
 enumeration: install-bench ## can one learn whose NIK has an account? 2,000 questions of each kind at each door; SAMPLES=n

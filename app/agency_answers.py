@@ -1,7 +1,7 @@
 """Reading what untidy systems answer: JSON behind warnings, an envelope that decides, numbers as text, local times."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Literal, TypeVar
 
@@ -11,11 +11,15 @@ from app.agency_client import Reply
 from app.agency_xml import UnsafeXml, read_xml
 
 V = TypeVar("V")
+# Scripts answer so to a form that they have taken, and what stands before them to whoever is not logged in.
+TAKEN_OR_TURNED_AWAY = (302, 303)
 # How many opening brackets are tried where something stands before the JSON.
 MOST_OPENINGS = 40
 MOST_DETAIL = 200
 # At the very start, or where a line or an element ends: never inside a JSON that was cut off.
-_OPENING = re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|[\n>])[ \t\r\n]*([{\[])")
+# PHP files that were saved with a byte order mark put one each before every answer.
+# Each line is tried from its own beginning alone: a body of nothing but empty lines is read once, not once for each.
+_OPENING = re.compile(rb"(?:\A|[\n>])(?:[ \t\r]|\xef\xbb\xbf)*+([{\[])")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(?:\.0+)?")
 _FAULT_WORDS = ("faultstring", "Text", "message", "description")
 _LONG_NUMBER = re.compile(r"[0-9]{9,}")
@@ -44,6 +48,11 @@ class Fields:
     def whole(self, ours: str, theirs: str) -> int | None:
         return self._noted(ours, theirs, whole(self._row.get(theirs)))
 
+    def left(self, ours: str, theirs: str) -> int | None:
+        """How much of something is left: some systems count on below none, where more was given than there was."""
+        number = self.whole(ours, theirs)
+        return None if number is None else max(number, 0)
+
     def moment(self, ours: str, theirs: str, zone: tzinfo) -> datetime | None:
         return self._noted(ours, theirs, moment(self._row.get(theirs), zone))
 
@@ -71,6 +80,12 @@ def read_json(body: bytes) -> object:
 def is_unreadable(reply: Reply) -> bool:
     """Whether an answer that says yes is no object of JSON: a `Call.is_fault` where nothing else is to be expected."""
     return 200 <= reply.status < 300 and not isinstance(read_json(reply.body), dict)
+
+
+def fault_unless(*answers: int) -> Callable[[Reply], bool]:
+    """A `Call.is_fault`: whether a page in the system's way spoke (a login, a firewall, a wrong address), or nothing
+    that can be read. `answers`: the statuses from 300 on with which the system itself refuses."""
+    return lambda reply: is_unreadable(reply) or (reply.status >= 300 and reply.status not in answers)
 
 
 def read_envelope(reply: Reply) -> Envelope | None:

@@ -5,12 +5,14 @@ from functools import partial
 
 import msgspec
 
-from app.agency_answers import Envelope, for_officers, is_unreadable, matching, read_envelope
+from app.agency_answers import TAKEN_OR_TURNED_AWAY, Envelope, for_officers, matching, read_envelope
 from app.agency_client import AgencyClient, Call, Reply
 from app.agency_token import KeptToken, TokenRefused
 from app.errors import AgencyRejected, AgencyUnavailable, OutcomeUnknown
 
 OK = 200
+# By the HTTP status alone.
+_REFUSALS = (400, 409, 413, 422)
 _TOKEN_WORDS = (("token", ("token",)), ("token", ("access denied|unauthorized|unauthenticated",)))
 
 
@@ -41,7 +43,7 @@ class EnvelopeClient:
 
     async def _asked(self, call: Call, token: str) -> Envelope:
         headers = {**call.headers, **self._access.others, self._access.header: token}
-        sent = msgspec.structs.replace(call, headers=headers, is_fault=is_unreadable)
+        sent = msgspec.structs.replace(call, headers=headers, is_fault=self._is_failure)
         reply = await self._client.call(sent)
         envelope = read_envelope(reply)
         if envelope is None:
@@ -50,23 +52,33 @@ class EnvelopeClient:
             raise TokenRefused
         return envelope
 
+    def _is_failure(self, reply: Reply) -> bool:
+        """What has no envelope is not the system's own, but for what it refuses by the status alone."""
+        envelope = read_envelope(reply)
+        if envelope is not None:
+            return envelope.code >= 500
+        if reply.status in (401, 403):
+            return not self._token.has_worked
+        return reply.status not in _REFUSALS
+
     def _failure(self, operation: str, reply: Reply) -> Exception:
         detail = f"HTTP {reply.status}, not understood"
         if reply.status in (401, 403):
             return TokenRefused()
-        if reply.status in (400, 409, 413, 422):
+        if reply.status in _REFUSALS:
             return AgencyRejected(self._name, operation, f"HTTP {reply.status}", code="refused")
-        if 300 <= reply.status < 500:
+        safe = self._client.manifest.operations[operation].safe
+        if 300 <= reply.status < 500 and (safe or reply.status not in TAKEN_OR_TURNED_AWAY):
             # A wrong address, or something that stands before the system: the system itself saw nothing.
             return AgencyUnavailable(self._name, operation, f"HTTP {reply.status}", code="not_reached")
-        if self._client.manifest.operations[operation].safe:
+        if safe:
             code = "backend_failed" if reply.status >= 500 else "unreadable"
             return AgencyUnavailable(self._name, operation, detail, code=code)
         return OutcomeUnknown(self._name, operation, detail)
 
     async def _log_in(self) -> str:
         login = self._access.login
-        reply = await self._client.call(msgspec.structs.replace(login, is_fault=is_unreadable))
+        reply = await self._client.call(msgspec.structs.replace(login, is_fault=_gives_no_token))
         envelope = read_envelope(reply)
         given = envelope.response if envelope and envelope.code == OK else None
         token = given.get("token") if isinstance(given, dict) else None
@@ -74,3 +86,7 @@ class EnvelopeClient:
             return token.strip()
         said = for_officers(envelope.message) if envelope else f"HTTP {reply.status}, not understood"
         raise AgencyUnavailable(self._name, login.operation, said, code="login_refused")
+
+
+def _gives_no_token(reply: Reply) -> bool:
+    return read_envelope(reply) is None

@@ -31,8 +31,14 @@ class KeptToken:
         self._token = ""
         self._given = 0
         self._in_vain = 0
+        self._worked = False
         self._given_at = 0.0
         self._login: asyncio.Task[None] | None = None
+
+    @property
+    def has_worked(self) -> bool:
+        """Whether the token in hand was taken before: that it is refused now is how tokens end."""
+        return self._worked
 
     async def use(self, operation: str, ask: Callable[[str], Awaitable[A]]) -> A:
         """What `ask` gives with the token, or once more with a new one where it raises TokenRefused.
@@ -59,6 +65,7 @@ class KeptToken:
         answer = await ask(self._token)
         if self._given == given:
             self._in_vain = 0
+            self._worked = True
         return answer
 
     async def _renew(self, refused: int) -> None:
@@ -75,7 +82,10 @@ class KeptToken:
 
     async def _new(self) -> None:
         """The same token may be given again, and be good again: some are made of the day."""
-        self._token = await self._log_in()
+        try:
+            self._token = await self._log_in()
+        finally:
+            self._worked = False
         self._given += 1
         self._in_vain += 1
         self._given_at = time.monotonic()

@@ -15,6 +15,9 @@ from types import SimpleNamespace
 import aiohttp
 from aiohttp import AddrInfoType, ClientHandlerType, ClientMiddlewareType, ClientRequest, ClientResponse
 from aiohttp.abc import AbstractResolver
+from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 
 from app import exchanges
 from app.manifest import IntegrationManifest, OperationPolicy
@@ -26,6 +29,9 @@ DNS_KEPT_S = 60
 RATIO_FROM_BYTES = 64 * 1024
 _GZIP, _DEFLATE = 31, 15
 _NAT64 = ip_network("64:ff9b::/96")
+# What may be public in IPv6: what is given out, and what stands for an address of IPv4, which is asked for itself.
+# Python calls global what is merely not named as private: a translator within one's own network, sites' old addresses.
+_PUBLIC_V6 = (ip_network("2000::/3"), _NAT64, ip_network("::ffff:0:0/96"))
 
 Address = IPv4Address | IPv6Address
 
@@ -64,7 +70,8 @@ class Destinations:
             return any(asked in network for network in self._networks)
         if asked.is_unspecified or asked.is_multicast or asked.is_link_local:
             return False
-        return self._anywhere or asked.is_global
+        may_be_public = asked.version == 4 or any(asked in network for network in _PUBLIC_V6)
+        return self._anywhere or (asked.is_global and may_be_public)
 
     def open_socket(self, place: AddrInfoType) -> socket.socket:
         """For the address that is connected to next, after all resolving: there is nothing left to change it.
@@ -118,7 +125,7 @@ class Connections:
         keepalive_timeout: float | None = None,
     ) -> aiohttp.ClientSession:
         how: dict[str, object] = {"force_close": True} if force_close else {"keepalive_timeout": keepalive_timeout}
-        connector = aiohttp.TCPConnector(
+        connector = _Connector(
             limit=self._limit,
             ttl_dns_cache=DNS_KEPT_S,
             resolver=self._resolver,
@@ -137,6 +144,18 @@ class Connections:
             middlewares=middlewares,
             trace_configs=trace_configs,
         )
+
+
+class _Connector(aiohttp.TCPConnector):
+    """A kept connection on which something came that nobody asked for is not used again: aiohttp would take it for the
+    answer to whatever is asked there next, which is about somebody else."""
+
+    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
+        while (kept := await super()._get(key, traces)) is not None:
+            if kept.protocol is not None and not kept.protocol.should_close:
+                return kept
+            kept.close()
+        return None
 
 
 @lru_cache(maxsize=64)

@@ -16,6 +16,7 @@ from app.desk import deliveries
 from app.maintenance import maintenance
 from app.servers import settings_with_servers
 from app.settings import ROOT, SettingsError, settings
+from app.terminal import AS_JSON, officer, tell
 
 if TYPE_CHECKING:
     from litestar import Litestar
@@ -48,8 +49,11 @@ def serve(workers: int) -> None:
     import uvicorn
 
     from app.connections import CitizenConnection
+    from app.discovery import require_backends
 
     ours = settings_with_servers()
+    # Here, where it ends us: a process of ours that ends is started again and again.
+    require_backends(ours)
     uvicorn.run(
         "app.cli:application",
         factory=True,
@@ -85,6 +89,7 @@ def migrate() -> None:
     ours = settings_with_servers()
     owner_url = ours.migration_database_url or ours.database_url
     asyncio.run(upgrade(owner_url, serving_role(ours.database_url, owner_url)))
+    click.echo("the database has its newest form")
 
 
 @loket.command()
@@ -132,13 +137,13 @@ def token(who: str) -> None:
 
 @loket.group()
 def cases() -> None:
-    """What an officer does with a case from the terminal, until the dashboards come. Every look is audited."""
+    """What an officer does with a case, from the terminal. Every look is audited."""
 
 
 @cases.command()
 @click.argument("number")
 @click.argument("question")
-@click.option("--officer", required=True, help="Who asks; stands in the audit record.")
+@officer("asks")
 def ask(number: str, question: str, officer: str) -> None:
     """Ask the citizen of case NUMBER something."""
     from app.casework import ask as ask_citizen
@@ -148,7 +153,7 @@ def ask(number: str, question: str, officer: str) -> None:
 
 @cases.command()
 @click.argument("number")
-@click.option("--officer", required=True, help="Who looks; stands in the audit record.")
+@officer("looks")
 def show(number: str, officer: str) -> None:
     """Show case NUMBER with its form, timeline and deliveries, as JSON."""
     from app.casework import show as show_case
@@ -163,16 +168,45 @@ def keys() -> None:
 
 @keys.command("rotate-data")
 @click.option("--dry-run", is_flag=True, help="Count what is left to do, and what cannot be read; change nothing.")
-def rotate_data_keys(*, dry_run: bool) -> None:
+@officer("rotates; needed unless --dry-run", required=False)
+def rotate_data_keys(*, dry_run: bool, officer: str) -> None:
     """Encrypt all personal data anew, values, words and files, while the product runs; goes on where it was ended.
 
     The demo makes the new key itself. With LOKET_DATA_KEY: put the new one first, the old behind it, restart every
     process, then run this; no process starts without the old one until it has said that nothing is left of it.
-    LOKET_INDEX_KEY and LOKET_NAMES_KEY stay (ADR 14, ADR 39).
+    LOKET_INDEX_KEY and LOKET_NAMES_KEY stay (ADR 14; `loket keys rotate-index`).
     """
+    from app.clients import note_data_rotation
     from app.rekeying import rotate_data, tell_former
 
-    asyncio.run((tell_former if dry_run else rotate_data)(settings_with_servers(), click.echo))
+    ours = settings_with_servers()
+    if dry_run:
+        asyncio.run(tell_former(ours, click.echo))
+        return
+    if not officer:
+        raise click.UsageError("Missing option '--officer': who rotates the keys stands in the audit record.")
+    asyncio.run(note_data_rotation(ours, officer))
+    asyncio.run(rotate_data(ours, click.echo))
+
+
+@keys.command("rotate-index")
+@click.option("--dry-run", is_flag=True, help="Look whether all can be derived; change nothing. The product may run.")
+@officer("rotates; needed unless --dry-run", required=False)
+def rotate_index_key(*, dry_run: bool, officer: str) -> None:
+    """Find everybody by another key, while no process of the product runs; goes on where it was ended.
+
+    LOKET_INDEX_KEY: the new one, a comma, the former one. LOKET_NAMES_KEY must be set: where it never was, to the
+    former index key. No process starts between this one's first change and its end (ADR 42).
+    """
+    from app.reindexing import rotate_index, tell_reindexing
+
+    ours = settings_with_servers()
+    if dry_run:
+        asyncio.run(tell_reindexing(ours, click.echo))
+        return
+    if not officer:
+        raise click.UsageError("Missing option '--officer': who rotates the keys stands in the audit record.")
+    asyncio.run(rotate_index(ours, click.echo, officer))
 
 
 @keys.command("list")
@@ -186,11 +220,12 @@ def list_signing_keys() -> None:
 
 @keys.command("rotate")
 @click.option("--compromised", is_flag=True, help="Believe the present key no more, at once.")
-def rotate_signing_keys(*, compromised: bool) -> None:
+@officer("rotates")
+def rotate_signing_keys(*, compromised: bool, officer: str) -> None:
     """Sign with the next key from now on. Nobody is logged out."""
     from app.clients import rotate
 
-    click.echo(f"signing with {asyncio.run(rotate(settings_with_servers(), compromised=compromised))}")
+    click.echo(f"signing with {asyncio.run(rotate(settings_with_servers(), officer, compromised=compromised))}")
 
 
 @loket.group()
@@ -213,6 +248,23 @@ def verify_export(file: Path) -> None:
     from app.audit.checking import check_exported, tell
 
     sys.exit(asyncio.run(tell(check_exported(settings_with_servers(), file.read_bytes()), click.echo)))
+
+
+@loket.command("check")
+@AS_JSON
+def check_all(*, as_json: bool) -> None:
+    """Look at all that the settings name: servers, migrations, keys, clock, files, agencies' systems; change nothing.
+
+    Status 1 where something is broken; a warning alone leaves it 0.
+    """
+    from app.checkup import Finding, check
+
+    async def find() -> list[Finding]:
+        return [finding async for finding in check(settings_with_servers(), dict(os.environ))]
+
+    found = asyncio.run(find())
+    tell(found, lambda each: f"{each.state:8} {each.what}: {each.told}", as_json=as_json)
+    sys.exit(1 if any(each.state == "broken" for each in found) else 0)
 
 
 @loket.command("check-agency")
@@ -276,6 +328,13 @@ def main() -> None:
         loket(prog_name="loket")
     except SettingsError as error:
         sys.exit(f"loket: {error}")
+    except Exception as error:
+        from app.external import words_for
+
+        told = words_for(error, settings())
+        if told is None:
+            raise
+        sys.exit(f"loket: {told}")
 
 
 def _tell_written(make: Callable[[], list[Path]]) -> None:

@@ -24,7 +24,7 @@ async def add(settings: Settings, asked: Application, officer: str) -> str:
         Catalog.load(settings.city).agency(asked.agency)
         async with _transaction(settings) as session:
             secret = await add_client(session, asked, demo=settings.is_demo)
-            await _record(session, officer, "client.added", asked.id, asked.scopes)
+            await _record(session, officer, "client.added", ("client", asked.id), asked.scopes)
     except NotFound:
         raise SettingsError(f"{settings.city} has no agency {asked.agency!r}") from None
     except ClientRefused as error:
@@ -51,19 +51,28 @@ async def remove(settings: Settings, client_id: str, officer: str) -> None:
     async with _transaction(settings) as session:
         if not await remove_client(session, client_id):
             raise SettingsError(f"no application {client_id!r}")
-        await _record(session, officer, "client.removed", client_id, ())
+        await _record(session, officer, "client.removed", ("client", client_id))
 
 
-async def rotate(settings: Settings, *, compromised: bool) -> str:
+async def rotate(settings: Settings, officer: str, *, compromised: bool) -> str:
     """The kid that signs from now on. Raises SettingsError where the next key is too new."""
     try:
         async with _transaction(settings) as session:
-            return await rotate_keys(session, open_vault(settings), compromised=compromised)
+            kid = await rotate_keys(session, open_vault(settings), compromised=compromised)
+            await _record(session, officer, "key.withdrawn" if compromised else "key.rotated", ("key", kid))
+            return kid
     except NotYet:
         raise SettingsError(
             f"the next key is published for less than {PUBLISHED_S // 60} minutes: clients may not have it yet. "
             "--compromised does not wait"
         ) from None
+
+
+async def note_data_rotation(settings: Settings, officer: str) -> None:
+    """That somebody has everything encrypted anew, before it begins."""
+    async with _transaction(settings) as session:
+        key_id = open_vault(settings).standing["data"][0]
+        await _record(session, officer, "key.data_rotated", ("key", key_id))
 
 
 async def listed_keys(settings: Settings) -> Sequence[str]:
@@ -94,15 +103,19 @@ async def _transaction(settings: Settings) -> AsyncIterator[AsyncSession]:
         await database.close()
 
 
-async def _record(session: AsyncSession, officer: str, action: str, client_id: str, fields: Sequence[str]) -> None:
+async def _record(
+    session: AsyncSession, officer: str, action: str, thing: tuple[str, str], fields: Sequence[str] = ()
+) -> None:
+    """`thing`: of which kind, and its id."""
+    kind, object_id = thing
     entry = AuditEntry(
         actor_kind="officer",
         actor_id=officer,
         action=action,
         subject_id=None,
-        object_kind="client",
-        object_id=client_id,
-        purpose="applications",
+        object_kind=kind,
+        object_id=object_id,
+        purpose="applications" if kind == "client" else "keys",
         legal_basis="",
         fields=list(fields),
     )

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from app.servers import settings_with_servers
+from app.terminal import officer
 
 
 @click.group()
@@ -27,7 +28,7 @@ def clients() -> None:
 @click.option("--legal-basis", default="", help="The law under which it may have the NIK.")
 @click.option("--sector", default="", help="The host whose applications share one `sub`, if not the redirect's.")
 @click.option("--public-keys", type=click.Path(path_type=Path), help="A JWKS file: it signs instead of a secret.")
-@click.option("--officer", required=True, help="Who registers it; stands in the audit record.")
+@officer("registers it")
 def add_client(officer: str, public_keys: Path | None, scopes: tuple[str, ...], **told: Any) -> None:
     """Register an application as CLIENT_ID, and print its secret once."""
     from app.clients import add, read_public_keys
@@ -49,7 +50,7 @@ def list_clients() -> None:
 
 @clients.command("remove")
 @click.argument("client_id")
-@click.option("--officer", required=True, help="Who removes it; stands in the audit record.")
+@officer("removes it")
 def remove_client(client_id: str, officer: str) -> None:
     """Refuse CLIENT_ID and every token it holds from now on."""
     from app.clients import remove
@@ -69,7 +70,7 @@ def officers() -> None:
 @click.option("--role", required=True, help="operator, supervisor, agency_head, city_admin, auditor.")
 @click.option("--agency", help="The agency's id, for the first three roles.")
 @click.option("--phone", help="Where the officer is told of what happens to the account.")
-@click.option("--officer", required=True, help="Who adds it; stands in the audit record.")
+@officer("adds it")
 def add_officer(officer: str, **told: Any) -> None:
     """Make the account NAME, and print its invitation once."""
     from app.officers import add
@@ -89,7 +90,7 @@ def list_officers() -> None:
 
 @officers.command("disable")
 @click.argument("name")
-@click.option("--officer", required=True, help="Who disables it; stands in the audit record.")
+@officer("disables it")
 def disable_officer(name: str, officer: str) -> None:
     """Shut the account NAME; its sessions end at once."""
     from app.officers import disable

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.servers import settings_with_servers
+from app.terminal import AS_JSON, officer, reason, tell
 
 if TYPE_CHECKING:
-    from app.deliveries.schemas import DeliveryItem
+    from app.callbacks.desk import StrayCallback
+    from app.deliveries.backends import BackendView
+    from app.deliveries.schemas import DeliveryItem, ParkedJob
 
-_OFFICER = click.option("--officer", required=True, help="Who acts; stands in the audit record.")
-_REASON = click.option("--reason", required=True, help="Why; stands in the audit record, and is told where it matters.")
+_OFFICER, _REASON = officer(), reason()
+_STATES = click.Choice(["queued", "delivering", "needs_operator", "delivered", "rejected"])
 
 
 @click.group()
@@ -21,17 +24,17 @@ def deliveries() -> None:
 
 @deliveries.command("list")
 @click.option("--backend", help="Only those for this system.")
-@click.option("--state", help="queued, delivering, needs_operator, delivered or rejected; else all that wait.")
+@click.option("--state", type=_STATES, help="Else all that wait: the first three.")
 @click.option("--reason", help="Only those that wait for this reason, such as gave_up.")
 @click.option("--case", help="Only those of the case with this number.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
-def list_waiting(limit: int, **filters: Any) -> None:
+@AS_JSON
+def list_waiting(*, limit: int, as_json: bool, **filters: Any) -> None:
     """List what waits, longest first."""
     from app import deskwork
     from app.deliveries.desk import Wanted
 
-    for item in asyncio.run(deskwork.waiting(settings_with_servers(), Wanted(limit, **filters))):
-        click.echo(_line(item))
+    tell(asyncio.run(deskwork.waiting(settings_with_servers(), Wanted(limit, **filters))), _line, as_json=as_json)
 
 
 @deliveries.command("show")
@@ -61,14 +64,42 @@ def retry(delivery: str, reason: str, officer: str) -> None:
 @_REASON
 @_OFFICER
 def retry_all(backend: str, reason: str, officer: str) -> None:
-    """Try the oldest deliveries of BACKEND that wait for an officer again, at most a hundred."""
+    """Try all deliveries of BACKEND that wait for an officer again, oldest first, at its own rate."""
     from app import deskwork
-    from app.deliveries.schemas import ManyRetried
 
-    done = asyncio.run(deskwork.retry_many(settings_with_servers(), ManyRetried(reason, backend=backend), officer))
-    click.echo(f"{len(done.retried)} are tried again, {done.left} more wait")
+    done = asyncio.run(deskwork.retry_all(settings_with_servers(), backend, reason, officer))
+    click.echo(f"{len(done.retried)} are tried again, {done.left} wait for an officer")
     for refused in done.refused:
         click.echo(f"{refused.id} left as it is: {refused.code}")
+
+
+@deliveries.command("try-now")
+@click.argument("backend")
+@_REASON
+@_OFFICER
+def try_now(backend: str, reason: str, officer: str) -> None:
+    """Have BACKEND asked at once: you know that it is back, and open breakers would find out later.
+
+    One call of each operation finds out. Everything that waits follows if it is answered; else all is as before.
+    """
+    from app import deskwork
+
+    asked = asyncio.run(deskwork.try_now(settings_with_servers(), backend, reason, officer))
+    click.echo(f"{backend} is asked with the next call: " + (", ".join(asked) or "no breaker was open"))
+
+
+@deliveries.command("breaker")
+@click.argument("backend")
+@click.argument("state", type=click.Choice(["open", "closed", "auto"]))
+@click.option("--operation", default="", help="Only this one, as `backends` names it; else all of the system's.")
+@_REASON
+@_OFFICER
+def breaker(backend: str, state: Any, operation: str, reason: str, officer: str) -> None:
+    """Hold the breaker of BACKEND by hand: open sends nothing, closed all; auto lets it decide by itself again."""
+    from app import deskwork
+
+    asyncio.run(deskwork.hold_breaker(settings_with_servers(), (backend, (operation, state, reason)), officer))
+    click.echo(f"{backend} {operation or 'all operations'}: {state}")
 
 
 @deliveries.command("resolve")
@@ -87,15 +118,12 @@ def resolve(delivery: str, outcome: Any, reference: str | None, reason: str, off
 
 
 @deliveries.command("backends")
-def backends() -> None:
-    """List the agencies' systems: what waits for each, pauses and open breakers."""
+@AS_JSON
+def backends(*, as_json: bool) -> None:
+    """List the agencies' systems: what waits for each, pauses, open breakers, and those held by hand."""
     from app import deskwork
 
-    for each in asyncio.run(deskwork.systems(settings_with_servers())):
-        shut = [breaker.operation for breaker in each.breakers if breaker.state != "closed"]
-        told = ["paused"] * each.paused + [f"breaker open: {', '.join(shut)}"] * bool(shut)
-        waits = f"{each.queued} queued, {each.delivering} under way, {each.needs_operator} for an officer"
-        click.echo("  ".join([each.name, waits, *told]))
+    tell(asyncio.run(deskwork.systems(settings_with_servers())), _system_line, as_json=as_json)
 
 
 @deliveries.command("pause")
@@ -123,12 +151,12 @@ def resume(backend: str, reason: str, officer: str) -> None:
 
 
 @deliveries.command("parked")
-def parked() -> None:
+@AS_JSON
+def parked(*, as_json: bool) -> None:
     """List jobs that failed in a way nobody foresaw."""
     from app import deskwork
 
-    for job in asyncio.run(deskwork.parked_jobs(settings_with_servers())):
-        click.echo(f"{job.id}  {job.queue}  since {job.parked_at:%Y-%m-%d %H:%M}  {job.error}")
+    tell(asyncio.run(deskwork.parked_jobs(settings_with_servers())), _job_line, as_json=as_json)
 
 
 @deliveries.command("requeue")
@@ -146,14 +174,14 @@ def requeue(job: int, reason: str, officer: str) -> None:
 @deliveries.command("strays")
 @click.option("--backend", default="", help="Only what this system told.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
-def strays(backend: str, limit: int) -> None:
+@AS_JSON
+def strays(*, backend: str, limit: int, as_json: bool) -> None:
     """List what agencies' systems told about nothing of ours, longest waiting first."""
     from app import deskwork
     from app.callbacks.desk import Wanted
 
-    for each in asyncio.run(deskwork.strays(settings_with_servers(), Wanted(limit, backend=backend))):
-        told = f"{each.received_at:%Y-%m-%d %H:%M}, {each.times} times"
-        click.echo(f"{each.id}  {each.backend} {each.about} {each.reference}  {told}: {each.said}")
+    found = asyncio.run(deskwork.strays(settings_with_servers(), Wanted(limit, backend=backend)))
+    tell(found, _stray_line, as_json=as_json)
 
 
 @deliveries.command("dismiss")
@@ -171,3 +199,20 @@ def dismiss(callback: str, reason: str, officer: str) -> None:
 def _line(item: "DeliveryItem") -> str:
     since = f"{item.since:%Y-%m-%d %H:%M}"
     return f"{item.id}  {item.case_number}  {item.backend} {item.operation}  {item.state} since {since}: {item.text}"
+
+
+def _system_line(each: "BackendView") -> str:
+    shut = [breaker.operation for breaker in each.breakers if breaker.state != "closed"]
+    told = ["paused"] * each.paused + [f"breaker open: {', '.join(shut)}"] * bool(shut)
+    told += [f"held {held.state} by hand: {held.operation or 'all'} ({held.reason})" for held in each.held]
+    waits = f"{each.queued} queued, {each.delivering} under way, {each.needs_operator} for an officer"
+    return "  ".join([each.name, waits, *told])
+
+
+def _job_line(job: "ParkedJob") -> str:
+    return f"{job.id}  {job.queue}  since {job.parked_at:%Y-%m-%d %H:%M}  {job.error}"
+
+
+def _stray_line(each: "StrayCallback") -> str:
+    told = f"{each.received_at:%Y-%m-%d %H:%M}, {each.times} times"
+    return f"{each.id}  {each.backend} {each.about} {each.reference}  {told}: {each.said}"

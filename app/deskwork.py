@@ -1,6 +1,6 @@
 """`loket deliveries`: the operator's desk from the terminal, where whoever has the machine sees every agency's."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -13,12 +13,13 @@ from app.cases.timeline import CHANNEL
 from app.database import Connection
 from app.deliveries import actions, backends, desk, parked
 from app.deliveries.acting import Acting
-from app.deliveries.backends import BackendView
+from app.deliveries.backends import BackendView, Hold
 from app.deliveries.schemas import DeliveryItem, ManyRetried, ParkedJob, Resolution, RetriedMany
 from app.errors import LoketError
 from app.keyring.standing import require_standing_keys
 from app.settings import Settings, SettingsError
 from app.texts import text
+from app.valkey import ValkeyDown
 
 T = TypeVar("T")
 
@@ -43,14 +44,14 @@ async def retry(settings: Settings, delivery_id: str, reason: str, officer: str)
     async def work(connection: Connection, product: Product) -> UUID:
         return await actions.retry(connection, _terminal(officer), _id(delivery_id), reason, product.cases)
 
-    await done(settings, work, tells=True)
+    await done(settings, work, _tell_streams)
 
 
 async def resolve(settings: Settings, delivery_id: str, resolution: Resolution, officer: str) -> None:
     async def work(connection: Connection, product: Product) -> UUID:
         return await actions.resolve(connection, _terminal(officer), _id(delivery_id), resolution, product.cases)
 
-    await done(settings, work, tells=True)
+    await done(settings, work, _tell_streams)
 
 
 async def retry_many(settings: Settings, asked: ManyRetried, officer: str) -> RetriedMany:
@@ -58,6 +59,47 @@ async def retry_many(settings: Settings, asked: ManyRetried, officer: str) -> Re
         return await actions.retry_many(connection, _terminal(officer), asked, product.cases)
 
     return await done(settings, work)
+
+
+async def retry_all(settings: Settings, backend: str, reason: str, officer: str) -> RetriedMany:
+    """All of a backend's that wait for an officer, a hundred a transaction."""
+
+    async def known(_: Connection, product: Product) -> None:
+        backends.system_of(_terminal(officer), backend, product.cases)
+
+    await done(settings, known)
+    all_of_them = await retry_many(settings, ManyRetried(reason, backend=backend), officer)
+    retried = all_of_them.retried
+    while retried and all_of_them.left:
+        further = await retry_many(settings, ManyRetried(reason, backend=backend), officer)
+        retried = further.retried
+        all_of_them.retried.extend(retried)
+        all_of_them.refused, all_of_them.left = further.refused, further.left
+    return all_of_them
+
+
+async def try_now(settings: Settings, backend: str, reason: str, officer: str) -> Sequence[str]:
+    """The operations whose breakers were open. Raises SettingsError where nobody can be told."""
+
+    shut: list[str] = []
+
+    async def work(connection: Connection, product: Product) -> None:
+        await backends.try_backend_now(connection, _terminal(officer), backend, reason, product.cases)
+
+    async def spread(product: Product, _: object) -> None:
+        shut.extend(await product.cases.backends.breakers.hasten(backend))
+
+    await done(settings, work, spread)
+    return shut
+
+
+async def hold_breaker(settings: Settings, held: tuple[str, tuple[str, Hold, str]], officer: str) -> None:
+    """`held`: the backend; and the operation ("" for all), how, and why."""
+
+    async def work(connection: Connection, product: Product) -> None:
+        await backends.hold_breaker_of(connection, _terminal(officer), *held, product.cases)
+
+    await done(settings, work, announce)
 
 
 async def systems(settings: Settings) -> list[BackendView]:
@@ -71,14 +113,14 @@ async def pause(settings: Settings, backend: str, reason: str, officer: str) -> 
     async def work(connection: Connection, product: Product) -> None:
         await backends.pause_backend(connection, _terminal(officer), backend, reason, product.cases)
 
-    await done(settings, work, decides=True)
+    await done(settings, work, announce)
 
 
 async def resume(settings: Settings, backend: str, reason: str, officer: str) -> None:
     async def work(connection: Connection, product: Product) -> None:
         await backends.resume_backend(connection, _terminal(officer), backend, reason, product.cases)
 
-    await done(settings, work, decides=True)
+    await done(settings, work, announce)
 
 
 async def strays(settings: Settings, wanted: callbacks.Wanted) -> list[StrayCallback]:
@@ -115,12 +157,9 @@ async def queue_again(settings: Settings, job_id: int, reason: str, officer: str
 async def done(
     settings: Settings,
     work: Callable[[Connection, Product], Awaitable[T]],
-    *,
-    tells: bool = False,
-    decides: bool = False,
+    after: Callable[[Product, T], Awaitable[None]] | None = None,
 ) -> T:
-    """`work` in one transaction; with `tells` it gives the case whose streams are woken after, with `decides` every
-    process hears that something about a backend was decided.
+    """`work` in one transaction, and what it gave; with that, `after` its commit tells whom it concerns.
 
     Raises SettingsError with what refused it.
     """
@@ -129,15 +168,24 @@ async def done(
         await require_standing_keys(product.database, product.vault)
         async with product.database.begin() as connection:
             done = await work(connection, product)
-        if tells:
-            await product.valkey.publish(CHANNEL, str(done).encode())
-        if decides:
-            await product.cases.backends.controls.announce()
+        if after:
+            await after(product, done)
     except LoketError as error:
         raise SettingsError(_words(error)) from None
+    except ValkeyDown:
+        raise SettingsError("Valkey does not answer: processes could not be told, and find out by themselves") from None
     finally:
         await product.close()
     return done
+
+
+async def announce(product: Product, _: object) -> None:
+    """Every process hears that something about a backend was decided."""
+    await product.cases.backends.controls.announce()
+
+
+async def _tell_streams(product: Product, case_id: UUID) -> None:
+    await product.valkey.publish(CHANNEL, str(case_id).encode())
 
 
 def _terminal(officer: str) -> Acting:

@@ -98,6 +98,11 @@ def callbacks_type(integration: str, root: Path = ROOT) -> type[Callbacks] | Non
     return found
 
 
+def require_backends(settings: Settings) -> None:
+    """Raises SettingsError with all that is missing of agencies' systems, before a process is started that needs it."""
+    _backends(integration_manifests(), load_city(settings.city).facility, settings)
+
+
 def sandbox_classes() -> dict[str, type[Sandbox]]:
     """Each integration's sandbox, by the integration's name."""
     return {

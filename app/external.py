@@ -8,10 +8,24 @@ from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, RedisError
 
 from app.database import driver_url
+from app.settings import Settings
 
 OLDEST_POSTGRES = 15
 OLDEST_VALKEY = 7
 _PATIENCE_S = 5
+
+_ENDED: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+    ((asyncpg.InvalidAuthorizationSpecificationError,), "refuses the user or password"),
+    ((asyncpg.InvalidCatalogNameError,), "has no such database"),
+    ((asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError), "has not the form this needs: run `loket migrate`"),
+    (
+        (asyncpg.InsufficientPrivilegeError,),
+        "does not let this role do that: `loket migrate` as the owner gives rights",
+    ),
+    ((asyncpg.LockNotAvailableError,), "has it held by somebody else: nothing was done, try again"),
+    ((OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError), "cannot be reached, or went away"),
+    ((asyncpg.TooManyConnectionsError, asyncpg.DiskFullError), "cannot serve now"),
+)
 
 
 class ExternalServerError(Exception):
@@ -59,6 +73,19 @@ async def check_valkey(url: str, oldest: int = OLDEST_VALKEY) -> str:
     if int(version.split(".", maxsplit=1)[0]) < oldest:
         raise ExternalServerError(f"{where} is version {version}: at least {oldest} is needed")
     return version
+
+
+def words_for(error: BaseException, settings: Settings) -> str | None:
+    """What to say at a terminal where a command ended so; None where it is no server's doing."""
+    while error.__cause__ is not None and not isinstance(error, OSError | asyncpg.PostgresError):
+        error = error.__cause__
+    where = f"PostgreSQL at {address(settings.database_url, 5432)}"
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    for kinds, told in _ENDED:
+        if isinstance(error, kinds):
+            return f"{where} {told} ({type(error).__name__})"
+    return None
 
 
 def address(url: str, default_port: int) -> str:

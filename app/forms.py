@@ -17,6 +17,7 @@ import msgspec
 
 from app.errors import FieldError
 from app.texts import LANGUAGES, Language
+from app.words import says_nothing
 
 MOST_ERRORS = 50
 
@@ -25,6 +26,8 @@ Options = Mapping[str, Mapping[str, str]]
 Schema = dict[str, Any]
 
 _FILE_NAME = re.compile(r"^(?P<name>[a-z][a-z0-9-]*)\.(?P<version>[1-9][0-9]{0,3})\.json$", re.ASCII)
+# The pattern of a text of any words; any other is that of a number or code.
+_ANYTHING = r"\S"
 _DATE = re.compile(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", re.ASCII)
 # Control characters and lone surrogates break PostgreSQL's text or an agency's log; tab and line ends may stay.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -60,6 +63,8 @@ class Form:
             )
         except ValueError as error:
             raise FormFileError(f"form {name}.{version}: {error}") from None
+        self._texts = [name for name, spec in self._schema["properties"].items() if _is_text(spec)]
+        self._words = {name for name in self._texts if self._schema["properties"][name].get("pattern") == _ANYTHING}
 
     @classmethod
     def load(cls, path: Path, options: Options | None = None) -> Self:
@@ -104,12 +109,7 @@ class Form:
 
     def free_texts(self, data: Mapping[str, object]) -> list[str]:
         """What was filled in as words of one's own, not chosen from a list."""
-        chosen = {"enum", "format", "x-options"}
-        return [
-            value
-            for name, spec in self._schema["properties"].items()
-            if isinstance(value := data.get(name), str) and not chosen & spec.keys()
-        ]
+        return [value for name in self._texts if isinstance(value := data.get(name), str)]
 
     def consents(self, data: Mapping[str, object]) -> list[str]:
         """What a filled-in form agrees to, by the purposes that its x-consent fields name."""
@@ -131,8 +131,33 @@ class Form:
         ]
 
     def _faults(self, data: object) -> Iterator[FieldError]:
+        if not isinstance(data, dict) or not (blank := self._blank(data)):
+            yield from self._found(data)
+            return
+        said = {name: value for name, value in data.items() if name not in blank.values()}
+        missing = {fault.pointer for fault in self._found(said) if fault.code == "required"}
+        unfilled = {pointer for pointer, name in blank.items() if pointer in missing or name in self._words}
+        told = set()
+        for fault in self._found(data):
+            if not (fault.pointer in unfilled and fault.code in _UNFILLED):
+                told.add(fault.pointer)
+                yield fault
+        for pointer in (each for each in blank if each not in told):
+            yield FieldError(pointer, "required" if pointer in missing else "unsaid")
+
+    def _blank(self, data: Mapping[str, object]) -> dict[str, str]:
+        """The texts that say nothing, by pointer: a field of them alone was not filled in."""
+        given = ((name, data.get(name)) for name in self._texts)
+        return {f"/{_escaped(name)}": name for name, value in given if isinstance(value, str) and says_nothing(value)}
+
+    def _found(self, data: object) -> Iterator[FieldError]:
         for error in self._validator.iter_errors(data):
             yield from _field_errors(error, self._schema)
+
+
+def _is_text(spec: Schema) -> bool:
+    """Whether it is filled in with words of one's own."""
+    return spec.get("type") == "string" and not {"enum", "format", "x-options"} & spec.keys()
 
 
 def load_forms(folder: Path, options: Options | None = None) -> dict[str, dict[int, Form]]:
@@ -158,6 +183,8 @@ _CODES = {
     "multipleOf": "multiple_of",
     "uniqueItems": "not_unique",
 }
+# What a schema finds wrong with a text that was not filled in.
+_UNFILLED = {"min_length", "pattern"}
 _PLAIN = {"required", "type", "enum", "format", "pattern", "minimum", "maximum"}
 
 

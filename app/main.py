@@ -7,25 +7,29 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from litestar import Litestar, Request, Response
-from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.enums import HttpMethod
+from litestar.types import ASGIApp
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.asking import SERVICE, acting, as_agency, as_citizen, as_delegate, asks, at_desk
 from app.assembly import Product, build, open_tracing
 from app.catalog.sync import sync
 from app.consents.wordings import keep_wordings
+from app.database import AWAY
 from app.delegations.door import Delegations
 from app.discovery import home_parts, navigation, route_handlers
 from app.docs.contract import openapi_config
 from app.errors import TooManyRequests
+from app.external import words_for
 from app.headers import header
+from app.heads import Heads
 from app.keyring.standing import require_standing_keys
 from app.limits import Allowance
 from app.login.guards import DEPENDENCIES, Caller, Officer, guard
 from app.login.officers.door import Door
 from app.login.officers.lost import UNROUTED, look_who_asks, on_unrouted
+from app.origins import Origins
 from app.pooling import wait_for_own_connections
 from app.problems import StrictRequest, on_error
 from app.roles import warn_of_one_role
@@ -62,7 +66,6 @@ def create_app(settings: Settings) -> Litestar:
         request_class=StrictRequest,
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=openapi_config(settings.issuer, VERSION),
-        cors_config=_cors(settings),
         logging_config=None,
     )
     app.state["gate"] = product.gate
@@ -79,7 +82,10 @@ def create_app(settings: Settings) -> Litestar:
     app.state.update({name: module.port for name, module in product.found.modules.items()})
     app.state["trusted_proxies"] = trusted_networks(settings.trusted_proxies)
     # Outside of everything, so that what no route answers is counted, headed and logged as well.
-    app.asgi_handler = Telemetry(Shedding(app.asgi_handler), settings, tracing)
+    inner: ASGIApp = Shedding(app.asgi_handler)
+    if settings.cors_origins:
+        inner = Origins(inner, settings.cors_origins)
+    app.asgi_handler = Heads(Telemetry(inner, settings, tracing))
     return app
 
 
@@ -123,6 +129,7 @@ def _methods_of(connection: Request[Any, Any, Any]) -> Response[None]:
     """Litestar's own answer to OPTIONS names only the methods that its path's first handler has."""
     place = connection.scope["path_template"]
     found = {method for route in connection.app.routes if route.path_format == place for method in route.methods}
+    found |= {"HEAD"} if "GET" in found else set()
     return Response(None, status_code=204, headers={"Allow": ", ".join(sorted(found))})
 
 
@@ -163,7 +170,11 @@ def _constant(value: object) -> Provide:
 def _lifespan(product: Product, tracing: Tracing | None) -> Any:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        await wait_for_own_connections(product.database)
+        try:
+            await wait_for_own_connections(product.database)
+        except AWAY as error:
+            log.error("%s", words_for(error, product.settings) or type(error).__name__)
+            raise
         await _require_keys(product)
         async with product.database.transaction() as session:
             await sync(session, product.catalog)
@@ -192,26 +203,3 @@ async def _require_keys(product: Product) -> None:
     except SettingsError as refusal:
         log.error("%s", refusal)
         raise
-
-
-def _cors(settings: Settings) -> CORSConfig | None:
-    """Only the origins that are named, and never with cookies: citizens' clients send bearer tokens."""
-    origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
-    if not origins:
-        return None
-    return CORSConfig(
-        allow_origins=origins,
-        allow_credentials=False,
-        allow_methods=["GET", "POST", "PATCH", "PUT", "DELETE"],
-        allow_headers=[
-            "Authorization",
-            "Content-Type",
-            "Accept-Language",
-            "Idempotency-Key",
-            "If-Match",
-            "X-Request-ID",
-            "X-Acting-For",
-        ],
-        expose_headers=["ETag", "Location", "Retry-After", "RateLimit", "X-Request-ID", "Idempotency-Replayed"],
-        max_age=600,
-    )

@@ -5,9 +5,9 @@ import asyncio
 import click
 
 from app.servers import settings_with_servers
+from app.terminal import officer, reason
 
-_OFFICER = click.option("--officer", required=True, help="Who acts; stands in the audit record.")
-_REASON = click.option("--reason", required=True, help="Why; stands in the audit record, and officers read it.")
+_OFFICER, _REASON = officer(), reason("and officers read it")
 
 
 @click.group()

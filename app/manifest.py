@@ -62,6 +62,11 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     legal_basis: Sequence[str]
     rules: Mapping[str, str | int | bool] = {}
 
+    @property
+    def promised_days(self) -> int | None:
+        """Working days until a case ends. What is given at once is given for a day of its own: there are none."""
+        return self.working_days if self.delivery == "queued" else None
+
 
 class ConsentWording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What citizens are asked to agree to. Other words are another `version`. `standing`: given once and kept until it
@@ -144,7 +149,8 @@ class IntegrationManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     """integrations/<name>/manifest.toml.
 
     `settings` (nothing secret: ids, codes) and `credentials` map a name to the demo's value; production must set each,
-    and refuses a credential that is the demo's. `late_effect_s`: how long after a lost answer it may still be acted on.
+    and refuses a credential that is the demo's. `late_effect_s`: how long after its sending began something
+    may still be acted on: it may leave at the very end of its budget, and the system works on.
     `flow`: what goes to it through ports of the product's own rooms; a module's ports are in the module's manifest.
     `each_facility`: every facility of the city's profile that names this integration has such a system of its own, with
     address, credentials and settings in LOKET_<NAME>_FACILITIES. `trace_context`: its calls carry `traceparent`, for a
@@ -162,7 +168,7 @@ class IntegrationManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     trace_context: bool = False
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=256)] = 8
     submits_per_second: Annotated[float, msgspec.Meta(gt=0)] = 500.0
-    late_effect_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 35.0
+    late_effect_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 50.0
     poll: PollPolicy | None = None
     flow: Sequence[Flow] = ()
     operations: Mapping[FolderName, OperationPolicy]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -38,6 +39,11 @@ def alembic_config(connection: Connection) -> Config:
     config = Config(Path(ROOT, "alembic.ini"))
     config.attributes["connection"] = connection
     return config
+
+
+def alembic_scripts() -> ScriptDirectory:
+    """The migrations of this version."""
+    return ScriptDirectory.from_config(Config(Path(ROOT, "alembic.ini")))
 
 
 def _upgrade(connection: Connection) -> None:

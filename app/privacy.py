@@ -25,6 +25,8 @@ _NONCE_BYTES = 12
 # People's own words stand as text among other values (a question, an answer, a reason): sealed, they begin with this.
 SEALED = "sealed:"
 WORDS = "words.any"
+# The names they have there. What stands under another, such as an agency's number, is never taken for one.
+WORD_NAMES = frozenset({"question", "answer", "comment", "reason", "label"})
 # How soon a running process writes with a key that took another's place in the file.
 KEYS_EVERY_S = 2.0
 HEAD_BYTES = len(_FORMAT) + _KEY_ID_BYTES + _NONCE_BYTES
@@ -35,7 +37,8 @@ class CannotDecrypt(Exception):
 
 
 class Keys(msgspec.Struct, frozen=True):
-    """What a vault works with. Of `data` and of `index` the first writes, and what the others wrote is read and found.
+    """What a vault works with. The first of `data` writes, and what the others wrote is read; by the first of `index`
+    all is found, and the others serve `loket keys rotate-index` alone.
 
     `names` is for good: agencies' applications, passkeys and papers outside know people and things by what it made.
     """
@@ -98,11 +101,18 @@ class Vault:
         """The words again; text that was stored before words were sealed stays as it is. Raises CannotDecrypt."""
         if not text.startswith(SEALED):
             return text
-        return self.decrypt(base64.b64decode(text[len(SEALED) :]), WORDS).decode()
+        try:
+            blob = base64.b64decode(text[len(SEALED) :])
+        except binascii.Error:
+            raise CannotDecrypt(f"{WORDS}: no base64") from None
+        return self.decrypt(blob, WORDS).decode()
 
     def unseal_all(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The values with every sealed text among them readable."""
-        return {name: self.unseal(value) if isinstance(value, str) else value for name, value in values.items()}
+        """The values with people's words among them readable."""
+        return {
+            name: self.unseal(value) if name in WORD_NAMES and isinstance(value, str) else value
+            for name, value in values.items()
+        }
 
     def is_current(self, blob: bytes) -> bool:
         """False for what a former key wrote: a rotation writes such a value anew."""
@@ -115,6 +125,10 @@ class Vault:
     def index(self, kind: str, value: str) -> bytes:
         """The same 32 bytes for the same value, to find it by without storing it; useless without the key."""
         return _digest(self._keys.index[0], kind, value)
+
+    def former_index(self, kind: str, value: str) -> bytes:
+        """What it was under the index key before: only where a rotation was given one."""
+        return _digest(self._keys.index[1], kind, value)
 
     def lasting_name(self, kind: str, value: str) -> bytes:
         """The same 32 bytes for the same value for good, whatever key is rotated: what others know it by.
@@ -147,15 +161,20 @@ class Vault:
 def open_vault(settings: Settings) -> Vault:
     """The vault of LOKET_DATA_KEY, LOKET_INDEX_KEY and LOKET_NAMES_KEY (base64, 32 bytes each).
 
-    The first may name several, separated by commas. A demo without keys makes its own once, in data_dir/secrets.
+    The first two may name several, separated by commas. A demo without keys makes its own once, in data_dir/secrets.
     Raises SettingsError for a key that cannot be used.
     """
-    index = settings.index_key or own_key(settings.data_dir / "secrets" / "index.key")
-    index_key = read_key("LOKET_INDEX_KEY", index)
+    index = index_keys(settings)
     # Until they had a key of their own, lasting names were made with the index key.
-    names_key = read_key("LOKET_NAMES_KEY", settings.names_key) if settings.names_key else index_key
-    source = None if settings.data_key else lambda: Keys(data_keys(settings), [index_key], names_key)
-    return Vault(Keys(data_keys(settings), [index_key], names_key), source)
+    names_key = read_key("LOKET_NAMES_KEY", settings.names_key) if settings.names_key else index[0]
+    source = None if settings.data_key else lambda: Keys(data_keys(settings), index, names_key)
+    return Vault(Keys(data_keys(settings), index, names_key), source)
+
+
+def index_keys(settings: Settings) -> list[bytes]:
+    """The index key, and behind it the former one where it is named. Raises SettingsError."""
+    named = settings.index_key or own_key(settings.data_dir / "secrets" / "index.key")
+    return [read_key("LOKET_INDEX_KEY", part) for part in named.split(",")]
 
 
 def data_keys(settings: Settings) -> list[bytes]:

@@ -112,6 +112,8 @@ _BOUND = re.compile(r"[<>]=? (?P<limit>-?[0-9.]+)")
 _CODES: Sequence[tuple[str, str]] = (
     ("missing required field", "required"),
     ("unknown field", "unknown_field"),
+    ("array` of length <=", "max_items"),
+    ("array` of length >=", "min_items"),
     ("of length <=", "max_length"),
     ("of length >=", "min_length"),
     ("matching regex", "pattern"),
@@ -126,8 +128,9 @@ _CODES: Sequence[tuple[str, str]] = (
 def field_error(message: str) -> FieldError:
     """msgspec's words (`Expected ... - at `$.a[0]``) as a pointer and a stable code; the words themselves stay here."""
     found = _AT.search(message)
-    path = found["path"] if found else ""
-    pointer = re.sub(r"\[(\d+|\.\.\.)\]", r"/\1", path).replace(".", "/")
+    # What stands under a name that is not told has the pointer of what holds it.
+    path = found["path"].partition("[...]")[0] if found else ""
+    pointer = re.sub(r"\[(\d+)\]", r"/\1", path).replace(".", "/")
     code = "unsaid" if is_unsaid(message) else next((code for words, code in _CODES if words in message), "type")
     named = _FIELD_NAMED.search(message)
     if code in ("required", "unknown_field") and named:
@@ -297,4 +300,5 @@ def _parameter_faults(error: HTTPException) -> list[FieldError]:
 def _headers_of(error: Exception) -> dict[str, str]:
     headers = getattr(error, "headers", None)
     allow = headers.get("Allow") or headers.get("allow") if headers else None
-    return {"Allow": allow} if allow else {}
+    # What can be got can be asked for its head (app/heads.py).
+    return {"Allow": allow.replace("GET", "GET, HEAD", 1)} if allow else {}

@@ -14,14 +14,21 @@ import msgspec
 from app.cases.files import FileStore
 from app.database import Base, Connection, Database
 from app.keyring.standing import note_rotated, require_standing_keys
-from app.privacy import KEY_BYTES, KEYS_EVERY_S, CannotDecrypt, Vault, data_keys, keep_data_keys, open_vault
+from app.privacy import (
+    KEY_BYTES,
+    KEYS_EVERY_S,
+    WORD_NAMES,
+    CannotDecrypt,
+    Vault,
+    data_keys,
+    keep_data_keys,
+    open_vault,
+)
 from app.settings import Settings, SettingsError
 from app.tables import import_models
 
 BATCH = 200
 PASSES = 20
-# Words of people among other values, by the names they have there.
-WORD_NAMES = frozenset({"question", "answer", "comment", "reason", "label"})
 WORD_COLUMNS = {"case_events": "data", "messages": "params", "cases": "question"}
 _PATIENT = "SELECT set_config('statement_timeout', '300000', true), set_config('lock_timeout', '10000', true)"
 _FILES = """

@@ -1,16 +1,28 @@
 """One typed settings object, read once from the environment. Nothing else reads environment variables."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
 ROOT = Path(__file__).resolve().parent.parent
+# What a setting of production must name, as nobody can know it.
+NEEDED = ("database_url", "valkey_url", "data_key", "index_key", "public_url")
+_SCHEMES = {
+    "database_url": ("postgresql", "postgres"),
+    "migration_database_url": ("postgresql", "postgres"),
+    "valkey_url": ("redis", "rediss", "unix"),
+    "otlp_url": ("http", "https"),
+}
+_PLACE = re.compile(r" - at `\$\.(\w+)`$")
+_HOURS = re.compile(r"^(\d|1\d|2[0-3])-(\d|1\d|2[0-4])$")
+_Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
 class SettingsError(Exception):
@@ -25,8 +37,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     valkey_url: str = ""
     data_dir: Path = ROOT / ".loket"
     host: str = "127.0.0.1"
-    port: int = 8000
-    sandbox_port: int = 8100
+    port: _Port = 8000
+    sandbox_port: _Port = 8100
     public_url: str = ""
     city: str = "kediri"
     env: Literal["demo", "production"] = "demo"
@@ -45,11 +57,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     trace_ratio: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.01
     trace_slow_s: Annotated[float, msgspec.Meta(ge=0)] = 1.0
     files_url: str = ""
-    db_pool: int = 10
-    metrics_port: int = 0
+    db_pool: Annotated[int, msgspec.Meta(ge=2, le=500)] = 10
+    metrics_port: _Port = 0
     metrics_host: str = "127.0.0.1"
     memory_mb: int = 1024
-    deletion_wait_h: float = 24.0
+    deletion_wait_h: Annotated[float, msgspec.Meta(ge=0)] = 24.0
     scrub_hours: str = "1-4"
 
     @property
@@ -101,7 +113,7 @@ class Wanted(msgspec.Struct, frozen=True):
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Build settings from LOKET_ variables.
 
-    Raises SettingsError naming the variable where a value has the wrong form.
+    Raises SettingsError naming each variable that is missing or cannot be used, without its value: it may be a secret.
     """
     raw = {
         name: environ[variable]
@@ -114,8 +126,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     try:
         settings = msgspec.convert(raw, Settings, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"LOKET settings: {error}") from None
-    _refuse_unsafe(settings)
+        raise SettingsError(_words(str(error))) from None
+    if faults := [*_unusable(settings), *_unsafe(settings)]:
+        raise SettingsError("\n  ".join(faults))
     return settings
 
 
@@ -187,15 +200,41 @@ def _decode(kind: type, value: object) -> object:
     raise NotImplementedError(f"cannot read a {kind.__name__}")
 
 
-def _refuse_unsafe(settings: Settings) -> None:
-    if settings.otlp_url and not settings.otlp_url.startswith(("http://", "https://")):
-        raise SettingsError("LOKET_OTLP_URL is not an address such as http://collector.example:4318")
+def _words(refusal: str) -> str:
+    """msgspec's, with the variable's name in place of the field's."""
+    place = _PLACE.search(refusal)
+    if place is None:
+        return f"LOKET settings: {refusal}"
+    detail = refusal[: place.start()]
+    if detail.startswith("Invalid enum value"):
+        detail = f"must be one of these: {', '.join(get_args(Settings.__annotations__[place[1]]))}"
+    return f"LOKET_{place[1].upper()}: {detail}"
+
+
+def _unusable(settings: Settings) -> Iterator[str]:
+    """What would end a process later, or be without any effect."""
+    for name, schemes in _SCHEMES.items():
+        value = getattr(settings, name)
+        if value and not value.startswith(tuple(f"{scheme}://" for scheme in schemes)):
+            yield f"LOKET_{name.upper()} must begin with {schemes[0]}://"
+    for network in (part.strip() for part in settings.trusted_proxies.split(",") if part.strip()):
+        try:
+            ip_network(network)
+        except ValueError:
+            yield f"LOKET_TRUSTED_PROXIES: {network} is no network such as 10.0.0.5/32"
+    if not _HOURS.match(settings.scrub_hours):
+        yield "LOKET_SCRUB_HOURS must be two hours of the day, such as 1-4"
+
+
+def _unsafe(settings: Settings) -> Iterator[str]:
+    """What production has no default for, or must not have."""
     if settings.is_demo:
         return
-    for name in ("database_url", "valkey_url", "data_key", "index_key", "public_url"):
+    for name in NEEDED:
         if not getattr(settings, name):
-            raise SettingsError(f"LOKET_{name.upper()} is not set: production has no default for it")
+            yield f"LOKET_{name.upper()} is not set: production has no default for it"
     if settings.limits == "load":
-        raise SettingsError("LOKET_LIMITS=load lifts rate limits: demo only")
-    if not settings.public_url.startswith("https://"):
-        raise SettingsError("LOKET_PUBLIC_URL must begin with https:// in production")
+        yield "LOKET_LIMITS=load lifts rate limits: demo only"
+    parts = urlsplit(settings.public_url)
+    if settings.public_url and (parts.scheme != "https" or not parts.netloc or parts.path or parts.username):
+        yield "LOKET_PUBLIC_URL must begin with https:// and end with the host: no path, no / at its end"

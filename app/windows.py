@@ -12,7 +12,7 @@ from app.assembly import Product
 from app.backends.actions import Plan, Window, end_maintenance, list_maintenance, plan_maintenance
 from app.database import Connection, utc_now
 from app.deliveries.maintenance import refuse_unknown
-from app.deskwork import done
+from app.deskwork import announce, done
 from app.settings import Settings, SettingsError
 from app.telemetry import mask_text
 
@@ -45,7 +45,7 @@ async def plan(settings: Settings, asked: Asked, officer: str) -> str:
         refuse_unknown(wanted, product.cases)
         return _line(await plan_maintenance(connection, wanted, officer), zone)
 
-    return await done(settings, work, decides=True)
+    return await done(settings, work, announce)
 
 
 async def listed(settings: Settings) -> Sequence[str]:
@@ -64,7 +64,7 @@ async def end(settings: Settings, window_id: str, officer: str) -> str:
         ended = await end_maintenance(connection, _id(window_id), officer)
         return f"{ended.id} of {_what(ended)} is over"
 
-    return await done(settings, work, decides=True)
+    return await done(settings, work, announce)
 
 
 def moment(given: str, zone: ZoneInfo) -> datetime:

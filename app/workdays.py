@@ -1,13 +1,34 @@
-"""Counting working days in the city's calendar: weekends, and holidays by the joint decree where a year's is out."""
+"""Working days in the city's calendar: weekends, holidays by the joint decrees, and what was decided after them."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from itertools import accumulate
+from pathlib import Path
 
-from lokal.holidays import is_working_day
+import msgspec
+from lokal.holidays import get_holidays
 
 _FIRST_YEAR = 2000
+
+
+class Changes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """holidays.toml."""
+
+    closed: frozenset[date]
+    worked: frozenset[date]
+
+
+CHANGES = msgspec.toml.decode(Path(__file__).with_name("holidays.toml").read_bytes(), type=Changes)
+
+
+def is_workday(day: date) -> bool:
+    return day.weekday() < 5 and not is_holiday(day)
+
+
+def is_holiday(day: date) -> bool:
+    """A national holiday or joint leave. Of a year whose decree is not out no day is one, but for those told apart."""
+    return day not in CHANGES.worked and (day in CHANGES.closed or day in _decreed(day.year))
 
 
 def working_days_after(start: date, end: date) -> int:
@@ -16,12 +37,21 @@ def working_days_after(start: date, end: date) -> int:
     return max(0, _up_to(end) - _up_to(start))
 
 
-def is_workday(day: date) -> bool:
-    """As the joint decree has it; where that year's is not known, by weekday alone."""
+def after_working_days(start: date, days: int) -> date:
+    """The last of so many working days after `start`; `start` itself for none."""
+    day = start
+    while days > 0:
+        day += timedelta(days=1)
+        days -= is_workday(day)
+    return day
+
+
+@lru_cache
+def _decreed(year: int) -> frozenset[date]:
     try:
-        return is_working_day(day)
+        return frozenset(date.fromisoformat(each.date) for each in get_holidays(year).holidays)
     except ValueError:
-        return day.weekday() < 5
+        return frozenset()
 
 
 def _up_to(day: date) -> int:

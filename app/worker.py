@@ -4,6 +4,7 @@ import asyncio
 import functools
 import logging
 import signal
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -31,8 +32,10 @@ from app.dashboards.exports.keeping import purge_exports
 from app.dashboards.exports.making import Maker
 from app.dashboards.figures.counting import count_figures
 from app.dashboards.queue.escalation import escalate
-from app.database import driver_url
+from app.database import AWAY, Connection, driver_url
 from app.delegations import jobs as delegations
+from app.external import words_for
+from app.gauges import tell_waiting
 from app.inbox import jobs as inbox
 from app.jobs import LEASE_S, LOOK_EVERY_S, Queue, purge_log, run_queues
 from app.keyring.standing import require_standing_keys
@@ -59,6 +62,7 @@ FIGURES_EVERY_S = 10.0
 # next look, few enough that an agency that hangs holds no more than these.
 TAKEN_AHEAD = 16
 BATCH = 64
+AGAIN_S = 1.0
 PURGE_EVERY_S = 3600.0
 # Clocks run in days: nobody notices a quarter of an hour.
 ESCALATE_EVERY_S = 900.0
@@ -74,20 +78,36 @@ def main() -> None:
     tracing = open_tracing(settings(), "worker")
     serve_metrics(settings())
     freeze_heap()
-    while not uvloop.run(work(product, tracing)):
-        log.warning("the database was lost; beginning anew")
+    lost = False
+    while not worked(product, tracing, lost=lost):
+        lost = True
         product = build(settings(), "worker")
     if tracing is not None:
         tracing.close()
 
 
+def worked(product: Product, tracing: Tracing | None, *, lost: bool) -> bool:
+    """Whether it worked until it was told to stop; False where there is no database. One that was there before and is
+    `lost` is waited for however long it takes; one that never was is somebody's mistake, and raised."""
+    try:
+        if uvloop.run(work(product, tracing)):
+            return True
+        log.warning("the database was lost; beginning anew")
+    except AWAY as error:
+        if not lost:
+            raise
+        log.warning("the database is still away: %s", words_for(error, product.settings) or type(error).__name__)
+        time.sleep(AGAIN_S)
+    return False
+
+
 async def work(product: Product, tracing: Tracing | None = None) -> bool:
     """Run every queue and every recurring task of the product, until told to stop. False: the database was lost."""
-    await wait_for_own_connections(product.database)
-    await require_standing_keys(product.database, product.vault)
-    connection = await asyncpg.connect(
-        driver_url(product.settings.database_url), timeout=10, server_settings=_QUEUE_SETTINGS
-    )
+    try:
+        connection = await _connected(product)
+    except BaseException:
+        await product.close()
+        raise
     if not product.settings.is_demo:
         await warn_of_one_role(product.database)
     await product.valkey.start()
@@ -109,6 +129,13 @@ async def work(product: Product, tracing: Tracing | None = None) -> bool:
         await product.close()
         with suppress(OSError, asyncpg.PostgresError, TimeoutError):
             await connection.close(timeout=2)
+
+
+async def _connected(product: Product) -> Connection:
+    """The queue's connection, once PostgreSQL can be asked and is ours."""
+    await wait_for_own_connections(product.database)
+    await require_standing_keys(product.database, product.vault)
+    return await asyncpg.connect(driver_url(product.settings.database_url), timeout=10, server_settings=_QUEUE_SETTINGS)
 
 
 def _queues(product: Product) -> Sequence[Queue[Any]]:
@@ -135,17 +162,19 @@ def _queues(product: Product) -> Sequence[Queue[Any]]:
 
 def _recurring(product: Product) -> dict[str, Coroutine[Any, Any, None]]:
     demo = product.settings.is_demo
+    anchors = [anchor_file(product.settings)]
     return {
-        "beat": beat(product.database),
-        "audit": keep_audit(product.database, [anchor_file(product.settings)]),
+        "beat": lasting("beat", functools.partial(beat, product.database)),
+        "audit": lasting("audit", functools.partial(keep_audit, product.database, anchors)),
         "sweep": _every(SWEEP_EVERY_S, _sweep, product),
         "logouts": _every(LOGOUTS_EVERY_S, _tell_logouts, product),
         "figures": _every(FIGURES_EVERY_S, _count_figures, product),
         "maturity": _every(MEASURE_EVERY_S, _measure_services, product),
+        "gauges": _every(SWEEP_EVERY_S, _tell_waiting, product),
         "purge": _every(PURGE_EVERY_S, _purge, product),
         "escalate": _every(ESCALATE_EVERY_S, _escalate, product),
         **{
-            f"refresh.{backend}": Refresher(backend, policy, product.cases, demo=demo).run()
+            f"refresh.{backend}": lasting(backend, Refresher(backend, policy, product.cases, demo=demo).run)
             for backend in _backends(product)
             if (policy := product.found.clients[backend].manifest.poll) is not None
         },
@@ -155,6 +184,26 @@ def _recurring(product: Product) -> dict[str, Coroutine[Any, Any, None]]:
 def _backends(product: Product) -> list[str]:
     """Every system that cases go to."""
     return sorted({backend for module in product.found.modules.values() for backend in module.backends.values()})
+
+
+async def lasting(name: str, task: Callable[[], Awaitable[None]]) -> None:
+    """`task`, which ends with the worker, and begins anew where something nobody foresaw ends it sooner: nothing else
+    would tell that there is no sign of life, no link of the audit or no asking after cases any more."""
+    while True:
+        try:
+            await task()
+        except Exception:
+            log.exception("%s ended in a way nobody foresaw, and begins anew", name)
+        await asyncio.sleep(AGAIN_S)
+
+
+async def in_turn(*steps: Callable[[], Awaitable[object]]) -> None:
+    """Each, whatever becomes of those before: a bucket that is away must not keep sessions from being purged."""
+    for step in steps:
+        try:
+            await step()
+        except Exception:
+            log.exception("one of several could not be done now")
 
 
 async def _every(seconds: float, task: Callable[[Product], Awaitable[None]], product: Product) -> None:
@@ -168,15 +217,21 @@ async def _every(seconds: float, task: Callable[[Product], Awaitable[None]], pro
 
 
 async def _sweep(product: Product) -> None:
-    await sweep_deliveries(product.cases)
-    await give_up(product.cases)
-    await settle_phone_changes(product.gate)
-    await strays.match(product.database)
-    await rights.sweep(product.cases, product.settings)
+    await in_turn(
+        functools.partial(sweep_deliveries, product.cases),
+        functools.partial(give_up, product.cases),
+        functools.partial(settle_phone_changes, product.gate),
+        functools.partial(strays.match, product.database),
+        functools.partial(rights.sweep, product.cases, product.settings),
+    )
 
 
 async def _tell_logouts(product: Product) -> None:
     await backchannel.sweep(product.database)
+
+
+async def _tell_waiting(product: Product) -> None:
+    await tell_waiting(product.database)
 
 
 async def _escalate(product: Product) -> None:
@@ -192,12 +247,14 @@ async def _measure_services(product: Product) -> None:
 
 
 async def _purge(product: Product) -> None:
-    await purge_cases(product.cases)
-    await inbox.purge(product.database)
-    await callbacks.purge(product.database)
-    await purge_exports(product.cases)
-    await login.purge(product.database)
-    await identity_checks.sweep(product.database)
-    await purge_log(product.database)
-    await rights.purge(product.cases)
-    await purge_measured(product.database)
+    await in_turn(
+        functools.partial(purge_cases, product.cases),
+        functools.partial(inbox.purge, product.database),
+        functools.partial(callbacks.purge, product.database),
+        functools.partial(purge_exports, product.cases),
+        functools.partial(login.purge, product.database),
+        functools.partial(identity_checks.sweep, product.database),
+        functools.partial(purge_log, product.database),
+        functools.partial(rights.purge, product.cases),
+        functools.partial(purge_measured, product.database),
+    )

@@ -1,4 +1,4 @@
-"""`make figures`: faults whose tests are small in `make test`, each at the size that is asked for, one after the other.
+"""`make figures`: what is small in `make test`, each at the size that is asked for, one after the other.
 
 What each test told of itself stands in a table at the end. Each has an end, however it goes.
 """
@@ -18,11 +18,12 @@ import msgspec
 
 from tests.harness.figures import NAME
 
-HERE = Path(__file__).parent / "faults"
+HERE = Path(__file__).parent
 
 
 class Size(msgspec.Struct, frozen=True):
-    """One fault's test as it is asked for. `minutes`: how long it takes on two quiet cores; thrice that is its end."""
+    """One test as it is asked for. `fault` is what it is called; it takes `minutes` on two quiet cores, and ends by
+    force after thrice that."""
 
     fault: str
     file: str
@@ -46,17 +47,31 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 SIZES = (
-    Size("F07", "test_f07_lost_answers.py", "0 doubled of 5,000", {"LOKET_F07_CASES": "5000"}, 10),
+    Size("F07", "faults/test_f07_lost_answers.py", "0 doubled of 5,000", {"LOKET_F07_CASES": "5000"}, 10),
     Size(
         "F12",
-        "test_f12_agency_down_for_days.py",
+        "faults/test_f12_agency_down_for_days.py",
         "0 lost of 50,000, drained at most 5 % above its rate",
         {"LOKET_F12_BACKLOG": "50000", "LOKET_F12_RATE": "80"},
         14,
     ),
-    Size("F21", "test_f21_restore.py", "1,000,000 rows within 5 min", {"LOKET_RESTORE_ROWS": "1000000"}, 4),
-    Size("F29", "test_f29_rolling_restart.py", "0 failed at 200 requests/s", {"LOKET_ROLLING_RATE": "200"}, 3),
-    Size("F32", "test_f32_same_key.py", "0 doubled of 10,000 requests", {"LOKET_F32_KEYS": "1000"}, 4),
+    Size("F21", "faults/test_f21_restore.py", "1,000,000 rows within 5 min", {"LOKET_RESTORE_ROWS": "1000000"}, 4),
+    Size("F29", "faults/test_f29_rolling_restart.py", "0 failed at 200 requests/s", {"LOKET_ROLLING_RATE": "200"}, 3),
+    Size(
+        "prompt",
+        "app/cases/test_prompt_delivery.py",
+        "99.9 % handed to a healthy agency within 2 s",
+        {"LOKET_PROMPT_CASES": "3000", "LOKET_PROMPT_RATE": "25"},
+        4,
+    ),
+    Size(
+        "own-time",
+        "chaos/test_own_time.py",
+        "around an agency's time at 200 requests/s p95 100 ms, p99 250 ms",
+        {"LOKET_OWN_TIME_RATE": "200", "LOKET_OWN_TIME_SECONDS": "60"},
+        2,
+    ),
+    Size("F32", "faults/test_f32_same_key.py", "0 doubled of 10,000 requests", {"LOKET_F32_KEYS": "1000"}, 4),
 )
 
 

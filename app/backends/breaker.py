@@ -5,17 +5,31 @@ itself. An operation that works costs no call to Valkey: what worked is told wit
 """
 
 import asyncio
+import functools
+import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, cast
 
 import msgspec
 
+from app.backends.breaker_scripts import (
+    ANSWERED,
+    ENTER,
+    FAILED,
+    HASTEN,
+    LONGEST_PAUSE_S,
+    OUTAGE_SHARE,
+    STATES,
+    STEP_BACK,
+)
 from app.backends.controls import Controls
-from app.backends.recent import SLOTS, Recent
+from app.backends.recent import Recent
 from app.manifest import OperationPolicy
 from app.valkey import Valkey, ValkeyDown
+
+log = logging.getLogger("loket.backends")
 
 CHANNEL = "loket.breakers"
 # How a call was let through: with everybody, alone to find out, or by an operator's word, from which nothing is learnt.
@@ -27,86 +41,10 @@ LONGEST_ASKED_S = 60.0
 PROBE_S = 30.0
 # Failures with longer than this between them are not in a row.
 REMEMBERED_S = 120
-# A system that is down for long is asked more and more seldom: after a sixtieth of its outage, at most a minute.
-OUTAGE_SHARE, LONGEST_PAUSE_S = 1 / 60, 60.0
+# Who put something off for an outage longer than this is told of its end.
+LONG_OUTAGE_S = 20.0
 # A breaker that waits for another process's probe looks again, in case the news does not reach it.
 LOOK_S = 0.5
-
-# All three count by Valkey's clock; `limit` (ms) undoes what a step of that clock would make of it.
-_FAILED = """
-local key, threshold, first, longest, asked, probe, keep, worked, span, least, share = KEYS[1], unpack(ARGV)
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local count = redis.call('HINCRBY', key, 'failures', 1)
-local slot = math.floor(now * SLOTS / tonumber(span))
-redis.call('HINCRBY', key, 'w' .. slot, worked)
-redis.call('HINCRBY', key, 'f' .. slot, 1)
-local fields, calls, failed, why = redis.call('HGETALL', key), 0, 0, ''
-for place = 1, #fields, 2 do
-  local kind, when = string.match(fields[place], '^([wf])(%d+)$')
-  if kind and (tonumber(when) > slot or tonumber(when) <= slot - SLOTS) then redis.call('HDEL', key, fields[place])
-  elseif kind then
-    calls = calls + tonumber(fields[place + 1])
-    if kind == 'f' then failed = failed + tonumber(fields[place + 1]) end
-  end
-end
-local opens = tonumber(redis.call('HGET', key, 'opens') or '-1')
-local pause = tonumber(redis.call('HGET', key, 'pause') or '0')
-first, longest, asked = tonumber(first), tonumber(longest), tonumber(asked)
-if probe == '1' then
-  local down = now - tonumber(redis.call('HGET', key, 'since') or now)
-  longest = math.max(longest, math.min(down * OUTAGE_SHARE, LONGEST_PAUSE_MS))
-  pause = math.min(longest, math.max(pause * 2, first))
-  opens = now + math.max(pause, asked)
-  redis.call('DEL', KEYS[2])
-elseif opens < 0 then
-  if count >= tonumber(threshold) then
-    why, calls, failed = 'in_a_row', count, count
-  elseif calls >= tonumber(least) and failed >= tonumber(share) * calls then why = 'share'
-  elseif asked > 0 then why = 'asked' end
-  if why ~= '' then
-    pause = first
-    opens = now + math.max(pause, asked)
-    redis.call('HSET', key, 'why', why, 'calls', calls, 'failed', failed, 'since', now)
-  end
-elseif opens >= 0 and asked > 0 then
-  opens = math.max(opens, now + asked)
-end
-redis.call('HSET', key, 'opens', opens, 'pause', pause)
-redis.call('EXPIRE', key, keep)
-return {count, opens < 0 and -1 or math.max(opens - now, 0), redis.call('HGET', key, 'why') or ''}
-"""
-for _name, _value in (("SLOTS", SLOTS), ("OUTAGE_SHARE", OUTAGE_SHARE), ("LONGEST_PAUSE_MS", 1000 * LONGEST_PAUSE_S)):
-    _FAILED = _FAILED.replace(_name, str(_value))
-# -1: closed. 0: the caller is the probe. Else so many ms to wait.
-_ENTER = """
-local opens = tonumber(redis.call('HGET', KEYS[1], 'opens') or '-1')
-if opens < 0 then return -1 end
-local clock = redis.call('TIME')
-local left = opens - clock[1] * 1000 - math.floor(clock[2] / 1000)
-if left > 0 and left <= tonumber(ARGV[2]) then return left end
-if redis.call('SET', KEYS[2], '1', 'NX', 'PX', ARGV[1]) then return 0 end
-return tonumber(ARGV[3])
-"""
-_STEP_BACK = "return redis.call('DEL', KEYS[2])"
-# Whom a share of failures shut out a probe alone lets in again: that some calls work was known. 1: it is closed.
-_ANSWERED = """
-local open = tonumber(redis.call('HGET', KEYS[1], 'opens') or '-1') >= 0
-if open and ARGV[1] ~= '1' and redis.call('HGET', KEYS[1], 'why') == 'share' then return 0 end
-if open then redis.call('DEL', KEYS[1], KEYS[2]) else redis.call('HDEL', KEYS[1], 'failures') end
-return 1
-"""
-_STATES = """
-local found, clock = {}, redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-for place, key in ipairs(KEYS) do
-  local told = redis.call('HMGET', key, 'failures', 'opens', 'why', 'failed', 'calls')
-  local opens = tonumber(told[2] or '-1')
-  local left = opens < 0 and -1 or math.max(opens - now, 0)
-  found[place] = {tonumber(told[1] or '0'), left, told[3] or '', tonumber(told[4] or '0'), tonumber(told[5] or '0')}
-end
-return found
-"""
 
 
 class Shut(Exception):
@@ -161,6 +99,7 @@ class Breaker:
         self._pause_s = 0.0
         self._shut_since = 0.0
         self._probing = False
+        self.when_back: Callable[[], None] = _nobody
 
     @property
     def is_plain(self) -> bool:
@@ -198,7 +137,7 @@ class Breaker:
             return
         self._close()
         try:
-            if await self._valkey.run_script(_ANSWERED, self._keys, [int(passed == "probe")]):
+            if await self._valkey.run_script(ANSWERED, self._keys, [int(passed == "probe")]):
                 self._announce("-1")
         except ValkeyDown:
             return
@@ -208,7 +147,54 @@ class Breaker:
         first of them the others only count."""
         if passed == "held":
             return
-        asked_s = min(asked_s or 0.0, LONGEST_ASKED_S)
+        was_shut = self._shut
+        await self._count_failure(passed, min(asked_s or 0.0, LONGEST_ASKED_S))
+        if self._shut and not was_shut:
+            log.warning("%s %s is not asked for now: %s", *self.place, self.seen_here())
+
+    async def step_back(self, passed: Pass) -> None:
+        """The call learned nothing: the next one may try."""
+        if passed != "probe":
+            return
+        self._probing = False
+        try:
+            await self._valkey.run_script(STEP_BACK, self._keys, [])
+        except ValkeyDown:
+            return
+
+    def shut_for(self, seconds: float, why: Why | Literal[""] = "") -> None:
+        """As another process found out."""
+        if not self._shut or why != self._cause.why:
+            calls, failed = self._recent.seen() if why == "share" else (self.failures, self.failures)
+            self._cause = Standing(self.failures, -1.0, why, failed, calls)
+        if not self._shut:
+            self._shut_since = time.monotonic()
+        self._shut = True
+        # Not all processes at one moment.
+        pause_s = min(seconds, LONGEST_PAUSE_S) * random.uniform(1.0, 1.1)  # noqa: S311 - jitter, not a secret
+        self._opens_at = time.monotonic() + pause_s
+
+    def open_again(self) -> None:
+        """Another process's probe was answered."""
+        self._close()
+
+    def hasten(self) -> None:
+        """An operator wants it tried now: the next call finds out."""
+        if self._shut:
+            self._opens_at = 0.0
+        self.when_back()
+
+    def seen_here(self) -> Standing:
+        if not self._shut:
+            return Standing(self.failures, -1.0)
+        left_ms = max(self.wait_s, 0.0) * 1000
+        return msgspec.structs.replace(self._cause, failures=self.failures, left_ms=left_ms)
+
+    @property
+    def _keys(self) -> list[str]:
+        return [self.key, f"{self.key}.probe"]
+
+    async def _count_failure(self, passed: Pass, asked_s: float) -> None:
         self.failures += 1
         self._recent.failed()
         self._fail_here(passed, asked_s)
@@ -226,7 +212,7 @@ class Breaker:
             policy.breaker_share,
         ]
         try:
-            standing = _standing(await self._valkey.run_script(_FAILED, self._keys, told))
+            standing = _standing(await self._valkey.run_script(FAILED, self._keys, told))
         except ValkeyDown:
             self._judge_share_here()
             return
@@ -235,51 +221,15 @@ class Breaker:
             self.shut_for(standing.left_ms / 1000, standing.why)
             self._announce(f"{standing.why}:{standing.left_ms:.0f}")
 
-    async def step_back(self, passed: Pass) -> None:
-        """The call learned nothing: the next one may try."""
-        if passed != "probe":
-            return
-        self._probing = False
-        try:
-            await self._valkey.run_script(_STEP_BACK, self._keys, [])
-        except ValkeyDown:
-            return
-
-    def shut_for(self, seconds: float, why: Why | Literal[""] = "") -> None:
-        """As another process found out."""
-        if not self._shut or why != self._cause.why:
-            calls, failed = self._recent.seen() if why == "share" else (self.failures, self.failures)
-            self._cause = Standing(self.failures, -1.0, why, failed, calls)
-        if not self._shut:
-            self._shut_since = time.monotonic()
-        self._shut = True
-        pause_s = min(seconds, max(LONGEST_ASKED_S, self._policy.breaker_longest_pause_s))
-        # Not all processes at one moment.
-        self._opens_at = time.monotonic() + pause_s * random.uniform(1.0, 1.1)  # noqa: S311 - jitter, not a secret
-
-    def open_again(self) -> None:
-        """Another process's probe was answered."""
-        self._close()
-
-    def seen_here(self) -> Standing:
-        if not self._shut:
-            return Standing(self.failures, -1.0)
-        left_ms = max(self.wait_s, 0.0) * 1000
-        return msgspec.structs.replace(self._cause, failures=self.failures, left_ms=left_ms)
-
-    @property
-    def _keys(self) -> list[str]:
-        return [self.key, f"{self.key}.probe"]
-
     def _announce(self, told: str) -> None:
         self._valkey.announce(CHANNEL, f"{self._valkey.name} {self.key} {told}".encode())
 
     async def _as_probe(self) -> Pass:
         self._probing = True
-        limit_ms = int(max(LONGEST_ASKED_S, self._policy.breaker_longest_pause_s) * 1000) + 1000
+        limit_ms = int(LONGEST_PAUSE_S * 1000) + 1000
         try:
             asked = await self._valkey.run_script(
-                _ENTER, self._keys, [int(PROBE_S * 1000), limit_ms, int(LOOK_S * 1000)]
+                ENTER, self._keys, [int(PROBE_S * 1000), limit_ms, int(LOOK_S * 1000)]
             )
             wait_ms = msgspec.convert(asked, int)
         except ValkeyDown:
@@ -319,9 +269,13 @@ class Breaker:
             self.shut_for(self._pause_s, "share")
 
     def _close(self) -> None:
+        outage_s = time.monotonic() - self._shut_since if self._shut else 0.0
         if self._shut:
             self._recent.forget()
         self.failures, self._shut, self._probing = 0, False, False
+        if outage_s >= LONG_OUTAGE_S:
+            log.info("%s %s answers again after %.0f s", *self.place, outage_s)
+            self.when_back()
 
 
 class Breakers:
@@ -331,18 +285,35 @@ class Breakers:
         self._controls = controls
         self._valkey = valkey
         self._known: dict[str, Breaker] = {}
+        self._told_back: list[Callable[[str], None]] = []
         valkey.listen(CHANNEL, self._heard)
 
     def of(self, backend: str, operation: str, policy: OperationPolicy) -> Breaker:
         breaker = Breaker((backend, operation), policy, self._controls, self._valkey)
+        breaker.when_back = functools.partial(self._tell_back, backend)
         return self._known.setdefault(breaker.key, breaker)
+
+    def when_back(self, told: Callable[[str], None]) -> None:
+        """Have `told` called with a backend's name when one of its operations answers after a long outage, or when an
+        operator wants it tried now."""
+        self._told_back.append(told)
+
+    async def hasten(self, backend: str) -> Sequence[str]:
+        """Have every process try what is shut of the backend with its next call; the operations. Raises ValkeyDown."""
+        ours = [each for each in self._known.values() if each.place[0] == backend]
+        told = cast("list[bytes]", await self._valkey.run_script(HASTEN, [each.key for each in ours], []))
+        shut = [(each, why.decode()) for each, why in zip(ours, told, strict=True) if why]
+        for each, why in shut:
+            each.hasten()
+            await self._valkey.publish(CHANNEL, f"{self._valkey.name} {each.key} {why}:0".encode())
+        return [each.place[1] for each, _ in shut]
 
     async def states(self) -> Sequence[BreakerState]:
         """Every breaker, as the processes share it."""
         known = sorted(self._known.values(), key=lambda each: each.place)
         shared = True
         try:
-            told = await self._valkey.run_script(_STATES, [each.key for each in known], [])
+            told = await self._valkey.run_script(STATES, [each.key for each in known], [])
             seen = [_standing(each) for each in cast("list[object]", told)]
         except ValkeyDown:
             shared = False
@@ -362,6 +333,16 @@ class Breakers:
         else:
             why, _, left_ms = told.rpartition(":")
             breaker.shut_for(int(left_ms) / 1000, msgspec.convert(why, Why | Literal[""]))
+            if left_ms == "0":
+                breaker.hasten()
+
+    def _tell_back(self, backend: str) -> None:
+        for told in self._told_back:
+            told(backend)
+
+
+def _nobody() -> None:
+    """Who listens to a breaker that stands alone."""
 
 
 def _standing(told: object) -> Standing:

@@ -30,6 +30,7 @@ from app.cases.states import FINAL, WITHDRAWABLE
 from app.cases.submission import Submission, store_submission
 from app.cases.timeline import Line, add_line
 from app.cases.tools import CaseTools
+from app.cases.waiting import due_after_waiting
 from app.cases.writes import (
     DeliveryRow,
     change_case,
@@ -210,13 +211,14 @@ async def ask_to_withdraw(
 async def answer_question(
     connection: Connection, caller: Caller, case_id: UUID, answer: str, tools: CaseTools
 ) -> Mapping[str, Any]:
-    """Answer what the agency asked; the case is then with the agency again."""
+    """Answer what the agency asked; the case is then with the agency again, and its clock runs on."""
     held = await lock_own_case(connection, case_id, caller.id)
     if held["status"] != "needs_citizen":
         raise Conflict("case_asks_nothing", params={"status": held["status"]})
     applicant = await load_applicant(connection, caller.id, tools)
     line = Line("answered", "in_review", {"answer": tools.vault.seal(answer)})
-    changed = await change_case(connection, held, line, status="in_review", question=None)
+    due = await due_after_waiting(connection, held, tools.catalog.timezone)
+    changed = await change_case(connection, held, line, status="in_review", question=None, due_on=due)
     words = {"question": tools.vault.unseal(held["question"] or ""), "answer": answer}
     told = Handover("answer", caller.id, _form_data(held, tools), words)
     await hand_over(connection, changed, applicant, told, tools)

@@ -5,8 +5,10 @@ import io
 import re
 import unicodedata
 import zlib
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -36,8 +38,14 @@ _OF_CASE = f"SELECT {_COLUMNS} FROM attachments WHERE case_id = $1 ORDER BY id" 
 _PDF_END = re.compile(rb"%%EOF\s*\x00*\s*$")
 _PDF_DANGERS = re.compile(rb"/(?:JavaScript|Launch|EmbeddedFile)|/JS\s*(?:[(<]|\d+\s+\d+\s+R)")
 _PDF_HEX_IN_NAME = re.compile(rb"#([0-9A-Fa-f]{2})")
-_PDF_OBJECT_STREAM = re.compile(rb"/ObjStm.{0,500}?stream\r?\n", re.DOTALL)
-_MOST_INFLATED_BYTES = 32 * 1024 * 1024
+# `/ObjStm`, any letter of it in hex, and where the streams themselves begin, as lenient readers find them.
+_PDF_OBJECT_STREAM = re.compile(rb"/(?:O|#4[Ff])(?:b|#62)(?:j|#6[Aa])(?:S|#53)(?:t|#74)(?:m|#6[Dd])")
+_PDF_STREAM = re.compile(rb"(?<![A-Za-z])stream[ \t]*(?:\r\n|\r|\n)")
+_MOST_OBJECT_STREAMS = 10_000
+# Read and made of all object streams together: one that begins within another is read twice.
+_MOST_INFLATING_BYTES = 40 * 1024 * 1024
+_INFLATED_AT_ONCE = 4096
+_ZLIB_HEAD_BYTES = 2
 _PNG_END = b"IEND\xaeB`\x82"
 
 
@@ -109,23 +117,47 @@ def _prove_pdf(content: bytes) -> str:
     """A PDF that ends as one, and runs nothing: scripts, launched programs and hidden files are refused."""
     if not _PDF_END.search(content[-1024:]) or b"startxref" not in content[-2048:]:
         raise _unsupported()
-    for part in (content, _object_streams(content)):
+    for part in chain([content], _object_streams(content)):
         spelled_out = _PDF_HEX_IN_NAME.sub(lambda found: bytes.fromhex(found[1].decode()), part)
         if _PDF_DANGERS.search(spelled_out):
             raise Unprocessable("attachment_unsafe")
     return "application/pdf"
 
 
-def _object_streams(content: bytes) -> bytes:
+def _object_streams(content: bytes) -> Iterator[bytes | bytearray]:
     """What a PDF keeps in compressed object streams: everything but pictures and pages, in most of today's."""
-    inflated = bytearray()
-    for found in _PDF_OBJECT_STREAM.finditer(content):
-        room = _MOST_INFLATED_BYTES - len(inflated)
-        if room <= 0:
-            raise Unprocessable("attachment_unsafe")
-        with suppress(zlib.error):
-            inflated += zlib.decompressobj().decompress(memoryview(content)[found.end() :], room) + b"\n"
-    return bytes(inflated)
+    streams = [found.end() for found in _PDF_STREAM.finditer(content)]
+    following = (bisect_left(streams, found.end()) for found in _PDF_OBJECT_STREAM.finditer(content))
+    begins = sorted({streams[at] for at in following if at < len(streams)})
+    if len(begins) > _MOST_OBJECT_STREAMS:
+        raise Unprocessable("attachment_unsafe")
+    room = _MOST_INFLATING_BYTES
+    for begin in begins:
+        inflated = bytearray()
+        for read, made in _inflated(memoryview(content)[begin + _ZLIB_HEAD_BYTES :]):
+            inflated += made
+            room -= read + len(made)
+            if room <= 0:
+                raise Unprocessable("attachment_unsafe")
+        yield inflated
+
+
+def _inflated(packed: memoryview) -> Iterator[tuple[int, bytes]]:
+    """Piece by piece, how much was read and what it makes, to the first fault: readers of PDF mind no checksum, and
+    take what came before it."""
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    for begin in range(0, len(packed), _INFLATED_AT_ONCE):
+        piece, before = packed[begin : begin + _INFLATED_AT_ONCE], unpacker.copy()
+        try:
+            made = unpacker.decompress(piece)
+            yield len(piece) - len(unpacker.unused_data), made
+        except zlib.error:
+            with suppress(zlib.error):
+                for at in range(len(piece)):
+                    yield 1, before.decompress(piece[at : at + 1])
+            return
+        if unpacker.eof:
+            return
 
 
 def _prove_image(content: bytes, kind: str, media_type: str) -> str:

@@ -7,7 +7,7 @@ import msgspec
 
 from app.cases.casedata import FORM_CONTEXT, applicant
 from app.cases.masking import Mask
-from app.cases.models import EXCHANGES_CONTEXT
+from app.cases.models import EXCHANGES_CONTEXT, PAYLOAD_CONTEXT
 from app.cases.port import CaseData
 from app.cases.tools import CaseTools
 from app.exchanges import Exchange, Exchanges
@@ -25,15 +25,22 @@ class Said(msgspec.Struct, frozen=True):
 NOTHING = Said()
 
 
-def sealed(exchanges: Exchanges, row: Mapping[str, Any], kept: Sequence[str | None], tools: CaseTools) -> Said:
-    """Masked, then encrypted. `row` as a Claim has it; `kept`: the agency's numbers of this matter, left readable.
+def sealed(
+    exchanges: Exchanges,
+    row: Mapping[str, Any],
+    kept: Sequence[str | None],
+    tools: CaseTools,
+    payload_enc: bytes | None = None,
+) -> Said:
+    """Masked, then encrypted. `row` and `payload_enc`, what an answer or a withdrawal is told with, as a Claim has
+    them; `kept`: the agency's numbers of this matter, left readable.
 
     A case that cannot be read (a key that is gone) still leaves how often the backend was called.
     """
     if not exchanges.kept:
         return NOTHING
     try:
-        mask = _mask_of(row, [row["number"], *(number for number in kept if number)], tools)
+        mask = _mask_of(row, [row["number"], *(number for number in kept if number)], tools, _told(payload_enc, tools))
     except (CannotDecrypt, msgspec.DecodeError):
         return Said(exchanges.calls, exchanges.last_status)
     shown = [
@@ -53,7 +60,15 @@ def opened(blob: bytes | None, vault: Vault) -> list[Exchange]:
     return msgspec.json.decode(vault.decrypt(blob, EXCHANGES_CONTEXT), type=list[Exchange])
 
 
-def _mask_of(row: Mapping[str, Any], kept: Sequence[str], tools: CaseTools) -> Mask:
+def _told(payload_enc: bytes | None, tools: CaseTools) -> Sequence[str]:
+    """In people's own words: an answer with its question, a reason."""
+    if payload_enc is None:
+        return ()
+    words = msgspec.json.decode(tools.vault.decrypt(payload_enc, PAYLOAD_CONTEXT), type=dict[str, str])
+    return list(words.values())
+
+
+def _mask_of(row: Mapping[str, Any], kept: Sequence[str], tools: CaseTools, told: Sequence[str]) -> Mask:
     form = msgspec.json.decode(tools.vault.decrypt(row["form_enc"], FORM_CONTEXT))
     known = tools.catalog.form(row["service"], row["form_version"])
     case = CaseData(
@@ -66,4 +81,4 @@ def _mask_of(row: Mapping[str, Any], kept: Sequence[str], tools: CaseTools) -> M
         submitted_at=row["submitted_at"],
     )
     texts = known.free_texts(form) if known else [value for value in form.values() if isinstance(value, str)]
-    return Mask(case, texts, kept)
+    return Mask(case, [*texts, *told], kept)

@@ -24,13 +24,13 @@ RESTRICTED_S = 60.0
 
 # One statement, so one round trip and one commit: the delivery is taken, the case says so, the try is on record, the
 # audit record has who is about to be told to whom, and the worker gets all it needs. The case is locked before the
-# delivery, as everywhere. `surprises`: earlier tries, since anybody looked into it, that ended in no foreseen way.
+# delivery, as everywhere, and read under its lock: who waited for it gets what stands then. `surprises`: earlier tries,
+# since anybody looked into it, that ended in no foreseen way.
 _CLAIM = f"""
 WITH standing AS (
-    SELECT cases.id AS standing_id,
-        EXISTS (SELECT FROM citizens WHERE citizens.id = citizen_id AND restricted_at IS NOT NULL) AS is_restricted
-    FROM cases JOIN deliveries ON deliveries.case_id = cases.id WHERE deliveries.id = $1
-    FOR UPDATE OF cases
+    SELECT cases.id AS standing_id, {CASE_DATA_COLUMNS}, {FILES_COLUMN}
+    FROM cases JOIN deliveries ON deliveries.case_id = cases.id JOIN citizens ON citizens.id = cases.citizen_id
+    WHERE deliveries.id = $1 FOR UPDATE OF cases
 ), taken AS (
     UPDATE deliveries SET state = 'delivering', fence = fence + 1, attempts = attempts + 1,
         lease_until = now() + make_interval(secs => $2), first_tried_at = coalesce(first_tried_at, now()),
@@ -38,7 +38,7 @@ WITH standing AS (
         unknown = unknown OR state = 'delivering', next_try_at = NULL
     FROM standing
     WHERE case_id = standing_id AND id = $1 AND state IN ('queued', 'delivering')
-        AND (lease_until IS NULL OR lease_until < now()) AND NOT is_restricted
+        AND (lease_until IS NULL OR lease_until < now()) AND restricted_at IS NULL
     RETURNING id, case_id, backend, operation, lane, payload_enc, unknown, attempts, fence, first_tried_at,
         extract(epoch FROM now() - sent_at)::float AS sent_s_ago
 ), told AS (
@@ -50,16 +50,16 @@ WITH standing AS (
 ), audited AS (
     INSERT INTO audit_rows
         (actor_kind, actor_id, action, subject_id, object_kind, object_id, purpose, legal_basis, fields)
-    SELECT 'job', 'deliver.' || taken.backend, 'case.sent', cases.citizen_id, 'case', cases.id::text, cases.service,
-        coalesce($3::jsonb -> cases.service ->> 'basis', 'uu-25-2009'),
-        coalesce($3::jsonb -> cases.service -> 'fields', '["name", "phone", "form", "attachments"]'::jsonb)
-    FROM taken JOIN cases ON cases.id = taken.case_id
+    SELECT 'job', 'deliver.' || taken.backend, 'case.sent', citizen_id, 'case', case_id::text, service,
+        coalesce($3::jsonb -> service ->> 'basis', 'uu-25-2009'),
+        coalesce($3::jsonb -> service -> 'fields', '["name", "phone", "form", "attachments"]'::jsonb)
+    FROM taken JOIN standing ON standing_id = case_id
 )
 SELECT taken.*, (
     SELECT count(*) FROM delivery_attempts AS earlier WHERE earlier.delivery_id = taken.id
         AND earlier.number > taken.fence - taken.attempts AND (earlier.outcome IS NULL OR earlier.outcome = 'failed')
-) AS surprises, {CASE_DATA_COLUMNS}, {FILES_COLUMN}
-FROM taken JOIN cases ON cases.id = taken.case_id JOIN citizens ON citizens.id = cases.citizen_id
+) AS surprises, standing.*
+FROM taken JOIN standing ON standing_id = case_id
 """  # noqa: S608 - constants of ours
 _STATE = """
 SELECT state, extract(epoch FROM lease_until - now())::float AS lease_s, restricted_at IS NOT NULL AS is_restricted
@@ -199,7 +199,7 @@ async def claim(connection: Connection, delivery_id: UUID, lease_s: float = LEAS
         row = await connection.fetchrow(_CLAIM, delivery_id, lease_s, told)
     except (asyncpg.UniqueViolationError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
         # Another delivery of the lane is under way, or somebody holds the case for long.
-        raise Busy(0.5) from None
+        raise Busy(0.25) from None
     if row is not None:
         return Claim(**{name: row[name] for name in Claim.__struct_fields__[:-2]}, row=row, said=Exchanges(ends_at_s))
     standing = await connection.fetchrow(_STATE, delivery_id)
@@ -207,7 +207,7 @@ async def claim(connection: Connection, delivery_id: UUID, lease_s: float = LEAS
         return None
     if standing["is_restricted"]:
         raise Busy(RESTRICTED_S)
-    raise Busy(max(0.5, min(standing["lease_s"] or 0.5, float(LEASE_S))))
+    raise Busy(max(0.25, min(standing["lease_s"] or 0.25, float(LEASE_S))))
 
 
 async def settle(connection: Connection, held: Claim, outcome: Outcome) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from app.backends.actions import QUEUE_PREFIX
 from app.backends.pace import NoTurn
 from app.cases import claims
 from app.cases.attempts import sealed
@@ -15,13 +16,15 @@ from app.cases.casedata import case_data, load_files
 from app.cases.claims import Busy, Claim, Outcome, Stale, delivered
 from app.cases.gates import Gate, Gates, Pass
 from app.cases.giving_up import GIVE_UP_AFTER_H
-from app.cases.handover import PAYLOAD_CONTEXT, DeliveryJob
+from app.cases.handover import DeliveryJob
+from app.cases.models import PAYLOAD_CONTEXT
 from app.cases.settle import NOT_REACHED, settle_case
 from app.cases.timeline import CHANNEL
 from app.cases.tools import CaseTools
+from app.database import AWAY
 from app.errors import AgencyRejected, AgencyUnavailable, NotOffered, OutcomeUnknown
 from app.exchanges import noted_in
-from app.jobs import RetryLater
+from app.jobs import RetryLater, wake_queue
 from app.tracing import note, note_failure
 
 log = logging.getLogger("loket.delivery")
@@ -29,9 +32,10 @@ log = logging.getLogger("loket.delivery")
 GIVE_UP_AFTER = timedelta(hours=GIVE_UP_AFTER_H)
 # Tries of one delivery that ended in a way nobody foresaw, or with the death of the worker that made them.
 MOST_SURPRISES = 5
-# What its backend cannot take waits a quarter as long as it has waited already: soon at first, minutes in the end, and
-# the longer an outage, the fewer calls to each hour of it.
-SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.25, 300.0
+# What its backend cannot take waits a twentieth as long as it has waited already, at most a minute: alone in the queue
+# it is the one that notices the backend's return, and the breaker keeps it from asking too often.
+WAIT_SHARE = 1 / 20
+SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.25, 60.0
 PATIENCE_S = 20.0
 # A lost answer is looked up soon, but not before the agency's own transaction had time to end.
 LOOK_AGAIN_S = 1.0
@@ -58,6 +62,8 @@ class Deliverer:
         self._shares = shares
         self._gates = Gates()
         self._places: dict[tuple[str, str], asyncio.Semaphore] = {}
+        self._waking: set[asyncio.Task[None]] = set()
+        tools.backends.breakers.when_back(self._back)
 
     async def run(self, backend: str, job: DeliveryJob) -> None:
         """One try. Raises RetryLater while the delivery is not settled.
@@ -80,6 +86,22 @@ class Deliverer:
         await self._settle(held, outcome)
         if outcome.retry_in_s is not None:
             raise RetryLater(outcome.retry_in_s, outcome.reason or outcome.state)
+
+    def _back(self, backend: str) -> None:
+        """Whoever waits at its gates, or was put off in its queue, tries now."""
+        for (name, _), gate in self._gates.items():
+            if name == backend:
+                gate.hasten()
+        waking = asyncio.create_task(self._wake(backend), name="waking")
+        self._waking.add(waking)
+        waking.add_done_callback(self._waking.discard)
+
+    async def _wake(self, backend: str) -> None:
+        try:
+            async with self._tools.database.begin() as connection:
+                await wake_queue(connection, QUEUE_PREFIX + backend)
+        except AWAY as error:
+            log.warning("what waits for %s was not woken: %s", backend, type(error).__name__)
 
     async def _stay_out(self, backend: str, job: DeliveryJob) -> None:
         """Raises RetryLater while the backend, or the case's service, is under maintenance or paused."""
@@ -122,7 +144,8 @@ class Deliverer:
             async with self._tools.database.connection() as connection:
                 return await claims.claim(connection, job.delivery_id, told=self._tools.told)
         except Busy as busy:
-            raise RetryLater(busy.seconds * random.uniform(0.5, 1.5), "taken") from None  # noqa: S311 - jitter
+            # Spread by a little, not by a share: a lease that ends in 30 s is taken over then, and not after 45.
+            raise RetryLater(busy.seconds + random.uniform(0.0, 0.5), "taken") from None  # noqa: S311 - jitter
 
     async def _try(self, held: Claim, gate: Gate, entered: Pass) -> Outcome:
         """Ask the agency, and put whatever comes back into an Outcome."""
@@ -142,13 +165,17 @@ class Deliverer:
             return self._again(held, error)
         except OutcomeUnknown as error:
             gate.step_back(entered)
-            return Outcome(state="delivering", unknown=True, detail=error.detail, retry_in_s=LOOK_AGAIN_S)
+            return self._lost(held, error)
         except AgencyRejected as error:
             gate.answered()
-            return Outcome(state="rejected", reason=error.code or "refused", detail=error.detail)
+            return self._refused(held, error)
         except NotOffered as error:
             gate.answered()
-            return Outcome(state="needs_operator", reason="by_hand", detail=error.detail)
+            return Outcome(state="needs_operator", unknown=held.unknown, reason="by_hand", detail=error.detail)
+        except asyncio.CancelledError:
+            # Were it the one that is let through to try, nobody would be again.
+            gate.step_back(entered)
+            raise
         except Stale:
             # Taken over before it was sent again: settling it will say so.
             gate.step_back(entered)
@@ -182,7 +209,10 @@ class Deliverer:
         return delivered(await handler.submit(case_data(held.row, self._tools, files)))
 
     def _late_effect_s(self, held: Claim) -> float:
-        return self._tools.late_effects_s[held.backend]
+        """How long what was sent is only looked for. The oftener nothing came of it, the more seldom it is sent: each
+        sending may have an effect that the agency does not show us."""
+        late_s = self._tools.late_effects_s[held.backend]
+        return max(late_s, min(late_s * held.attempts / 4, LONGEST_WAIT_S))
 
     def _is_immediate(self, held: Claim) -> bool:
         service = self._tools.catalog.find(held.row["service"])
@@ -201,7 +231,11 @@ class Deliverer:
         )
         try:
             receipt = await handler.find(case, [*given.before, *given.since])
-        except OutcomeUnknown as error:
+        except (OutcomeUnknown, NotOffered, AgencyRejected) as error:
+            if isinstance(error, AgencyRejected) and self._is_immediate(held):
+                # Where none can be looked up it was asked for once more, and that was refused.
+                raise
+            # A refusal to say is no word about what was sent before.
             return Outcome(state="needs_operator", unknown=True, reason="cannot_tell", detail=error.detail)
         return delivered(receipt) if receipt else None
 
@@ -209,6 +243,8 @@ class Deliverer:
         """An answer or a withdrawal: told once; a lost answer here is an officer's to look into."""
         if not held.row["agency_reference"]:
             return await self._after_submission(held)
+        if held.operation == "answer" and held.row["status"] == "withdrawn":
+            return Outcome(state="rejected", reason="withdrawn")
         handler = self._tools.modules[held.row["module"]].handler
         if held.unknown and not (held.operation == "withdraw" and handler.repeats_withdrawals):
             return Outcome(state="needs_operator", unknown=True, reason="cannot_tell")
@@ -222,16 +258,35 @@ class Deliverer:
 
     async def _after_submission(self, held: Claim) -> Outcome:
         async with self._tools.database.connection() as connection:
-            standing = await connection.fetchval(_SUBMISSION, held.case_id)
+            [submission] = await connection.fetch(_SUBMISSION, held.case_id)
+        standing = submission["state"]
+        if standing == "rejected" and held.operation == "withdraw":
+            # It never reached the agency: there is nothing to take back.
+            return Outcome(state="rejected", reason="withdrawn")
+        if standing == "delivered" and submission["agency_reference"]:
+            # Since this was claimed.
+            return Outcome(state="queued", retry_in_s=SHORTEST_WAIT_S, uncounted=True, attempt="waited")
         if standing in ("queued", "delivering"):
             waited_s = (datetime.now(UTC) - held.first_tried_at).total_seconds()
             wait_s = max(2.0, patience_s(waited_s))
             return Outcome(state="queued", retry_in_s=wait_s, uncounted=True, attempt="waited")
         return Outcome(state="needs_operator", reason="not_registered", detail=f"the submission is {standing}")
 
+    def _refused(self, held: Claim, error: AgencyRejected) -> Outcome:
+        """Of a case that the agency has, an answer or a withdrawal that it will not take is an officer's to see to: the
+        case itself says that it was told."""
+        if held.operation == "submit" or self._is_immediate(held):
+            return Outcome(state="rejected", reason=error.code or "refused", detail=error.detail)
+        return Outcome(state="needs_operator", reason="not_taken", detail=error.detail)
+
+    def _lost(self, held: Claim, error: OutcomeUnknown) -> Outcome:
+        if _is_over(held):
+            return Outcome(state="needs_operator", unknown=True, reason="gave_up", detail=error.detail)
+        return Outcome(state="delivering", unknown=True, detail=error.detail, retry_in_s=LOOK_AGAIN_S)
+
     def _again(self, held: Claim, error: AgencyUnavailable) -> Outcome:
         waited = datetime.now(UTC) - held.first_tried_at
-        if waited > GIVE_UP_AFTER:
+        if _is_over(held):
             return Outcome(state="needs_operator", unknown=held.unknown, reason="gave_up", detail=error.detail)
         state = "delivering" if held.unknown else "queued"
         retry_in_s = patience_s(waited.total_seconds())
@@ -259,7 +314,7 @@ class Deliverer:
 
     async def _settle(self, held: Claim, outcome: Outcome) -> None:
         numbers = (outcome.reference, held.row["agency_reference"])
-        said = sealed(held.said, held.row, numbers, self._tools)
+        said = sealed(held.said, held.row, numbers, self._tools, held.payload_enc)
         outcome = msgspec.structs.replace(outcome, said=said)
         try:
             async with self._tools.database.connection() as connection:
@@ -270,9 +325,13 @@ class Deliverer:
         self._tools.valkey.announce(CHANNEL, str(held.case_id).encode())
 
 
+def _is_over(held: Claim) -> bool:
+    return datetime.now(UTC) - held.first_tried_at > GIVE_UP_AFTER
+
+
 def patience_s(waited_s: float) -> float:
     """How long to wait after a call in vain, for what was first tried so long ago."""
-    usual_s = min(max(waited_s / 4, SHORTEST_WAIT_S), LONGEST_WAIT_S)
+    usual_s = min(max(waited_s * WAIT_SHARE, SHORTEST_WAIT_S), LONGEST_WAIT_S)
     return usual_s * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
 
 
@@ -283,4 +342,7 @@ WHERE backend IN ('', $2) AND starts_at <= now() AND (ends_at IS NULL OR ends_at
 )
 """
 _NOTHING_YET = "nothing found yet; it is looked up once more when nothing can be at work over there any more"
-_SUBMISSION = "SELECT state FROM deliveries WHERE case_id = $1 AND operation = 'submit' ORDER BY id DESC LIMIT 1"
+_SUBMISSION = """
+SELECT state, agency_reference FROM deliveries JOIN cases ON cases.id = case_id
+WHERE case_id = $1 AND operation = 'submit' ORDER BY deliveries.id DESC LIMIT 1
+"""

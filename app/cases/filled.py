@@ -121,5 +121,5 @@ def backend_of(filled: Filled, tools: CaseTools) -> str:
 
 
 def due_for(service: CatalogService, tools: CaseTools) -> date | None:
-    days = service.manifest.working_days
+    days = service.manifest.promised_days
     return due_on(today(tools.catalog.timezone), days) if days is not None else None

@@ -65,6 +65,11 @@ class Gate:
             self._probing = False
             self._news.set()
 
+    def hasten(self) -> None:
+        """There is word that it may be back: the next one may try now."""
+        self._opens_at = 0.0
+        self._news.set()
+
     def answered(self) -> None:
         """The backend served: everybody through."""
         self._shut, self._probing = False, False

@@ -17,7 +17,8 @@ from app.cases import claims
 from app.cases.attempts import sealed
 from app.cases.casedata import case_data, load_files
 from app.cases.claims import Busy, Claim, Outcome, Stale, delivered
-from app.cases.handover import PAYLOAD_CONTEXT, enqueue_delivery
+from app.cases.handover import enqueue_delivery
+from app.cases.models import PAYLOAD_CONTEXT
 from app.cases.once import Once, language_asked
 from app.cases.settle import NOT_REACHED, settle_asked
 from app.cases.timeline import CHANNEL
@@ -89,7 +90,9 @@ async def answer_now(write: Once, begin: Begin, done: int) -> Response[Any]:
     if isinstance(begun, Response):
         return begun
     outcome = await _ask(begun.held, write.tools)
-    said = sealed(begun.held.said, begun.held.row, (outcome.reference, begun.held.row["agency_reference"]), write.tools)
+    held = begun.held
+    numbers = (outcome.reference, held.row["agency_reference"])
+    said = sealed(held.said, held.row, numbers, write.tools, held.payload_enc)
     outcome = msgspec.structs.replace(outcome, said=said)
     try:
         # What came of it is the product's to write, as in a worker: it looks whether a number is another's already.
@@ -98,7 +101,7 @@ async def answer_now(write: Once, begin: Begin, done: int) -> Response[Any]:
     except Stale:
         # This process slept past its lease; a worker has it, and the citizen sees what it finds out.
         answer = begun.now
-    write.tools.valkey.announce(CHANNEL, str(begun.held.case_id).encode())
+    write.tools.valkey.announce(CHANNEL, str(held.case_id).encode())
     if isinstance(answer, LoketError):
         raise answer
     return answered(answer)

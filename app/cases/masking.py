@@ -11,10 +11,10 @@ from app.cases.port import CaseData
 _WORD = re.compile(r"[^\W\d_]{3,}")
 # Identity, card and telephone numbers; a bare date of eight digits stays below.
 _DIGITS = re.compile(r"\d{9,}")
-_TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
+_TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]++\.[A-Za-z0-9_-]*")
 # A value whose name says that it is a credential, in JSON or in a form; sandi is what agencies call a password.
 _SECRET_WORDS = ("token", "passw", "secret", "signature", "apikey", "api_key", "user_key", "sandi", "passphrase")
-_SECRET = re.compile(rf"(?i)((?:{'|'.join(_SECRET_WORDS)})[\w-]*\"?\s*[:=]\s*\"?)([^\"&\s,}}]+)")
+_SECRET = re.compile(rf"(?i)((?:{'|'.join(_SECRET_WORDS)})[\w-]*+\"?\s*+[:=]\s*\"?)([^\"&\s,}}]+)")
 
 
 class Mask:

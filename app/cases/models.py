@@ -28,6 +28,7 @@ DELIVERY_STATES = ("queued", "delivering", "delivered", "rejected", "needs_opera
 OPERATIONS = ("submit", "answer", "withdraw", "follow")
 # Vault context.
 EXCHANGES_CONTEXT = "delivery_attempts.exchanges"
+PAYLOAD_CONTEXT = "deliveries.payload"
 ACTION_REASON_CONTEXT = "delivery_actions.reason"
 ATTEMPT_OUTCOMES = ("delivered", "rejected", "needs_operator", "unavailable", "unknown", "failed", "waited")
 # `propose_`: one officer's word, which counts once another says the same.

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from app.cases.casedata import CASE_DATA_COLUMNS, case_data
 from app.cases.follow import is_for_officers, put_before_officer, take_back
-from app.cases.settle import apply_progress, sealed_words
+from app.cases.settle import apply_progress, sealed_words, unanswered
 from app.cases.timeline import CHANNEL
 from app.cases.tools import CaseTools
 from app.database import AWAY, Connection
@@ -31,7 +31,7 @@ WITH due AS (
 ), put_off AS (
     UPDATE cases SET next_refresh_at = now() + make_interval(secs => $2) FROM due WHERE cases.id = due.id
 )
-SELECT cases.id AS case_id, {CASE_DATA_COLUMNS}
+SELECT cases.id AS case_id, now() AS asked_at, {CASE_DATA_COLUMNS}
 FROM due JOIN cases ON cases.id = due.id JOIN citizens ON citizens.id = cases.citizen_id
 WHERE restricted_at IS NULL
     AND NOT EXISTS (SELECT FROM consents WHERE consents.case_id = cases.id AND withdrawn_at IS NOT NULL)
@@ -81,11 +81,14 @@ class Refresher:
         return len(rows)
 
     async def refresh(self, row: Mapping[str, Any]) -> None:
-        """Ask after one case (`case_id` and CASE_DATA_COLUMNS). Raises AgencyError."""
+        """Ask after one case (`case_id`, `asked_at` and CASE_DATA_COLUMNS). Raises AgencyError."""
         handler = self._tools.modules[row["module"]].handler
         progress = sealed_words(await handler.progress(case_data(row, self._tools)), self._tools.vault)
+        zone = self._tools.catalog.timezone
         async with self._tools.database.begin() as connection:
-            changed = await apply_progress(connection, row["case_id"], progress, self._interval_s)
+            if progress.status == "needs_citizen":
+                progress = await unanswered(connection, row["case_id"], progress, row["asked_at"])
+            changed = await apply_progress(connection, row["case_id"], progress, self._interval_s, zone)
             await take_back(connection, row["case_id"])
         if changed:
             await self._tools.valkey.publish(CHANNEL, str(row["case_id"]).encode())

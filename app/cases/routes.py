@@ -32,6 +32,7 @@ from app.problems import problems
 from app.texts import Language
 
 TAGS = ["cases"]
+EVENTS = "text/event-stream"
 # Also for who acts for the citizen: on a case that the delegation covers, or on what its services are of.
 A_CASE, SERVICES = citizen(acting="case"), citizen(acting="services")
 IfMatch = Annotated[
@@ -317,12 +318,13 @@ async def rate_case(
 
 @get(
     "/v1/cases/{case_id:uuid}/events",
-    opt=CITIZEN,
+    opt={**CITIZEN, "examples": {EVENTS: streams.EXAMPLE}},
     operation_id="watch_case",
     summary="The timeline as it grows, as server-sent events",
-    description="Resumes after Last-Event-ID. Ends when the case has ended; 204, where all of it was seen before, "
-    "tells a browser's EventSource not to come again.",
-    media_type="text/event-stream",
+    description="The `data` of an event `timeline` is a TimelineEvent, as a case's `timeline` lists them, its `id` "
+    "that one's `seq`. Resumes after Last-Event-ID. Ends when the case has ended; 204, where all of it was seen "
+    "before, tells a browser's EventSource not to come again.",
+    media_type=EVENTS,
     tags=TAGS,
     responses={**problems("case_not_found", "last_event_id_invalid", "too_many_streams"), **ALL_SEEN},
 )
@@ -339,7 +341,7 @@ async def watch_case(
         return Response(None, status_code=204)
     streams.reserve(caller.id)
     viewer = streams.Viewer(case_id, caller, seen, language)
-    return Stream(partial(streams.stream, viewer, gate, cases), media_type="text/event-stream")
+    return Stream(partial(streams.stream, viewer, gate, cases), media_type=EVENTS)
 
 
 ROUTES = [

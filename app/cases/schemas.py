@@ -97,7 +97,8 @@ class TimelineEvent(msgspec.Struct):
 
 
 class CaseView(msgspec.Struct):
-    """A case as its citizen sees it. `due_at` is the end of the last working day the service standard allows."""
+    """A case as its citizen sees it. `due_at` is the end of the last working day the service standard
+    allows; it moves on by the working days for which an answer of the citizen is waited for."""
 
     id: UUID
     number: str

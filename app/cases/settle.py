@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -14,6 +15,7 @@ from app.cases.port import Progress, Status
 from app.cases.refusals import OTHER, reason_code
 from app.cases.states import FINAL, may_move
 from app.cases.timeline import Line, add_line
+from app.cases.waiting import due_after_waiting
 from app.cases.writes import HELD_COLUMNS, change_case, fetch_one
 from app.database import Connection
 from app.inbox.actions import Notice, notify_on
@@ -134,7 +136,27 @@ def sealed_words(progress: Progress, vault: Vault) -> Progress:
     return msgspec.structs.replace(progress, steps=steps, question=question, reason=reason, reason_code=code)
 
 
-async def apply_progress(connection: Connection, case_id: UUID, progress: Progress, interval_s: float) -> bool:
+async def unanswered(connection: Connection, case_id: UUID, progress: Progress, asked_at: datetime) -> Progress:
+    """The same without its question, where the citizen has answered it already. `asked_at`, by PostgreSQL's clock: the
+    agency may not have known then what it was handed since."""
+    row = await hold(connection, case_id)
+    if await connection.fetchval(_ANSWERING, case_id, asked_at):
+        return msgspec.structs.replace(progress, status=row["status"], question="")
+    return progress
+
+
+# The agency asks for what the citizen has answered, as long as the answer has not reached it: nobody answers twice.
+_ANSWERING = """
+SELECT EXISTS (
+    SELECT FROM deliveries WHERE case_id = $1 AND operation = 'answer'
+        AND (state IN ('queued', 'delivering', 'needs_operator') OR finished_at >= $2::timestamptz)
+)
+"""
+
+
+async def apply_progress(
+    connection: Connection, case_id: UUID, progress: Progress, interval_s: float, zone: ZoneInfo
+) -> bool:
     """Put what the agency says now, its words sealed, into the case: new steps on the timeline, the status only along
     its arrows.
 
@@ -161,6 +183,8 @@ async def apply_progress(connection: Connection, case_id: UUID, progress: Progre
         "refreshed_at": datetime.now(UTC),
         "next_refresh_at": None if status in FINAL else due,
     }
+    if row["status"] == "needs_citizen" and status != "needs_citizen":
+        values["due_on"] = await due_after_waiting(connection, row, zone)
     changed = line is not None or grown
     if changed:
         await change_case(connection, row, line, **values)

@@ -3,11 +3,13 @@
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
 
 from app.cases.reads import events_after
+from app.cases.schemas import TimelineEvent
 from app.cases.states import FINAL
 from app.cases.timeline import event_view
 from app.cases.tools import CaseTools
@@ -18,7 +20,18 @@ from app.texts import Language
 
 MOST_PER_CITIZEN = 5
 LONGEST_S = 1800.0
+_AGAIN = b"retry: 2000\n\n"
 _open: Counter[UUID] = Counter()
+
+
+def written(event: TimelineEvent) -> bytes:
+    """One event, under its number."""
+    return b"id: %d\nevent: timeline\ndata: %s\n\n" % (event.seq, msgspec.json.encode(event))
+
+
+_HANDED_IN = TimelineEvent(1, datetime(2026, 11, 23, 2, 0, tzinfo=UTC), "submitted", "submitted", "Handed in.", {})
+# What the contract shows.
+EXAMPLE = (_AGAIN + written(_HANDED_IN) + b": still here\n\n").decode()
 
 
 def last_seen(header: str | None) -> int:
@@ -62,13 +75,12 @@ async def stream(viewer: Viewer, gate: Gate, tools: CaseTools) -> AsyncIterator[
     until = time.monotonic() + LONGEST_S
     try:
         with tools.wakeups.watch(case_id) as watch:
-            yield b"retry: 2000\n\n"
+            yield _AGAIN
             while time.monotonic() < until and caller.session_id not in gate.revocations:
                 rows = await events_after(case_id, seen, tools)
                 for row in rows:
                     seen = row["seq"]
-                    event = msgspec.json.encode(event_view(row, tools.vault, viewer.language))
-                    yield b"id: %d\nevent: timeline\ndata: %s\n\n" % (seen, event)
+                    yield written(event_view(row, tools.vault, viewer.language))
                 if rows and rows[-1]["status"] in FINAL:
                     break
                 if not rows:

@@ -8,7 +8,7 @@ from app.backends.actions import QUEUE_PREFIX
 from app.cases.handover import DeliveryJob
 from app.cases.tools import CaseTools
 from app.idempotency import forget_old
-from app.jobs import enqueue_on
+from app.jobs import enqueue_now
 
 log = logging.getLogger("loket.sweep")
 
@@ -48,7 +48,8 @@ async def sweep_deliveries(tools: CaseTools) -> int:
         for row in rows:
             delivery_id: UUID = row["id"]
             job = DeliveryJob(delivery_id, row["operation"])
-            await enqueue_on(connection, QUEUE_PREFIX + row["backend"], job, dedupe=str(delivery_id))
+            # In place of the one that is parked, which nobody needs to look at any more.
+            await enqueue_now(connection, QUEUE_PREFIX + row["backend"], job, dedupe=str(delivery_id))
     if rows:
         log.warning("%d overdue deliveries queued again", len(rows))
     return len(rows)

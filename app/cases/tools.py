@@ -25,8 +25,8 @@ class ModuleTools(msgspec.Struct, frozen=True):
 
 
 class CaseTools(msgspec.Struct, frozen=True):
-    """Everything the actions need beside their own transaction. By backend: `late_effects_s`, how long after a lost
-    answer it may still act on what it was sent, and `systems`, what its integration says of it."""
+    """Everything the actions need beside their own transaction. By backend: `late_effects_s`, how long after its
+    sending began it may still act on what it was sent, and `systems`, what its integration says of it."""
 
     database: Database
     vault: Vault

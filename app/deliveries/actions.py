@@ -22,6 +22,8 @@ from app.errors import Conflict, FieldError, LoketError, NotFound, Unprocessable
 from app.jobs import enqueue_now
 
 MOST_AT_ONCE = 100
+# Those that cannot be tried again stand in nobody's way, up to so many.
+MOST_LOOKED_AT = 1000
 
 # The case is locked before the delivery, as everywhere.
 _HOLD_CASE = """
@@ -98,22 +100,38 @@ async def resolve(
 async def retry_many(connection: Connection, acting: Acting, asked: ManyRetried, tools: CaseTools) -> RetriedMany:
     """Each by itself: one that cannot be tried again is left, and named."""
     done = RetriedMany([], [], 0)
-    oldest = await _oldest(connection, acting, asked.backend) if asked.backend else []
-    for delivery_id in sorted({*asked.ids, *oldest}):
-        try:
-            async with connection.transaction():
-                await retry(connection, acting, delivery_id, asked.reason, tools)
-            done.retried.append(delivery_id)
-        except LoketError as refusal:
-            done.refused.append(Refused(delivery_id, refusal.code))
-    if asked.backend:
-        done.left = await connection.fetchval(_LEFT, asked.backend, acting.agency)
+    for delivery_id in sorted(set(asked.ids)):
+        _note(done, delivery_id, await _refusal(connection, acting, delivery_id, asked.reason, tools))
+    if not asked.backend:
+        return done
+    last = _FIRST
+    for _ in range(MOST_LOOKED_AT // MOST_AT_ONCE):
+        most = MOST_AT_ONCE - len(done.retried)
+        oldest = await connection.fetch(_OLDEST, asked.backend, acting.agency, last, most)
+        for row in oldest:
+            _note(done, row["id"], await _refusal(connection, acting, row["id"], asked.reason, tools))
+        if len(oldest) < most or len(done.retried) >= MOST_AT_ONCE:
+            break
+        last = oldest[-1]["id"]
+    done.left = await connection.fetchval(_LEFT, asked.backend, acting.agency)
     return done
 
 
-async def _oldest(connection: Connection, acting: Acting, backend: str) -> list[UUID]:
-    rows = await connection.fetch(_OLDEST, backend, acting.agency, _FIRST, MOST_AT_ONCE)
-    return [row["id"] for row in rows]
+async def _refusal(connection: Connection, acting: Acting, delivery_id: UUID, reason: str, tools: CaseTools) -> str:
+    """Try it again by itself; why it cannot be, "" where it is."""
+    try:
+        async with connection.transaction():
+            await retry(connection, acting, delivery_id, reason, tools)
+    except LoketError as refusal:
+        return refusal.code
+    return ""
+
+
+def _note(done: RetriedMany, delivery_id: UUID, refusal: str) -> None:
+    if refusal:
+        done.refused.append(Refused(delivery_id, refusal))
+    else:
+        done.retried.append(delivery_id)
 
 
 async def _held(connection: Connection, acting: Acting, delivery_id: UUID) -> Mapping[str, Any]:

@@ -8,13 +8,23 @@ from uuid import UUID
 import msgspec
 
 from app.audit.actions import AuditEntry, record_on
-from app.backends.actions import Held, Window, held_breakers, hold_breaker, list_maintenance, pause, resume
+from app.backends.actions import (
+    QUEUE_PREFIX,
+    Held,
+    Window,
+    held_breakers,
+    hold_breaker,
+    list_maintenance,
+    pause,
+    resume,
+)
 from app.backends.breaker import BreakerState, Why
 from app.backends.measured import Measured, Span, read_calls, read_uptime
 from app.cases.tools import CaseTools
 from app.database import Connection
 from app.deliveries.acting import Acting
 from app.errors import FieldError, NotFound, Unprocessable
+from app.jobs import wake_queue
 from app.manifest import IntegrationManifest
 from app.telemetry import mask_text
 
@@ -124,19 +134,14 @@ async def resume_backend(connection: Connection, acting: Acting, backend: str, r
     """What waited is tried at once. Raises NotFound where there is no such system, or no pause of it."""
     system_of(acting, backend, tools)
     await resume(connection, backend, acting.id)
-    await record_on(
-        connection,
-        AuditEntry(
-            actor_kind="officer",
-            actor_id=acting.id,
-            action="backend.resumed",
-            subject_id=None,
-            object_kind="backend",
-            object_id=backend,
-            purpose=mask_text(reason)[:200],
-            legal_basis="uu-25-2009",
-        ),
-    )
+    await _audit(connection, acting, "backend.resumed", backend, reason)
+
+
+async def try_backend_now(connection: Connection, acting: Acting, backend: str, reason: str, tools: CaseTools) -> None:
+    """What was put off is tried at once; after the commit the caller hastens the breakers. Raises NotFound."""
+    system_of(acting, backend, tools)
+    await wake_queue(connection, QUEUE_PREFIX + backend)
+    await _audit(connection, acting, "backend.tried_now", backend, reason)
 
 
 async def hold_breaker_of(
@@ -156,6 +161,20 @@ def system_of(acting: Acting, backend: str, tools: CaseTools) -> IntegrationMani
     if manifest is None or acting.agency not in ("", manifest.agency):
         raise NotFound("backend_unknown")
     return manifest
+
+
+async def _audit(connection: Connection, acting: Acting, action: str, backend: str, reason: str) -> None:
+    entry = AuditEntry(
+        actor_kind="officer",
+        actor_id=acting.id,
+        action=action,
+        subject_id=None,
+        object_kind="backend",
+        object_id=backend,
+        purpose=mask_text(reason)[:200],
+        legal_basis="uu-25-2009",
+    )
+    await record_on(connection, entry)
 
 
 def _names(acting: Acting, tools: CaseTools) -> list[str]:

@@ -1,5 +1,7 @@
 """Jobs that the job engine holds because they failed in a way nobody foresaw: shown, and queued again by a person."""
 
+import asyncpg
+
 from app.audit.actions import AuditEntry, record_on
 from app.database import Connection
 from app.deliveries.acting import Acting
@@ -30,7 +32,12 @@ async def list_parked(connection: Connection) -> ParkedJobs:
 
 async def queue_again(connection: Connection, acting: Acting, job_id: int, reason: str) -> None:
     """Run it once more. Raises NotFound where it is not parked any more."""
-    queue = await connection.fetchval(_AGAIN, job_id)
+    try:
+        async with connection.transaction():
+            queue = await connection.fetchval(_AGAIN, job_id)
+    except asyncpg.UniqueViolationError:
+        # Another of the same matter was queued in its place since.
+        queue = None
     if queue is None:
         raise NotFound("job_not_parked")
     await record_on(

@@ -13,7 +13,7 @@ from app.docs.headers import HEADERS, add_headers
 from app.docs.links import add_links
 from app.docs.operations import PARAMETERS, add_acting, tidy
 from app.docs.refusals import add_refusals, shared_examples
-from app.docs.structs import complete_schemas
+from app.docs.structs import complete_schemas, tell_apart
 from app.manifest import service_manifests
 from app.settings import ROOT
 
@@ -89,6 +89,8 @@ def contract(app: Litestar) -> dict[str, Any]:
         add_answer_examples(operation, handler.opt.get("examples", {}))
     add_form_examples(operations, app.state["catalog"])
     add_links(operations)
+    tell_apart(document["paths"], components["schemas"])
+    tell_apart(components["schemas"], components["schemas"])
     components["parameters"] = PARAMETERS
     components["headers"] = HEADERS
     components["examples"] = shared_examples()

@@ -30,6 +30,10 @@ HEADERS: dict[str, dict[str, Any]] = {
         "required": True,
         "schema": {"type": "integer", "minimum": 0},
     },
+    "Retry-Soon": {
+        "description": "Seconds to wait, where waiting helps.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
     "WWW-Authenticate": {
         "description": "How to say who you are (RFC 6750).",
         "required": True,
@@ -42,6 +46,8 @@ HEADERS: dict[str, dict[str, Any]] = {
 }
 _ALWAYS = ("X-Request-ID", "Cache-Control", "RateLimit", "RateLimit-Policy")
 _BY_STATUS = {"401": ("WWW-Authenticate",), "429": ("Retry-After",), "503": ("Retry-After",)}
+# Conflicts that pass by themselves.
+_PASSING = {"case_in_progress", "idempotency_key_in_use"}
 
 
 def add_headers(operation: Operation) -> None:
@@ -53,6 +59,8 @@ def add_headers(operation: Operation) -> None:
         if PROBLEM_JSON in answer.get("content", ()):
             headers["Content-Language"] = _reference("Problem-Language")
             headers |= {name: _reference(name) for name in _BY_STATUS.get(status, ())}
+            if status == "409" and not _PASSING.isdisjoint(answer["content"][PROBLEM_JSON].get("examples", ())):
+                headers["Retry-After"] = _reference("Retry-Soon")
         else:
             headers |= {name: _own(header) for name, header in own.items()}
         answer["headers"] = headers

@@ -48,6 +48,9 @@ def tidy(operation: Operation, handler: HTTPRouteHandler) -> None:
             answer["description"] = _MEANING[status]
         if status == "204":
             answer.pop("content", None)
+        for told in answer.get("content", {}).values():
+            # What is written piece by piece: its pieces are told in words and by an example.
+            told["schema"] = told["schema"] or {"type": "string"}
     del operation["deprecated"]
 
 

@@ -45,6 +45,27 @@ def _complete_properties(properties: dict[str, Schema], known: dict[str, Schema]
             told.update(only[0])
 
 
+def tell_apart(node: Any, schemas: dict[str, Schema]) -> None:
+    """Say of each choice between Structs by which field they are known, so that clients need not try one by one."""
+    if isinstance(node, list):
+        for each in node:
+            tell_apart(each, schemas)
+    elif isinstance(node, dict):
+        for each in node.values():
+            tell_apart(each, schemas)
+        names = [str(each.get("$ref", "")).rsplit("/", 1)[-1] for each in node.get("oneOf", ())]
+        if len(names) > 1 and schemas.keys() >= set(names):
+            field = _own_word(schemas[names[0]])
+            known_by = {schemas[name]["properties"][field]["const"]: name for name in names}
+            mapping = {word: f"#/components/schemas/{name}" for word, name in known_by.items()}
+            node["discriminator"] = {"propertyName": field, "mapping": mapping}
+
+
+def _own_word(schema: Schema) -> str:
+    """The field that holds the same in each of its kind."""
+    return next(str(name) for name, spec in schema["properties"].items() if "const" in spec)
+
+
 def _told(handler: HTTPRouteHandler) -> Iterator[type[msgspec.Struct]]:
     """The Structs a handler takes and gives."""
     body = handler.parsed_data_field

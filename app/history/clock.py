@@ -11,7 +11,7 @@ from random import Random
 from zoneinfo import ZoneInfo
 
 from app.cases.due import due_on
-from app.workdays import is_workday
+from app.workdays import after_working_days, is_workday, working_days_after
 
 DAY_S = 86_400
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -63,12 +63,15 @@ class Clock:
         at = self.moment(found, (8 + 8 * rng.random()) * 3600)
         return at if at > after else after + 600 + rng.random() * 5400
 
-    def due(self, at: float, working_days: int) -> date:
-        """What is promised for a case of that moment."""
+    def due(self, at: float, working_days: int, asked: Sequence[float] = ()) -> date:
+        """What is promised for a case of that moment; later by the days from `asked` to its answer, where it was."""
         key = self.day_of(at), working_days
         if key not in self._due:
             self._due[key] = due_on(date.fromordinal(key[0]), working_days)
-        return self._due[key]
+        if len(asked) < 2:
+            return self._due[key]
+        asked_on, answered_on = (date.fromordinal(self.day_of(each)) for each in asked[:2])
+        return after_working_days(self._due[key], working_days_after(asked_on, answered_on))
 
     def _weight(self, ordinal: int) -> float:
         day = date.fromordinal(ordinal)

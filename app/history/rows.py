@@ -83,6 +83,7 @@ COLUMNS_OF: Mapping[str, Sequence[str]] = {
 }
 
 _WORKED_ON = ("submitted", "in_review", "needs_citizen", "approved")
+_WAITING = ("needs_citizen", "answered")
 _GIVEN = 0.6
 CASE_TABLES = [table for table in COLUMNS_OF if table not in ("citizens", "contacts")]
 
@@ -153,7 +154,9 @@ class Writer:
         is_draft, is_known = last.status == "draft", told.story.receipt == "delivered"
         # What the agency took back is free again.
         freed = place.offer.immediate and last.status == "withdrawn"
-        promised = None if place.offer.days is None or is_draft else self._clock.due(events[0].at, place.offer.days)
+        waited = [event.at for event in events if event.kind in _WAITING]
+        days = None if is_draft else place.offer.days
+        promised = None if days is None else self._clock.due(events[0].at, days, waited)
         asked = self._said(last.words) if last.status == "needs_citizen" else None
         return (
             told.case_id,

@@ -92,7 +92,7 @@ def offer_of(service: CatalogService) -> Offer:
     slug, manifest = service.slug, service.manifest
     return Offer(
         slug,
-        manifest.working_days,
+        manifest.promised_days,
         manifest.delivery == "immediate",
         pace=0.3 + 0.4 * _own(slug, "pace"),
         strict=0.04 + 0.12 * _own(slug, "strict"),

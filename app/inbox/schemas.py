@@ -9,7 +9,8 @@ import msgspec
 
 from app.inbox.port import ChannelKind
 
-ClockTime = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["21:00"])]
+# The length, here and wherever a pattern has but one: Python's `$` lets a line end stand behind it.
+ClockTime = Annotated[str, msgspec.Meta(max_length=5, pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["21:00"])]
 
 
 class InboxMessage(msgspec.Struct):

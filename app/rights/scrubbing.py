@@ -43,8 +43,9 @@ def is_quiet(settings: Settings, zone: zoneinfo.ZoneInfo, now: datetime) -> bool
     """Whether tables may be locked for a moment now: in the demo always, else within the hours of LOKET_SCRUB_HOURS."""
     if settings.is_demo:
         return True
-    first, _, last = settings.scrub_hours.partition("-")
-    return int(first) <= now.astimezone(zone).hour < int(last or first)
+    first, last = (int(hour) for hour in settings.scrub_hours.split("-"))
+    hour = now.astimezone(zone).hour
+    return first <= hour < last if first < last else hour >= first or hour < last
 
 
 async def scrub(tools: CaseTools) -> int:

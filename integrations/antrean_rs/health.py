@@ -60,7 +60,7 @@ class AntreanRsHealth(HealthPort):
             # It counts the ticket itself among those that are left, as its waiting time shows.
             before=None if left is None else max(left - 1, 0),
             now_serving=fields.printed("now_serving", "antreanpanggil"),
-            wait_s=fields.whole("wait_s", "waktutunggu"),
+            wait_s=fields.left("wait_s", "waktutunggu"),
             note=fields.text("keterangan"),
             missing=fields.missing,
         )
@@ -100,7 +100,7 @@ class AntreanRsHealth(HealthPort):
             position=fields.whole("position", "angkaantrean"),
             clinic_name=fields.text("namapoli"),
             doctor_name=fields.text("namadokter"),
-            waiting=fields.whole("waiting", "sisaantrean"),
+            waiting=fields.left("waiting", "sisaantrean"),
             now_serving=fields.printed("now_serving", "antreanpanggil"),
             expected_at=fields.moment("expected_at", "estimasidilayani", self._zone),
             record_number=fields.text("norm"),
@@ -116,12 +116,12 @@ def _queue(row: Mapping[str, object], asked: Session) -> Queue:
         clinic_name=fields.text("namapoli"),
         doctor_name=fields.text("namadokter"),
         tickets=fields.whole("tickets", "totalantrean"),
-        waiting=fields.whole("waiting", "sisaantrean"),
+        waiting=fields.left("waiting", "sisaantrean"),
         now_serving=fields.printed("now_serving", "antreanpanggil"),
         quota=fields.whole("quota", "kuotajkn"),
-        quota_left=fields.whole("quota_left", "sisakuotajkn"),
+        quota_left=fields.left("quota_left", "sisakuotajkn"),
         quota_others=fields.whole("quota_others", "kuotanonjkn"),
-        quota_others_left=fields.whole("quota_others_left", "sisakuotanonjkn"),
+        quota_others_left=fields.left("quota_others_left", "sisakuotanonjkn"),
         note=fields.text("keterangan"),
         missing=fields.missing,
     )

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from datetime import date
 
-from app.agency_answers import Envelope, for_officers, gateway_fault, is_unreadable, matching, read_envelope, read_json
+from app.agency_answers import Envelope, for_officers, gateway_fault, matching, read_envelope, read_json
 from app.agency_client import AgencyClient, Call, Reply
 from app.errors import AgencyRejected, AgencyUnavailable
 from app.settings import SettingsError
@@ -54,7 +54,7 @@ class VclaimClient:
                 operation="participant",
                 path=f"/Peserta/nik/{nik}/tglSEP/{on.isoformat()}",
                 headers=signed_headers(self._account, timestamp),
-                is_fault=is_unreadable,
+                is_fault=_has_no_envelope,
             )
         )
         envelope = read_envelope(reply)
@@ -95,6 +95,11 @@ class VclaimClient:
 
     def _unavailable(self, detail: str, code: str) -> AgencyUnavailable:
         return AgencyUnavailable(self._name, "participant", detail, code=code)
+
+
+def _has_no_envelope(reply: Reply) -> bool:
+    """What stands before VClaim answers in its own ways."""
+    return read_envelope(reply) is None
 
 
 def _offset_s(name: str, value: str) -> int:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from app.agency_answers import moment, rows, text, whole
 from app.agency_client import AgencyClient
 from app.cases.port import Progress, Receipt, Status, Step
-from app.errors import AgencyRejected, AgencyUnavailable
+from app.errors import AgencyRejected, AgencyUnavailable, OutcomeUnknown
 from app.settings import SettingsError
 from integrations.dtsen.client import DtsenClient, Row
 from integrations.dtsen.forms import pictures, request_fields
@@ -86,7 +86,10 @@ class DtsenSocialAid(SocialAidPort):
         return Receipt(await self._client.submit(request_fields(request), pictures(request)))
 
     async def find(self, request: AidRequest, taken: Sequence[str]) -> Receipt | None:
-        row = await self._client.find(request.reference)
+        try:
+            row = await self._client.find(request.reference)
+        except AgencyRejected as refused:
+            raise OutcomeUnknown(self._name, "find", refused.detail) from None
         if row is None:
             return None
         number = text(row.get("nomor"))
@@ -137,9 +140,9 @@ class DtsenSocialAid(SocialAidPort):
         basis = row.get("dasar_hukum")
         return Programme(
             code=code,
-            kind=_KINDS.get(text(row.get("jenis")), "other"),
+            kind=_KINDS.get(text(row.get("jenis")).upper(), "other"),
             name=name,
-            owner=_OWNERS.get(text(row.get("penyelenggara")), "city"),
+            owner=_OWNERS.get(text(row.get("penyelenggara")).upper(), "city"),
             about=text(row.get("uraian")),
             eligibility=text(row.get("syarat")),
             legal_basis=[text(each) for each in basis] if isinstance(basis, list) else [],

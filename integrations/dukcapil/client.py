@@ -1,9 +1,9 @@
 """Dukcapil's element comparison on the wire: its address, its field names, its refusals, which are HTTP 200 as well."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 
-from app.agency_answers import for_officers, is_unreadable, matching, read_json, rows, text, whole
+from app.agency_answers import fault_unless, for_officers, matching, read_json, rows, text, whole
 from app.agency_client import AgencyClient, Call
 from app.errors import AgencyUnavailable
 
@@ -26,8 +26,9 @@ class DukcapilClient:
         self._client = client
         self._name = client.backend.name
 
-    async def compare(self, nik: str, elements: Mapping[str, str], threshold: int) -> Row:
-        """What the register says of each element given, or its code and words where it compares nothing.
+    async def compare(self, nik: str, elements: Mapping[str, str], threshold: int) -> Sequence[Row]:
+        """What the register says of each element given, or its code and words where it compares nothing: one row for
+        each entry it has under the NIK, at least one.
 
         Its keys in capitals, whatever the installation writes.
         """
@@ -46,14 +47,20 @@ class DukcapilClient:
                 method="POST",
                 path=backend.settings["path"],
                 json=asked,
-                is_fault=is_unreadable,
+                is_fault=fault_unless(),
             )
         )
         answer = read_json(reply.body) if reply.status == 200 else None
         found = rows(answer.get("content")) if isinstance(answer, dict) else []
         if not found:
             raise self._unavailable(f"HTTP {reply.status}, not understood", "not_understood")
-        row = {key.upper(): value for key, value in found[0].items()}
+        entries = [{key.upper(): value for key, value in row.items()} for row in found]
+        for entry in entries:
+            self._check(entry, nik)
+        return entries
+
+    def _check(self, row: Row, nik: str) -> None:
+        """Raises AgencyUnavailable for words about us, or about somebody else."""
         said = f"{text(row.get('RESPON'))} {text(row.get('RESPONSE'))}"
         if refusal := matching(said, _REFUSALS):
             wait_s = _until_midnight_s() if refusal == "quota_spent" else None
@@ -62,7 +69,6 @@ class DukcapilClient:
         if whole(told) not in (None, int(nik)):
             # A number, so that a NIK beginning with zeros would be shorter.
             raise self._unavailable("answered for another NIK", "other_person")
-        return row
 
     def _unavailable(self, detail: str, code: str, wait_s: float | None = None) -> AgencyUnavailable:
         return AgencyUnavailable(self._name, "compare", detail, code=code, retry_after_s=wait_s)

@@ -47,10 +47,12 @@ class DukcapilRegister(LoginPort):
         if not _NIK.fullmatch(claim.nik):
             raise AgencyRejected(self._name, "compare", "not 16 digits", code="nik_invalid")
         elements = {"NAMA_LGKP": claim.name.upper(), "TGL_LHR": self._written(claim.birth_date)}
-        row = await self._client.compare(claim.nik, elements, self._threshold)
+        row, *others = await self._client.compare(claim.nik, elements, self._threshold)
+        if others:
+            return "double"
         if standing := _without_comparison(row):
             return standing
-        agreed = [self._agrees(row, element) for element in elements]
+        agreed = [_is_own_nik(row), *(self._agrees(row, element) for element in elements)]
         return "matched" if all(agreed) else "differs"
 
     def _written(self, day: date) -> str:
@@ -64,6 +66,12 @@ class DukcapilRegister(LoginPort):
             raise AgencyUnavailable(self._name, "compare", said, code="not_understood")
         score = verdict["score"]
         return verdict["no"] is None and (score is None or int(score) >= self._threshold)
+
+
+def _is_own_nik(row: Row) -> bool:
+    """Some installations compare the NIK as well, and say so; others repeat it, or leave it out."""
+    verdict = _VERDICT.fullmatch(" ".join(text(row.get("NIK")).split()))
+    return verdict is None or verdict["no"] is None
 
 
 def _without_comparison(row: Row) -> Standing | None:

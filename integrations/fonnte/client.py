@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 
-import msgspec
-
-from app.agency_answers import is_unreadable
+from app.agency_answers import read_json
 from app.agency_client import AgencyClient, Call, Reply
 from app.errors import AgencyRejected, AgencyUnavailable, OutcomeUnknown
 
@@ -32,12 +30,12 @@ class FonnteClient:
                 headers={"Authorization": self._client.backend.credentials["token"], "X-Reference": reference},
                 # "0" leaves the number as it is: it is international already.
                 form=(("target", target), ("message", message), ("countryCode", "0")),
-                is_fault=is_unreadable,
+                is_fault=_is_not_its_own,
             )
         )
         answer = _envelope(reply)
         status = answer.get("status")
-        if reply.status in (401, 403, 404, 405) or 300 <= reply.status < 400:
+        if _was_turned_away(reply):
             raise AgencyUnavailable(self._name, "send", f"HTTP {reply.status}", code="not_reached")
         if status is False:
             self._refuse(str(answer.get("reason", "")))
@@ -55,7 +53,7 @@ class FonnteClient:
                 path="/status",
                 headers={"Authorization": self._client.backend.credentials["token"]},
                 form=(("id", identity),),
-                is_fault=is_unreadable,
+                is_fault=_is_not_its_own,
             )
         )
         answer = _envelope(reply)
@@ -72,10 +70,15 @@ class FonnteClient:
         raise AgencyUnavailable(self._name, "send", reason[:100], code="gateway_not_ready")
 
 
+def _was_turned_away(reply: Reply) -> bool:
+    return reply.status in (401, 403, 404, 405) or 300 <= reply.status < 400
+
+
+def _is_not_its_own(reply: Reply) -> bool:
+    return _was_turned_away(reply) or not _envelope(reply)
+
+
 def _envelope(reply: Reply) -> Mapping[str, object]:
     """The answer with its keys in small letters (it writes "Status" now and then), empty where it is no JSON object."""
-    try:
-        answer = msgspec.json.decode(reply.body, type=dict[str, object])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {}
-    return {key.casefold(): value for key, value in answer.items()}
+    answer = read_json(reply.body)
+    return {key.casefold(): value for key, value in answer.items()} if isinstance(answer, dict) else {}

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 from jwt.algorithms import ECAlgorithm
 
-from app.agency_answers import is_unreadable
+from app.agency_answers import fault_unless
 from app.agency_client import AgencyClient, Call, Reply
 from app.errors import AgencyRejected, AgencyUnavailable
 from app.settings import SettingsError
@@ -86,7 +86,7 @@ class InapasClient:
     async def metadata(self) -> Metadata:
         """Every address in it is the issuer's own: a document that points elsewhere is not believed."""
         path = "/.well-known/openid-configuration"
-        reply = await self._client.call(Call(operation="discovery", path=path, is_fault=is_unreadable))
+        reply = await self._client.call(Call(operation="discovery", path=path, is_fault=fault_unless()))
         found = self._read("discovery", reply, Metadata)
         if found.issuer != self.issuer:
             raise self._odd("discovery", "it names another issuer")
@@ -96,7 +96,7 @@ class InapasClient:
 
     async def keys(self, metadata: Metadata) -> Sequence[Mapping[str, Any]]:
         path = self._below(metadata.jwks_uri)
-        reply = await self._client.call(Call(operation="keys", path=path, is_fault=is_unreadable))
+        reply = await self._client.call(Call(operation="keys", path=path, is_fault=fault_unless()))
         return self._read("keys", reply, dict[str, list[dict[str, Any]]]).get("keys", [])
 
     async def tokens(self, metadata: Metadata, code: str, redirect_uri: str, code_verifier: str) -> Tokens:
@@ -111,7 +111,7 @@ class InapasClient:
             ("client_assertion", self.key.assertion(self.client_id, self.issuer)),
         )
         path = self._below(metadata.token_endpoint)
-        call = Call(operation="token", method="POST", path=path, form=form, is_fault=is_unreadable)
+        call = Call(operation="token", method="POST", path=path, form=form, is_fault=fault_unless(400))
         reply = await self._client.call(call)
         if reply.status == 400:
             raise AgencyRejected(self._name, "token", _error_of(reply), code="code_refused")
@@ -120,7 +120,7 @@ class InapasClient:
     async def userinfo(self, metadata: Metadata, access_token: str) -> Mapping[str, Any]:
         path = self._below(metadata.userinfo_endpoint)
         headers = {"Authorization": f"Bearer {access_token}"}
-        call = Call(operation="userinfo", path=path, headers=headers, is_fault=is_unreadable)
+        call = Call(operation="userinfo", path=path, headers=headers, is_fault=fault_unless())
         reply = await self._client.call(call)
         return self._read("userinfo", reply, dict[str, Any])
 

@@ -7,9 +7,7 @@ import base64
 import re
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
-from app.agency_answers import is_unreadable
+from app.agency_answers import TAKEN_OR_TURNED_AWAY, fault_unless, read_json
 from app.agency_client import AgencyClient, Call, FormFile, Reply
 from app.errors import AgencyRejected, AgencyUnavailable, OutcomeUnknown
 
@@ -18,9 +16,8 @@ API = "/backoffice/api"
 
 _ID = re.compile(r"[0-9]{1,9}")
 _REGISTRATION = re.compile(r"[0-9]{16,20}|[0-9]{5,6}/[0-9]{3,6}/[0-9]{2,4}/[0-9]{2}/[0-9]{4}")
-_WARNINGS = re.compile(
-    rb"(?:\s*<br />\s*<b>(?:Warning|Notice|Deprecated|Strict Standards)</b>:.*?<br />)*\s*", re.DOTALL
-)
+# Of a registration, by the HTTP status alone.
+_REFUSALS = (400, 413, 422)
 # PHP takes the string "0" for missing and answers 400; "00" it takes, and MySQL reads it as 0.
 _FROM_THE_FIRST = "00"
 
@@ -40,23 +37,24 @@ class SicantikClient:
             path=f"{API}/pendaftaran",
             form=form,
             files=files,
-            is_fault=is_unreadable,
+            is_fault=fault_unless(*_REFUSALS),
         )
         reply = await self._client.call(call)
-        if reply.status in (400, 413, 422):
+        if reply.status in _REFUSALS:
             raise AgencyRejected(self._name, "register", f"HTTP {reply.status}", code="refused")
-        if 300 <= reply.status < 500:
+        if 300 <= reply.status < 500 and reply.status not in TAKEN_OR_TURNED_AWAY:
             # Wrong address, or something before the system that wants credentials: the system itself saw nothing.
             raise AgencyUnavailable(self._name, "register", f"HTTP {reply.status}", code="not_reached")
-        answer = _json(reply)
+        answer = read_json(reply.body)
         if reply.status != 200 or not isinstance(answer, dict):
             raise OutcomeUnknown(self._name, "register", f"HTTP {reply.status}, not understood")
-        if answer.get("success") is not True:
-            raise AgencyRejected(self._name, "register", "registration failed", code="failed")
         number = text(answer, "no_pendaftaran")
-        if not is_registration(number):
-            raise OutcomeUnknown(self._name, "register", "registered under a number of unknown form")
-        return number
+        if is_registration(number) and not _says_no(answer):
+            return number
+        if _says_no(answer) and not number:
+            raise AgencyRejected(self._name, "register", "registration failed", code="failed")
+        # It may stand there: only a plain no ends a case.
+        raise OutcomeUnknown(self._name, "register", "neither registered under a number nor refused")
 
     async def registration(self, number: str) -> list[Row]:
         """Registrations bearing the number: none, one, or (made at the same moment) several."""
@@ -130,15 +128,20 @@ def text(row: Row, key: str) -> str:
     return "" if value is None else str(value).strip()
 
 
+def _says_no(answer: Row) -> bool:
+    """`success` is a boolean, or what PHP makes of one in a copy with another encoder."""
+    return text(answer, "success").casefold() in ("false", "0") or text(answer, "status").casefold() == "failed"
+
+
 def _is_no_list(reply: Reply) -> bool:
-    return reply.status == 200 and _rows(reply) is None
+    return _rows(reply) is None
 
 
 def _rows(reply: Reply) -> list[Row] | None:
     """None for what is no list of objects."""
     if reply.status == 404 and _is_nothing(reply):
         return []
-    rows = _json(reply)
+    rows = read_json(reply.body)
     if reply.status != 200 or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         return None
     return rows
@@ -148,15 +151,5 @@ def _is_nothing(reply: Reply) -> bool:
     """An empty list is a 404, with no body or with an error in words; any other 404 is a wrong address."""
     if not reply.body.strip():
         return True
-    answer = _json(reply)
+    answer = read_json(reply.body)
     return isinstance(answer, dict) and "error" in answer
-
-
-def _json(reply: Reply) -> object:
-    """The JSON after PHP's warnings, None where there is none."""
-    match = _WARNINGS.match(reply.body)
-    start = match.end() if match else 0
-    try:
-        return msgspec.json.decode(reply.body[start:])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None

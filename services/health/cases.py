@@ -102,6 +102,10 @@ class HealthCases(CaseHandler):
             return _receipt(await self._port(case).take(request))
         except AlreadyThere:
             return Receipt(f"{UNNUMBERED}{case.number}", product={"ticket_number": ""}, status="in_review")
+        except AgencyRejected as refused:
+            if refused.code in _PERHAPS_OURS:
+                raise OutcomeUnknown(refused.backend, refused.operation, refused.detail) from None
+            raise
         except OutcomeUnknown as lost:
             # Harmless to try again: it never gives two.
             raise AgencyUnavailable(lost.backend, lost.operation, lost.detail) from None
@@ -113,6 +117,8 @@ class HealthCases(CaseHandler):
         return branch.port
 
 
+# Who refuses so may have given the last ticket to us, or says in words we do not know that we have one.
+_PERHAPS_OURS = ("quota_full", "refused")
 _AFTERWARDS: Mapping[str, Status] = {"already_served": "completed", "ticket_unknown": "expired"}
 
 

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from lokal.holidays import holidays_on
-
 from app.catalog.facilities import Clinic, Facility
 from app.errors import FieldError
+from app.workdays import is_holiday
 from services.health.port import Session
 
 
@@ -23,7 +22,8 @@ def is_open(facility: Facility, day: date) -> bool:
     """Whether it takes people on a day at all."""
     if day.isoweekday() not in facility.weekdays or day in facility.closed_on:
         return False
-    return facility.holidays or not _is_public_holiday(day)
+    # Of a year whose decree on holidays is not out the facility's own system will say.
+    return facility.holidays or not is_holiday(day)
 
 
 def last_day(facility: Facility) -> date:
@@ -65,11 +65,3 @@ def day_faults(facility: Facility, day: date, pointer: str) -> Iterator[FieldErr
         yield FieldError(pointer, "visit_too_far", {"days": facility.booking_days})
     elif not is_open(facility, day):
         yield FieldError(pointer, "facility_closed", {"facility": facility.name})
-
-
-def _is_public_holiday(day: date) -> bool:
-    try:
-        return bool(holidays_on(day))
-    except ValueError:
-        # The joint decree on that year's holidays is not out: the facility's own system will say.
-        return False

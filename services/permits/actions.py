@@ -64,7 +64,7 @@ class Licences:
         async with self._database.connection() as connection:
             row = await connection.fetchrow(_MINE, case_id, citizen_id, MODULE)
         if row is None:
-            raise NotFound
+            raise NotFound("case_not_found")
         require_unrestricted(row)
         kept = self._kept(row)
         asked = Wanted(

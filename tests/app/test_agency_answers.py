@@ -1,5 +1,6 @@
 """Untidy answers read: what stands before the JSON, who decides, numbers as text, times without zone."""
 
+import time
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -22,11 +23,27 @@ from app.agency_answers import (
 from app.agency_client import Reply
 
 WARNING = b'<br />\n<b>Notice</b>:  Undefined index: {"norm"} in <b>/var/www/api.php</b> on line <b>[84]</b><br />\n'
+BOM = b"\xef\xbb\xbf"
+PLAIN = b"Warning:  Undefined variable $x in /var/www/api.php on line 84\n"
 
 
-@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf", b"\r\n  ", WARNING, WARNING * 3], ids=str)
+@pytest.mark.parametrize(
+    "before",
+    [b"", BOM, BOM * 3, b"\r\n  ", b"\n \n" + BOM + b" \r\n", WARNING, WARNING * 3, WARNING + BOM, PLAIN],
+    ids=repr,
+)
 def test_json_is_found_behind_what_stands_before_it(before: bytes) -> None:
     assert read_json(before + b'{"a": {"b": 1}} \n') == {"a": {"b": 1}}
+
+
+@pytest.mark.parametrize("blank", [b"\n", b"\r\n", b" ", b"\t\n ", b">", b"> ", BOM])
+def test_blanks_without_end_are_read_once(blank: bytes) -> None:
+    """Two megabytes of them took hours, in which a process of ours answered nobody."""
+    body = blank * (2 * 1024 * 1024 // len(blank))
+    began = time.process_time()
+    assert read_json(body) is None
+    assert read_json(body + b'\n{"a": 1}') == {"a": 1}
+    assert time.process_time() - began < 10
 
 
 @pytest.mark.parametrize(

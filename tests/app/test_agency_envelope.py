@@ -50,7 +50,11 @@ async def failing(operation: str, behaviours: Mapping[str, Behaviour]) -> Agency
         ("200 OK", "write", OutcomeUnknown, ""),
         ("500 Broken", "read", AgencyUnavailable, "backend_failed"),
         ("500 Broken", "write", OutcomeUnknown, ""),
-        ("302 Found", "write", AgencyUnavailable, "not_reached"),
+        # A script's answer to a form that it has taken, or what turns away whoever is not logged in.
+        ("302 Found", "write", OutcomeUnknown, ""),
+        ("303 See Other", "write", OutcomeUnknown, ""),
+        ("302 Found", "read", AgencyUnavailable, "not_reached"),
+        ("307 Temporary Redirect", "write", AgencyUnavailable, "not_reached"),
         ("404 Not Found", "write", AgencyUnavailable, "not_reached"),
         ("405 Method Not Allowed", "write", AgencyUnavailable, "not_reached"),
         ("401 Unauthorized", "write", AgencyUnavailable, "token_refused"),

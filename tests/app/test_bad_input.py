@@ -52,6 +52,14 @@ BAD = {
         422, "validation_failed", case_with(service="A B"), errors=(("/service", "pattern"),)
     ),
     "service missing": Bad(422, "validation_failed", b'{"form":{}}', errors=(("/service", "required"),)),
+    "time with a line end behind it": Bad(
+        422,
+        "validation_failed",
+        b'{"channels":[],"quiet_hours":null,"digest_at":"07:00\\n"}',
+        method="PUT",
+        path="/v1/me/preferences",
+        errors=(("/digest_at", "max_length"),),
+    ),
     "unknown member": Bad(422, "validation_failed", case_with(oops=1), errors=(("/oops", "unknown_field"),)),
     "wrong type": Bad(422, "validation_failed", case_with(draft="yes"), errors=(("/draft", "type"),)),
     "form no object": Bad(422, "validation_failed", case_with(form=[1]), errors=(("/form", "type"),)),
@@ -59,7 +67,7 @@ BAD = {
         422, "validation_failed", case_with(attachments=["x"]), errors=(("/attachments/0", "format"),)
     ),
     "attachments too many": Bad(
-        422, "validation_failed", case_with(attachments=[NO_CASE] * 21), errors=(("/attachments", "max_length"),)
+        422, "validation_failed", case_with(attachments=[NO_CASE] * 21), errors=(("/attachments", "max_items"),)
     ),
     "attachment nobody sent": Bad(422, "attachment_not_usable", case_with(attachments=[NO_CASE])),
     "form with wrong values": Bad(

@@ -4,7 +4,6 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -84,7 +83,11 @@ async def test_a_request_id_is_kept(api: Api, given: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["", "short", "x" * 65, "with space in", "<script>12", "a;b;c;d;e", "é" * 10, "a\tb\tc\td\te"]
+    "given",
+    [
+        *("", "short", "x" * 65, "with space in", "<script>12", "a;b;c;d;e", "é" * 10, "a\tb\tc\td\te"),
+        *("3571024505909001", "case-3571024505909001", "081234567890.1"),
+    ],
 )
 async def test_a_request_id_of_bad_form_is_replaced(api: Api, given: str) -> None:
     async with api.client() as client:
@@ -185,8 +188,31 @@ async def test_cors_is_off_unless_asked_for(api: Api) -> None:
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
-async def test_options_and_head(api: Api) -> None:
+async def test_options_name_the_methods(api: Api) -> None:
     async with api.client() as client:
-        answers: list[Any] = [await client.request(method, "/v1/cases") for method in ("OPTIONS", "HEAD")]
-    assert (answers[0].status_code, answers[0].headers["allow"]) == (204, "GET, OPTIONS, POST")
-    assert answers[1].status_code == 405
+        answer = await client.options("/v1/cases")
+    assert (answer.status_code, answer.headers["allow"]) == (204, "GET, HEAD, OPTIONS, POST")
+
+
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/v1/services", "/v1/cases", "/v1/nothing", "/dashboard", "/openapi.json"]
+)
+async def test_a_head_is_that_of_the_answer(citizen: Citizen, path: str) -> None:
+    head, whole = await citizen.client.head(path), await citizen.client.get(path)
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+    assert head.headers.keys() == whole.headers.keys()
+    assert head.headers["content-type"] == whole.headers["content-type"]
+
+
+async def test_the_head_of_a_stream_ends_at_once_and_holds_no_place(citizen: Citizen) -> None:
+    case = await hand_in(citizen)
+    for _ in range(6):
+        answer = await citizen.client.head(f"/v1/cases/{case['id']}/events")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+
+
+async def test_what_cannot_be_got_has_no_head(citizen: Citizen) -> None:
+    answer = await citizen.client.head("/v1/me/step-up")
+    assert (answer.status_code, answer.content, "HEAD" in answer.headers["allow"]) == (405, b"", False)
+    answer = await citizen.client.delete("/v1/cases")
+    assert {"GET", "HEAD", "POST"} <= set(answer.headers["allow"].split(", "))

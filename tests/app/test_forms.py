@@ -24,6 +24,8 @@ DOCUMENT: dict[str, Any] = {
         },
         "name": {"type": "string", "minLength": 2, "maxLength": 5},
         "old": {"type": "string", "minLength": 3, "maxLength": 9},
+        "note": {"type": "string", "minLength": 3, "maxLength": 9, "pattern": "\\S"},
+        "phone": {"type": "string", "maxLength": 9, "pattern": "^[0-9]{3}$"},
         "born": {"type": "string", "format": "date"},
         "village": {"type": "string", "x-options": "villages"},
         "agreed": {"const": True},
@@ -69,7 +71,16 @@ def test_a_right_form_has_no_errors() -> None:
         ({"kind": "renewal"}, "/old", "required"),
         ({"old": "lama"}, "/old", "not_applicable"),
         ({"name": 3}, "/name", "type"),
-        ({"name": ""}, "/name", "min_length"),
+        ({"name": "S"}, "/name", "min_length"),
+        ({"name": ""}, "/name", "required"),
+        ({"name": "   "}, "/name", "required"),
+        ({"name": "\u200b\u2060\u3164"}, "/name", "required"),
+        ({"name": "\u202e   \u202c" * 9}, "/name", "max_length"),
+        ({"kind": "renewal", "old": "\t \xa0"}, "/old", "required"),
+        ({"old": "   "}, "/old", "not_applicable"),
+        ({"note": "\u200b" * 3}, "/note", "unsaid"),
+        ({"note": "   "}, "/note", "unsaid"),
+        ({"phone": "   "}, "/phone", "pattern"),
         ({"name": "Siti Aminah"}, "/name", "max_length"),
         ({"name": "a\x00b"}, "/name", "control_character"),
         ({"name": "a\ud800"}, "/name", "control_character"),
@@ -95,6 +106,15 @@ def test_each_fault_has_its_pointer_and_code(changes: dict[str, object], pointer
 
 def test_a_field_not_asked_for_has_that_fault_only() -> None:
     assert faults(old="x") == {"/old": "not_applicable"}
+
+
+def test_a_field_of_blanks_has_one_fault_and_a_draft_none() -> None:
+    assert faults(kind="renewal", old=" ", name="") == {"/old": "required", "/name": "required"}
+    assert len(FORM.errors({"kind": "new", "name": " "})) == 1
+    assert FORM.errors({"kind": "new", "name": " "}, forgiven={"required"}) == []
+    assert [fault.code for fault in FORM.errors({"kind": "new", "name": " " * 9}, forgiven={"required"})] == [
+        "max_length"
+    ]
 
 
 def test_what_is_not_an_object_is_refused() -> None:

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
 from app import lending
+from app.asking import SERVICE, as_citizen, asking
 from app.database import Connection, Database, driver_url
 from app.lending import Lender
 from tests.harness.tables import Tables
@@ -117,3 +119,37 @@ async def test_no_place_is_lost_or_won_whatever_borrowers_do(database: Database)
         await asyncio.sleep(0)
         assert not waiting.done()
         waiting.cancel()
+
+
+async def said_by(database: Database) -> str:
+    async with database.connection() as connection:
+        return str(await connection.fetchval("SELECT current_setting('loket.asks')"))
+
+
+@pytest.mark.parametrize("turns", range(1, 12))
+async def test_who_asked_reaches_nobody_else_however_early_it_was_broken_off(database: Database, turns: int) -> None:
+    """A client that hangs up, a home's part that was late: also while the connection was just being told who asks."""
+
+    async def ask() -> None:
+        with asking(as_citizen(uuid4())):
+            await said_by(database)
+
+    # The second time it is known how to say so, and is said at once.
+    await ask()
+    assert await said_by(database) == SERVICE
+    asked = asyncio.create_task(ask())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    asked.cancel()
+    [broken_off] = await asyncio.gather(asked, return_exceptions=True)
+    assert broken_off is None or isinstance(broken_off, asyncio.CancelledError)
+    async with asyncio.timeout(20):
+        assert [await said_by(database) for _ in range(3)] == [SERVICE] * 3
+
+
+async def test_who_is_broken_off_as_a_citizen_is_told_so(database: Database) -> None:
+    """And nothing else: whoever waits for the end of a task that takes a cancellation for a failure waits for ever."""
+    with asking(as_citizen(uuid4())), pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await database.fetch("SELECT pg_sleep(60)")
+    assert await said_by(database) == SERVICE

@@ -1,15 +1,18 @@
 """The last net under every log line, and whose address a request is counted under."""
 
+import asyncio
 import io
 import json
 import logging
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from litestar.types import HTTPReceiveMessage, Message, Receive, Scope, Send
 
-from app.telemetry import configure_logs, mask_text, trusted_networks
+from app.settings import Settings
+from app.telemetry import SECONDS, Telemetry, configure_logs, mask_text, trusted_networks
 
 NIK = "3571024505909001"
 PHONE = "+6281290019001"
@@ -70,3 +73,30 @@ def test_arguments_and_tracebacks_are_masked(logged: Any) -> None:
 def test_a_network_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="does not appear"):
         trusted_networks("10.0.0.0/8, my-proxy")
+
+
+async def test_a_stream_is_no_slow_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was answered when it began, however long somebody listens: else every open app would wake an operator."""
+    open_s = 0.6
+
+    async def stream(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.sleep(open_s)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def send(_: Message) -> None:
+        pass
+
+    async def receive() -> HTTPReceiveMessage:
+        raise AssertionError("nobody reads")
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "path_template": "/listened-to"}
+    telemetry = Telemetry(stream, Settings(log_level="warning"))
+    await telemetry(cast("Scope", scope), receive, send)
+    [seconds] = [
+        sample.value
+        for metric in SECONDS.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_sum") and sample.labels["route"] == "/listened-to"
+    ]
+    assert 0 < seconds < open_s / 2

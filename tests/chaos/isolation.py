@@ -148,9 +148,9 @@ async def _measure(url: str, sandboxes: Sandboxes, seconds: float, per_second: f
     return Verdict(well, ill)
 
 
-async def phase(questions: Questions, seconds: float, per_second: float, turns: Sequence[str] = AGENCIES) -> Figures:
-    """At a steady rate, whatever the answers do, the agencies in these turns."""
-    asked = {agency: Asked() for agency in AGENCIES}
+async def asking(questions: Questions, seconds: float, per_second: float, turns: Sequence[str]) -> dict[str, Asked]:
+    """Ask the agencies in these turns at a steady rate, whatever the answers do; what became of each one's."""
+    asked = {agency: Asked() for agency in turns}
     running: set[asyncio.Task[None]] = set()
     began = time.monotonic()
     for turn in range(int(seconds * per_second)):
@@ -160,20 +160,27 @@ async def phase(questions: Questions, seconds: float, per_second: float, turns: 
         running.add(task)
         task.add_done_callback(running.discard)
     await asyncio.gather(*running)
-    others = [asked[agency] for agency in AGENCIES if agency != HANGS]
+    return asked
+
+
+async def phase(questions: Questions, seconds: float, per_second: float, turns: Sequence[str] = AGENCIES) -> Figures:
+    """What the others answered in so long."""
+    asked = await asking(questions, seconds, per_second, turns)
+    others = [each for agency, each in asked.items() if agency != HANGS]
     times = sorted(second for each in others for second in each.seconds)
     failed = sum(each.failed for each in others)
     return Figures(
         asked=len(times),
         answered=len(times) - failed,
         p50_ms=1000 * statistics.median(times),
-        p90_ms=1000 * _at(times, 0.90),
-        p99_ms=1000 * _at(times, 0.99),
+        p90_ms=1000 * at(times, 0.90),
+        p99_ms=1000 * at(times, 0.99),
         hanging_slowest_s=max(asked[HANGS].seconds),
     )
 
 
-def _at(times: Sequence[float], share: float) -> float:
+def at(times: Sequence[float], share: float) -> float:
+    """The one of sorted `times` that this share of them is below."""
     return times[min(int(len(times) * share), len(times) - 1)]
 
 

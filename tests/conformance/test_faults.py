@@ -35,6 +35,7 @@ class Suffering(msgspec.Struct, frozen=True):
 
 # Of each kind of change, so many for each method and seed.
 VALUES, BYTES, OTHERS = 6, 2, 4
+PAGE = b"<html><head><title>Request Rejected</title></head><body>Support ID: 1</body></html>"
 FAULTS = [mode for mode in get_args(Mode) if mode != "ok"]
 
 
@@ -65,6 +66,25 @@ async def test_whatever_an_answer_holds_it_is_read_as_what_it_says_or_refused(su
         changes += [partial(another, other) for other in chance.sample(INSTEAD, OTHERS)]
         for change in changes:
             await misread(suffering.stage, sample, change)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 401, 403, 404, 405, 407])
+async def test_a_page_before_the_system_counts_as_its_failure(suffering: Suffering, status: int) -> None:
+    """A firewall, a login or a wrong address that answers is no system that works: officers, the catalogue and the
+    breaker are not told so. Asked twice, as a token that worked may simply have ended."""
+    stage = suffering.stage
+    for sample in suffering.samples:
+        stage.spoiler.change, stage.spoiler.status = partial(another, PAGE), status
+        try:
+            await call(stage, sample)
+            stage.client.outcomes.clear()
+            failure = await call(stage, sample)
+        finally:
+            stage.spoiler.change = stage.spoiler.status = None
+        assert isinstance(failure, AgencyError), f"{sample.method} answered {status} became {failure!r}"
+        assert "ok" not in {outcome for _, outcome in stage.client.outcomes}, f"{sample.method} answered {status}"
+        # What is kept of the token ended with it.
+        await call(stage, sample)
 
 
 def another(other: bytes, _body: bytes) -> bytes:

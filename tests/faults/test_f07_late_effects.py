@@ -18,7 +18,7 @@ from tests.harness.product import Api, Sandboxes
 from tests.harness.tables import Tables
 from tests.harness.workers import delivering
 
-# The product waits for 35 s where a backend says nothing of it.
+# The product waits for 50 s where a backend says nothing of it.
 EFFECT_AFTER_S, LATE_EFFECT_S = 3.0, 5.0
 OTHERS = 20
 PATIENCE_S = 120

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app import deskwork
 from app.assembly import Product, build
 from app.cases.delivery import Share
 from app.cases.giving_up import give_up
@@ -28,6 +29,7 @@ from tests.harness.figures import Tell
 from tests.harness.people import People
 from tests.harness.product import Api, Sandboxes
 from tests.harness.tables import Tables
+from tests.harness.waiting import start_hearing
 from tests.harness.workers import delivering
 
 BACKLOG = int(os.environ.get("LOKET_F12_BACKLOG", "300"))
@@ -179,3 +181,27 @@ async def test_what_it_outlasts_comes_before_an_officer_and_is_tried_again(
         await reached(tables, "delivered", 10)
     assert len([effect for effect in await bench.ledger() if effect.operation == "register"]) == before + 10
     assert (await citizen.get(f"/v1/cases/{first['id']}")).json()["delivery"]["state"] == "delivered"
+
+
+async def test_an_operator_who_knows_that_it_is_back_need_not_wait(
+    api: Api, product: Product, people: People, bench: HttpWorkbench, tables: Tables
+) -> None:
+    """One case alone, put off for an hour, and breakers shut: `loket deliveries try-now` has it sent at once."""
+    await tables.run("DELETE FROM deliveries")
+    await start_hearing(product.valkey)
+    await bench.fault("error_503")
+    await hand_in(await people.make())
+    async with delivering(product, "sicantik", SHARE):
+        await until_true(tables, "SELECT count(*) = 1 FROM deliveries WHERE attempts > 0 AND next_try_at > now()")
+        put_off = "UPDATE pgqueuer SET execute_after = now() + interval '1 hour' WHERE status = 'queued' RETURNING 1"
+        await until_true(tables, put_off)
+        await bench.heal()
+        await deskwork.try_now(api.settings, "sicantik", "Sistemnya sudah hidup lagi.", "ops")
+        await reached(tables, "delivered", 1)
+    assert await tables.value("SELECT actor_id FROM audit_rows WHERE action = 'backend.tried_now'") == "ops"
+
+
+async def until_true(tables: Tables, statement: str) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not await tables.value(statement):  # noqa: ASYNC110 -- what is waited for happens in PostgreSQL
+            await asyncio.sleep(0.02)

@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from app.origins import Origins
+from app.shedding import Shedding
 from tests.harness.officer_login import Pages, code
 from tests.harness.officers import PASSWORD, Officers
 from tests.harness.product import Api
@@ -172,9 +175,42 @@ async def test_no_other_origin_may_read(api: Api, path: str, origin: str) -> Non
 
 async def test_an_allowed_origin_reads_without_cookies(api: Api) -> None:
     async with api.client() as client:
-        answer = await client.get("/v1/services", headers={"Origin": ALLOWED})
-        assert answer.headers["access-control-allow-origin"] == ALLOWED
-        assert "access-control-allow-credentials" not in answer.headers
+        for path, status in (("/v1/services", 200), ("/v1/me", 401), ("/nowhere", 404)):
+            answer = await client.get(path, headers={"Origin": ALLOWED})
+            assert answer.status_code == status
+            assert answer.headers["access-control-allow-origin"] == ALLOWED
+            assert "access-control-allow-credentials" not in answer.headers
+            # What a cache keeps for one language or origin is not for another.
+            assert {"Accept-Language", "Origin"} <= set(answer.headers["vary"].replace(" ", "").split(","))
+            assert "RateLimit-Policy" in answer.headers["access-control-expose-headers"]
+
+
+async def test_an_allowed_origin_may_send_what_the_document_names(api: Api) -> None:
+    async with api.client() as client:
+        document = (await client.get("/openapi.json")).json()
+        named = [each for path in document["paths"].values() for each in path.values()]
+        given = [each for operation in named for each in operation["parameters"] if each.get("in") == "header"]
+        wanted = {each["name"].lower() for each in given} | {"authorization", "content-type", "x-acting-for"}
+        asked = {"Origin": ALLOWED, "Access-Control-Request-Method": "GET"}
+        answer = await client.options("/v1/cases", headers=asked)
+    assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (204, ALLOWED)
+    assert wanted <= set(answer.headers["access-control-allow-headers"].lower().replace(" ", "").split(","))
+    assert "last-event-id" in wanted
+
+
+async def test_a_page_can_read_that_too_many_ask() -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def nobody(*_: Any) -> Any:
+        raise AssertionError("nobody is let in")
+
+    scope: Any = {"type": "http", "method": "GET", "path": "/v1/me", "headers": [(b"origin", ALLOWED.encode())]}
+    await Origins(Shedding(nobody, most_waiting=0), ALLOWED)(scope, nobody, send)
+    assert sent[0]["status"] == 503
+    assert dict(sent[0]["headers"])[b"access-control-allow-origin"] == ALLOWED.encode()
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1:1@evil.example", "[::1]", "a\tb"])

@@ -61,10 +61,12 @@ JUNK: tuple[object, ...] = (
 
 
 class Spoiler:
-    """Middleware of a sandbox's application. `change`: what becomes of each answer of the system's own addresses."""
+    """Middleware of a sandbox's application. `change`: what becomes of each answer of the system's own addresses;
+    `status`: what they are answered with, where it is set."""
 
     def __init__(self) -> None:
         self.change: Change | None = None
+        self.status: int | None = None
 
     def add_to(self, app: web.Application) -> None:
         @web.middleware
@@ -73,7 +75,9 @@ class Spoiler:
             if self.change is None or "/_sandbox/" in request.path or not isinstance(answer, web.Response):
                 return answer
             body = answer.body if isinstance(answer.body, bytes) else b""
-            return web.Response(status=answer.status, body=self.change(body), content_type=answer.content_type)
+            return web.Response(
+                status=self.status or answer.status, body=self.change(body), content_type=answer.content_type
+            )
 
         app.middlewares.append(spoil)
 

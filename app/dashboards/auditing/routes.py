@@ -27,6 +27,7 @@ BODY = (413, 415, 422)
 
 # Texts held to what they are: a date or an id that may be left out would take `null` for none.
 _DAY: dict[str, Any] = {
+    "max_length": 10,
     "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
     "schema_extra": {"type": "string", "format": "date"},
 }
@@ -41,6 +42,7 @@ Actor = Annotated[
 Subject = Annotated[
     str | None,
     QueryParameter(
+        max_length=36,
         pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
         description="Whose data: a citizen's id, see `find_audit_subject`.",
         schema_extra={"type": "string", "format": "uuid"},
@@ -128,10 +130,7 @@ async def search_audit(
 async def find_audit_subject(
     data: JSONBody[SubjectAsked], request: OfficerRequest, cases: NamedDependency[CaseTools]
 ) -> SubjectFound:
-    async with cases.database.begin() as connection:
-        subject = await find_subject(connection, cases.vault, data.nik)
-        await note_search(connection, request.user, "audit.subject_sought", Wanted(subject=subject))
-    return SubjectFound(subject)
+    return SubjectFound(await find_subject(cases.database, cases.vault, request.user, data.nik))
 
 
 @get(

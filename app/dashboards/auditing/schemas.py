@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 Kind = Literal["citizen", "officer", "job", "client"]
-Nik = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{16}$", examples=["3571024505909001"])]
+Nik = Annotated[str, msgspec.Meta(max_length=16, pattern=r"^[0-9]{16}$", examples=["3571024505909001"])]
 
 
 class SubjectAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

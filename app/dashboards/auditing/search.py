@@ -11,10 +11,11 @@ import msgspec
 from app.audit.actions import AuditEntry, record_on
 from app.cursor import decode_cursor, encode_cursor
 from app.dashboards.auditing.schemas import Reading, Readings, RowPage, RowView
-from app.database import Connection, fetch_anybodys
+from app.database import Connection, Database, fetch_anybodys
 from app.errors import BadRequest, NotFound
 from app.login.guards import Officer
 from app.privacy import Vault
+from app.telemetry import mask_text
 
 MOST_READINGS = 200
 NEWEST_READ = 3_000
@@ -78,9 +79,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def told(self) -> list[str]:
-        """What was searched, for the record: of a person only the id."""
+        """What was searched, for the record: of a person only the id, whatever was typed into the other fields."""
         given = msgspec.structs.asdict(self)
-        return [f"{name}={value}" for name, value in given.items() if value is not None]
+        return [f"{name}={mask_text(str(value))}" for name, value in given.items() if value is not None]
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -106,12 +107,15 @@ async def case_numbers(connection: Connection, rows: Sequence[RowView]) -> Mappi
     return {row["id"]: row["number"] for row in await connection.fetch(_NUMBERS, list(ids))} if ids else {}
 
 
-async def find_subject(connection: Connection, vault: Vault, nik: str) -> UUID:
-    """Raises NotFound."""
-    row = await fetch_anybodys(connection, _CITIZEN, vault.index("nik", nik))
-    if row is None:
+async def find_subject(database: Database, vault: Vault, auditor: Officer, nik: str) -> UUID:
+    """A citizen's id. That they were sought is on record, also where there is none. Raises NotFound."""
+    async with database.begin() as connection:
+        row = await fetch_anybodys(connection, _CITIZEN, vault.index("nik", nik))
+        subject = UUID(str(row["id"])) if row else None
+        await note_search(connection, auditor, "audit.subject_sought", Wanted(subject=subject))
+    if subject is None:
         raise NotFound("subject_unknown")
-    return UUID(str(row["id"]))
+    return subject
 
 
 async def readings(connection: Connection, wanted: Wanted, zone: ZoneInfo) -> Readings:

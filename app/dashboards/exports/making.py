@@ -1,6 +1,7 @@
 """Making an export's file, part by part: each is kept before the next begins, so another worker can go on."""
 
 import asyncio
+import io
 import logging
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from app.cases.tools import CaseTools
 from app.dashboards.exports.keeping import PARTS, QUEUE, ExportJob, delete_files
 from app.dashboards.exports.record import RECORD, RecordTable
 from app.dashboards.exports.tables import BATCH, Table, as_csv
-from app.dashboards.exports.workbook import WorkbookWriter
+from app.dashboards.exports.workbook import CellKind, WorkbookWriter
 from app.database import AWAY, Connection
 from app.ids import uuid7
 from app.jobs import Queue, RetryLater
@@ -71,7 +72,7 @@ class Maker:
         if not asked["rows_end"] and not await self._write_rows(asked, table):
             return
         if asked["format"] == "xlsx":
-            await self._bind(export_id)
+            await self._bind(export_id, table.kinds())
         else:
             async with self._tools.database.connection() as connection:
                 await connection.execute(_END, export_id, "done", None)
@@ -107,12 +108,12 @@ class Maker:
         await self._tools.files.delete(file_id)
         return False
 
-    async def _bind(self, export_id: UUID) -> None:
+    async def _bind(self, export_id: UUID, kinds: Sequence[CellKind]) -> None:
         """The workbook in place of the rows it is made from."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryDirectory(dir=self._folder) as folder:
             path = Path(folder, "export.xlsx")
-            writer = WorkbookWriter(path)
+            writer = WorkbookWriter(path, kinds)
             lines = ""
             async for content in self._contents(export_id):
                 lines += content.decode("utf-8-sig")
@@ -150,4 +151,5 @@ async def _put_instead(connection: Connection, export_id: UUID, parts: Sequence[
 
 def _whole_rows(text: str) -> tuple[Sequence[str], str]:
     """The lines of rows that are whole, and the rest. A part ends with a row."""
-    return (text.splitlines(keepends=True), "") if text.endswith("\n") else ([], text)
+    # Not splitlines: a line separator of Unicode within a cell ends no row.
+    return (io.StringIO(text, newline="").readlines(), "") if text.endswith("\n") else ([], text)

@@ -26,7 +26,7 @@ from app.texts import Language
 
 EXPORTS = officer_page("supervisor", "agency_head", "city_admin")
 PATH = "/dashboard/figures/exports"
-_Day = Annotated[str, msgspec.Meta(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")]
+_Day = Annotated[str, msgspec.Meta(max_length=10, pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")]
 
 
 class ExportForm(msgspec.Struct, forbid_unknown_fields=True):

@@ -32,6 +32,7 @@ ServiceAsked = Annotated[
 DayAsked = Annotated[
     str | None,
     QueryParameter(
+        max_length=10,
         pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
         description="A day of the newest period; today without it.",
         schema_extra={"type": "string", "format": "date"},

@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from app.dashboards.figures.periods import Grain
+from app.dashboards.figures.schemas import ServiceFigures
 from app.dashboards.figures.sums import Totals
 from app.pages.formats import number_in
 from app.texts import Language, text
@@ -35,16 +36,17 @@ class _Measure(msgspec.Struct, frozen=True):
     judge: Callable[[float], Kind] = lambda _: ""
 
 
-def tiles(now: Totals, before: Totals, year_before: Totals, grain: Grain, language: Language) -> list[Tile]:
-    """All figures of a period."""
+def tiles(of: ServiceFigures, grain: Grain, language: Language, *, is_over: bool) -> list[Tile]:
+    """All figures of a period. What is only counted is compared once the period is over: half a month always has less
+    than a whole one."""
     found = []
     for measure in _MEASURES:
-        value = measure.take(now)
-        than = [("before", measure.take(before)), ("year_before", measure.take(year_before))]
+        value = measure.take(of.now)
+        than = [("before", measure.take(of.before)), ("year_before", measure.take(of.year_before))]
         compared = [
             text(f"figures.than.{name}.{grain}", language, {"change": _change(value, other, measure, language)})
             for name, other in than
-            if value is not None and other is not None
+            if value is not None and other is not None and (is_over or not measure.percent)
         ]
         kind = measure.judge(value) if value is not None else ""
         found.append(Tile(_said(value, measure, language), text(f"figures.{measure.key}", language), kind, compared))

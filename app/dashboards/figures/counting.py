@@ -18,7 +18,7 @@ from app.surveys.elements import COLUMNS
 log = logging.getLogger("loket.figures")
 
 # Rules of facts.py: other ones count everything anew.
-VERSION = 1
+VERSION = 2
 # No transaction of the product is open as long as this: an event that bears an earlier time has been seen.
 OVERLAP = timedelta(minutes=5)
 # What neither came lately nor with a time of lately is found by comparing.
@@ -32,13 +32,14 @@ _FIRST_OF = "(array_agg({} ORDER BY events.seq) {})[1]"
 _RATED = "FILTER (WHERE events.kind = 'rated')"
 # The first event in a final state ended the case: none leaves one.
 _SAID = f"""
-SELECT cases.id, cases.agency, cases.service, cases.due_on, max(events.seq) AS last_event,
+SELECT cases.id, cases.agency, cases.service, max(events.seq) AS last_event,
     min(events.at) FILTER (WHERE events.kind = 'submitted') AS handed_in_at,
     {_FIRST_OF.format("events.at", _ENDED)} AS ended_at,
     {_FIRST_OF.format("events.status", _ENDED)} AS outcome,
     {_FIRST_OF.format("events.data ->> 'reason_code'", _ENDED)} AS reason,
     {_FIRST_OF.format("events.at", _RATED)} AS rated_at,
     {_FIRST_OF.format("(events.data ->> 'score')::smallint", _RATED)} AS score,
+    CASE WHEN cases.status <> 'needs_citizen' THEN cases.due_on END AS due_on,
     surveys.answered_at, {", ".join(f"surveys.{column}" for column in COLUMNS)}
 FROM cases JOIN case_events AS events ON events.case_id = cases.id LEFT JOIN surveys ON surveys.case_id = cases.id
 WHERE cases.id = ANY($1::uuid[]) GROUP BY cases.id, surveys.case_id

@@ -27,7 +27,8 @@ class Cell(NamedTuple):
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """Of one case. Days are the city's. `due_on`: what was promised, None where nothing was; `reason`: why refused."""
+    """Of one case. Days are the city's. `due_on`: what was promised, None where nothing was and while the citizen is
+    asked; `reason`: why refused."""
 
     agency: str
     service: str

@@ -107,11 +107,10 @@ async def figures_page(looking: NamedDependency[Looking]) -> Response[Any]:
     start = start_of(day, asked.grain) if day else before(running, asked.grain)
     view = await figures.series(looking.scope, asked.grain, start, PERIODS)
     services = await figures.services(looking.scope, asked.grain, start)
-    total = services.total
     values = {
         "view": view,
         "by_service": services,
-        "tiles": tiles(total.now, total.before, total.year_before, asked.grain, looking.language),
+        "tiles": tiles(services.total, asked.grain, looking.language, is_over=services.is_over),
         "charts": pictures.of(view),
         "chosen": start.isoformat(),
         "choices": pictures.choices(running, asked.grain),

@@ -14,7 +14,7 @@ from app.cases.tools import CaseTools
 from app.cases.writes import change_case
 from app.cursor import decode_cursor, encode_cursor
 from app.dashboards.queue.schemas import EscalationItem, EscalationPage
-from app.dashboards.queue.wanted import HANDED, IS_OPEN
+from app.dashboards.queue.wanted import CLOCK_RUNS, HANDED, IS_OPEN
 from app.database import Connection
 from app.ids import uuid7
 from app.login.guards import Officer
@@ -29,13 +29,18 @@ TOLD_WITHIN = timedelta(days=14)
 
 _DUE = f"""
 SELECT cases.id, cases.due_on FROM cases
-WHERE {HANDED} AND {IS_OPEN} AND cases.due_on >= $1 AND cases.due_on <= $2
+WHERE {HANDED} AND {CLOCK_RUNS} AND cases.due_on >= $1 AND cases.due_on <= $2
     AND NOT EXISTS (SELECT FROM case_escalations WHERE case_id = cases.id AND stage = $3)
 ORDER BY cases.due_on LIMIT {BATCH}
 """  # noqa: S608 - constants of ours
+# A promised day that has moved on (app/cases/waiting.py) comes near once more.
+_TAKE_BACK = f"""
+DELETE FROM case_escalations USING cases
+WHERE cases.id = case_id AND stage = 'soon_late' AND {IS_OPEN} AND cases.due_on > $1
+"""  # noqa: S608 - constants of ours
 _RAISE = f"""
 INSERT INTO case_escalations (case_id, stage, agency)
-SELECT id, $2, agency FROM cases WHERE id = $1 AND {IS_OPEN}
+SELECT id, $2, agency FROM cases WHERE id = $1 AND {CLOCK_RUNS}
 ON CONFLICT (case_id, stage) DO NOTHING RETURNING 1
 """  # noqa: S608 - constants of ours
 _NOTE = "INSERT INTO case_work (id, case_id, kind) VALUES ($1, $2, $3)"
@@ -59,6 +64,8 @@ WHERE agency = $1 AND case_id = ANY($2::uuid[]) AND seen_at IS NULL RETURNING 1
 async def escalate(tools: CaseTools) -> int:
     """Put before supervisors what they have not been told of; how many there were. Two workers do no harm."""
     day = today(tools.catalog.timezone)
+    async with tools.database.begin() as connection:
+        await connection.execute(_TAKE_BACK, soon_until(day))
     stages = (("soon_late", day, soon_until(day)), ("late", date.min, day - timedelta(days=1)))
     raised = 0
     for stage, first, last in stages:

@@ -6,11 +6,20 @@ from typing import Any, Literal
 from uuid import UUID
 
 from app.cases.due import days_left, soon_until, today
-from app.cases.numbers import is_case_number
+from app.cases.numbers import as_case_number, is_case_number
 from app.cases.tools import CaseTools
 from app.dashboards.queue.schemas import CaseCounts, Colleague, OfficerCaseItem, OfficerCasePage
 from app.dashboards.queue.trail import Look, audit
-from app.dashboards.queue.wanted import HANDED, IS_OPEN, IS_UNDELIVERED, OPEN, Wanted, next_cursor, statement_of
+from app.dashboards.queue.wanted import (
+    CLOCK_RUNS,
+    HANDED,
+    IS_OPEN,
+    IS_UNDELIVERED,
+    OPEN,
+    Wanted,
+    next_cursor,
+    statement_of,
+)
 from app.database import Connection
 from app.login.guards import Officer
 from app.texts import Language, text
@@ -40,8 +49,8 @@ WHERE agency = $1 AND state = 'active' AND role IN ('operator', 'supervisor', 'a
 _COUNTED = {
     "unassigned": f"cases.assignee_id IS NULL AND {IS_OPEN}",
     "mine": f"cases.assignee_id = $2 AND {IS_OPEN}",
-    "late": f"{IS_OPEN} AND cases.due_on < $3",
-    "soon_late": f"{IS_OPEN} AND cases.due_on >= $3 AND cases.due_on <= $4",
+    "late": f"{CLOCK_RUNS} AND cases.due_on < $3",
+    "soon_late": f"{CLOCK_RUNS} AND cases.due_on >= $3 AND cases.due_on <= $4",
     "needs_citizen": "cases.status = 'needs_citizen'",
     "undelivered": IS_UNDELIVERED,
 }
@@ -71,11 +80,12 @@ async def counts(connection: Connection, officer: Officer, day: date) -> CaseCou
 
 async def find(officer: Officer, sought: str, tools: CaseTools, language: Language) -> list[OfficerCaseItem]:
     """By the case's number, or the agency's own. Audited: searching is looking."""
-    by: Found = "number" if is_case_number(sought) else "reference"
+    number = as_case_number(sought)
+    by: Found = "number" if number and is_case_number(number) else "reference"
     async with tools.database.begin() as connection:
-        if by == "number":
-            rows = await connection.fetch(_BY_NUMBER, officer.agency, sought)
-        else:
+        rows = await connection.fetch(_BY_NUMBER, officer.agency, number) if by == "number" else []
+        if not rows:
+            # An agency's number may have the shape of ours, and its check digit by chance.
             rows = await connection.fetch(_BY_REFERENCE, officer.agency, sought, sorted(tools.systems))
         await audit(connection, officer, Look("case.searched", None, (by,), "search", by))
     day = today(tools.catalog.timezone)
@@ -99,7 +109,7 @@ async def colleagues(connection: Connection, agency: str) -> list[Colleague]:
 
 def item_of(row: Mapping[str, Any], day: date, tools: CaseTools, language: Language) -> OfficerCaseItem:
     service = tools.catalog.find(row["service"])
-    due, runs = row["due_on"], row["status"] in OPEN
+    due, runs = row["due_on"], row["status"] in OPEN and row["status"] != "needs_citizen"
     left = days_left(day, due) if runs and due else None
     late = left is not None and due < day
     soon = left is not None and not late and due <= soon_until(day)

@@ -134,7 +134,7 @@ class OfficerCase(OfficerCaseItem):
 class CitizenSought(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whose cases: the whole NIK."""
 
-    nik: Annotated[str, msgspec.Meta(pattern="^[0-9]{16}$", examples=["3571016501900001"])]
+    nik: Annotated[str, msgspec.Meta(max_length=16, pattern="^[0-9]{16}$", examples=["3571016501900001"])]
 
 
 CaseIds = Annotated[

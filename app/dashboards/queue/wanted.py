@@ -18,6 +18,8 @@ from app.manifest import FolderName
 OPEN = ("submitted", "in_review", "needs_citizen")
 HANDED = "cases.submitted_at IS NOT NULL"
 IS_OPEN = "cases.status IN ('submitted', 'in_review', 'needs_citizen')"
+# The clock stands while the citizen is asked. Beside IS_OPEN, by whose words the index is found.
+CLOCK_RUNS = f"{IS_OPEN} AND cases.status <> 'needs_citizen'"
 # What is due after the case at a place, or as soon and with a higher id: the first part is where the index begins.
 _AFTER_DUE = """cases.due_on >= (SELECT due_on FROM cases AS last WHERE last.id = ${0}) AND (
     cases.due_on > (SELECT due_on FROM cases AS last WHERE last.id = ${0}) OR cases.id > ${0})"""
@@ -36,8 +38,9 @@ Assignee = Annotated[str, msgspec.Meta(max_length=36, pattern=ASSIGNEE, examples
 
 
 class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """`clock`: those past their working days, or nearly. `assignee`: `me`, `nobody`, or an officer's id; without a
-    `status` the first two leave out what has ended. `agency`: for roles of the whole city."""
+    """`clock`: those past their working days, or nearly; it stands while the citizen is asked. `assignee`: `me`,
+    `nobody`, or an officer's id; without a `status` the first two leave out what has ended. `agency`: for roles of the
+    whole city."""
 
     service: Slug | None = None
     status: HandedStatus | None = None
@@ -94,8 +97,8 @@ def conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
         ("cases.agency = {}", officer.agency or asked.agency),
         ("cases.service = {}", asked.service),
         ("cases.status = {}", asked.status),
-        (f"{IS_OPEN} AND cases.due_on < {{}}", wanted.day if asked.clock == "late" else None),
-        (f"{IS_OPEN} AND cases.due_on >= {{}}", wanted.day if asked.clock == "soon_late" else None),
+        (f"{CLOCK_RUNS} AND cases.due_on < {{}}", wanted.day if asked.clock == "late" else None),
+        (f"{CLOCK_RUNS} AND cases.due_on >= {{}}", wanted.day if asked.clock == "soon_late" else None),
         ("cases.due_on <= {}", last_day if asked.clock == "soon_late" else None),
         ("cases.delivery_state = {}", asked.delivery if asked.delivery != "undelivered" else None),
         ("cases.assignee_id = {}", _assignee_id(asked.assignee, officer)),

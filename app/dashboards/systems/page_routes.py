@@ -34,7 +34,7 @@ from app.pages.navigation import Entry
 EVERYBODY = ("operator", "supervisor", "agency_head", "city_admin", "auditor")
 READS = officer_page("operator", "supervisor", "agency_head", "city_admin", "auditor")
 MAY_ACT, MAY_PLAN = officer_page("operator", "supervisor", "city_admin"), officer_page("supervisor", "city_admin")
-LocalTime = Annotated[str, Meta(pattern=r"^(\d{4}-\d\d-\d\dT\d\d:\d\d)?$")]
+LocalTime = Annotated[str, Meta(max_length=16, pattern=r"^(\d{4}-\d\d-\d\dT\d\d:\d\d)?$")]
 
 
 class ReasonForm(msgspec.Struct, forbid_unknown_fields=True):

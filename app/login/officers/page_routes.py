@@ -44,7 +44,7 @@ from app.login.officers.passkeys import request_options
 from app.login.officers.sessions import Place
 from app.login.passkey_schemas import UsedCredential
 from app.pages.navigation import Entry
-from app.telemetry import client_address
+from app.telemetry import client_network
 from app.texts import Language, text
 
 EVERYBODY = ("operator", "supervisor", "agency_head", "city_admin", "auditor")
@@ -153,7 +153,7 @@ async def complete_enrolment(request: Request[Any, Any, Any], gate: NamedDepende
     try:
         form = form_of(request, EnrolmentForm)
         chosen = enrolment.Chosen(form.invitation, form.password, form.code.replace(" ", ""))
-        await enrolment.complete(gate, chosen, client_address(request))
+        await enrolment.complete(gate, chosen, client_network(request))
     except LoketError as refusal:
         if refusal.code == "invitation_invalid":
             return visited(request, "invitation", {}, refusal)
@@ -242,13 +242,13 @@ def _second_step(
 async def _enrolment_page(
     request: Request[Any, Any, Any], gate: Gate, invitation: str, refusal: LoketError | None = None
 ) -> Response[Any]:
-    offer = await enrolment.begin(gate, invitation, client_address(request))
+    offer = await enrolment.begin(gate, invitation, client_network(request))
     values = {"offer": offer, "invitation": invitation, "qr": qr_code(offer.uri)}
     return visited(request, "enrolment", values, refusal)
 
 
 def _place(request: Request[Any, Any, Any]) -> Place:
-    return Place(described(request.headers.get("user-agent", "")), client_address(request))
+    return Place(described(request.headers.get("user-agent", "")), client_network(request))
 
 
 PAGE_ROUTES = [

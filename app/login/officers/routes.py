@@ -26,7 +26,7 @@ from app.login.officers.schemas import (
 from app.login.officers.sessions import Place
 from app.login.officers.tokens import OFFICER_TOKEN_S, OfficerTokens
 from app.problems import problems
-from app.telemetry import client_address
+from app.telemetry import client_network
 
 ANY_OFFICER = officer("operator", "supervisor", "agency_head", "city_admin", "auditor")
 
@@ -44,7 +44,7 @@ ANY_OFFICER = officer("operator", "supervisor", "agency_head", "city_admin", "au
 async def start_officer_login(
     data: JSONBody[OfficerLogin], request: Request[Any, Any, Any], gate: NamedDependency[Gate]
 ) -> OfficerChallengeAnswer:
-    place = Place(data.device_name, client_address(request))
+    place = Place(data.device_name, client_network(request))
     asked = await entry.check_password(gate, entry.Attempt(data.name, data.password, place))
     options = request_options(gate, asked.challenge_id)
     return OfficerChallengeAnswer(asked.challenge_id, ["totp", "passkey"], asked.expires_at, options)
@@ -81,7 +81,7 @@ async def answer_officer_challenge(
     request: Request[Any, Any, Any],
     gate: NamedDependency[Gate],
 ) -> OfficerToken:
-    place = Place(data.device_name, client_address(request))
+    place = Place(data.device_name, client_network(request))
     given = {"code": data.code} if isinstance(data, OfficerCode) else {"credential": data.credential}
     opened = await entry.check_answer(gate, entry.Answer(challenge_id, "token", place, **given))
     return _token(gate, opened.officer_id, opened.session_id)

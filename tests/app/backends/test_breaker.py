@@ -10,6 +10,7 @@ import pytest
 from app.backends import actions
 from app.backends import breaker as breakers
 from app.backends.breaker import Breaker, Breakers, Pass, Shut
+from app.backends.breaker_scripts import LONGEST_PAUSE_S
 from app.backends.controls import Controls
 from app.database import Database
 from app.manifest import OperationPolicy
@@ -276,3 +277,57 @@ async def test_what_works_costs_no_call_to_valkey(database: Database) -> None:
             await breaker.answered("free")
         assert time.monotonic() - started < 1
         assert one._valkey._connecting is None, "it was asked"
+
+
+@pytest.mark.parametrize("who", ["here", "elsewhere"])
+async def test_an_operator_has_it_tried_now(database: Database, valkey_url: str, who: str) -> None:
+    name = new_name()
+    slow = OperationPolicy(safe=True, breaker_failures=3, breaker_pause_s=60)
+    async with processes(database, valkey_url) as (one, other):
+        told: list[str] = []
+        one.when_back(told.append)
+        breakers_of_it = [each.of(name, "read", slow) for each in (one, other)]
+        of(one, name, "write")
+        await shut(breakers_of_it[0])
+        await until(lambda: not any(each.is_plain for each in breakers_of_it))
+        with pytest.raises(Shut):
+            await breakers_of_it[0].enter()
+        assert await (one if who == "here" else other).hasten(name) == ["read"]
+        await until(lambda: told == [name])
+        assert await let_in(breakers_of_it[0]) == "probe", "one finds out, nobody follows before that"
+        with pytest.raises(Shut):
+            await breakers_of_it[1].enter()
+
+
+@pytest.mark.parametrize("which", [0, 1])
+async def test_who_waits_hears_of_the_end_of_a_long_outage(
+    database: Database, valkey_url: str, which: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breakers, "LONG_OUTAGE_S", 0.2)
+    name = new_name()
+    async with processes(database, valkey_url) as both:
+        told: list[str] = []
+        both[which].when_back(told.append)
+        await shut(of(both[0], name))
+        await until(lambda: not of(both[1], name).is_plain)
+        await of(both[0], name).answered(await let_in(of(both[0], name)))
+        await until(lambda: told == [name])
+
+
+async def test_a_long_pause_is_kept_and_not_forgotten_before_its_end(database: Database, valkey_url: str) -> None:
+    async with processes(database, valkey_url, 1) as [one]:
+        breaker = of(one, new_name())
+        await shut(breaker)
+        three_days = "return redis.call('HINCRBY', KEYS[1], 'since', -3 * 86400 * 1000)"
+        pause = "return redis.call('HSET', KEYS[1], 'pause', 120000)"
+        probe = await let_in(breaker)
+        for script in (three_days, pause):
+            await one._valkey.run_script(script, [breaker.key], [])
+        await breaker.failed(probe)
+        assert 119 < breaker.wait_s <= LONGEST_PAUSE_S * 1.1
+        breaker._opens_at = 0.0
+        with pytest.raises(Shut):
+            await breaker.enter()
+        kept_s = await one._valkey.run_script("return redis.call('TTL', KEYS[1])", [breaker.key], [])
+        assert isinstance(kept_s, int)
+        assert kept_s > 2 * LONGEST_PAUSE_S

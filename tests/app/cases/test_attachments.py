@@ -3,7 +3,9 @@
 import asyncio
 import io
 import struct
+import time
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 from uuid import UUID
@@ -12,7 +14,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from app.cases.attachments import safe_name
+from app.cases.attachments import prove, safe_name
+from app.errors import Unprocessable
 from tests.harness.cases import PDF, SERVICE, advertising, new_key, send_pdf
 from tests.harness.people import Citizen, People
 from tests.harness.photos import photo
@@ -44,11 +47,20 @@ def pdf_with(words: bytes) -> bytes:
     return PDF.replace(b"<</Type/Catalog>>", b"<</Type/Catalog" + words + b">>")
 
 
-def pdf_hiding(words: bytes) -> bytes:
+def pdf_hiding(words: bytes, name: bytes = b"/ObjStm", before: bytes = b"stream\r\n", end: int | None = None) -> bytes:
     """A PDF with an object in a compressed object stream, as most writers make them since PDF 1.5."""
-    packed = zlib.compress(b"5 0 " + words)
-    head = b"4 0 obj<</Type/ObjStm/N 1/First 4/Filter/FlateDecode/Length %d>>stream\r\n" % len(packed)
+    packed = zlib.compress(b"5 0 " + words)[:end]
+    head = b"4 0 obj<</Type%b/N 1/First 4/Filter/FlateDecode/Length %d>>%b" % (name, len(packed), before)
     return b"%PDF-1.5\n" + head + packed + b"\r\nendstream endobj\n" + PDF[9:]
+
+
+def pdf_of_streams_in_streams(count: int) -> bytes:
+    """Each object stream is all that follows it, in blocks that hold nothing but the next ones' beginnings."""
+    begin = b"/ObjStm stream\n\x78\x9c"
+    blocks = b"".join(struct.pack("<BHH", 0, len(begin), 0xFFFF - len(begin)) + begin for _ in range(count))
+    empty = struct.pack("<BHH", 0, 0, 0xFFFF)
+    room = (MAX_BYTES - len(PDF) - len(begin) - len(blocks) - 100) // len(empty)
+    return b"%PDF-1.5\n" + begin + blocks + empty * room + b"\n" + PDF[9:]
 
 
 async def send(
@@ -85,6 +97,7 @@ async def test_the_content_proves_the_type_whatever_the_client_says(
     assert read.headers["cache-control"] == "no-store"
 
 
+SCRIPT = b"<</S/JavaScript/JS(app.alert(1))>>"
 REFUSED = {
     "a program named .pdf": (b"MZ\x90\0" + bytes(500) + b"This program cannot be run in DOS mode", 415),
     "a Linux program": (b"\x7fELF" + bytes(600), 415),
@@ -97,6 +110,16 @@ REFUSED = {
     "a PDF with a script spelled in hex": (pdf_with(b"/OpenAction<</S/J#61vaScript/J#53(app.alert(1))>>"), 422),
     "a PDF with a script elsewhere": (pdf_with(b"/AA<</S/Rendition/JS 12 0 R>>"), 422),
     "a PDF with a script in an object stream": (pdf_hiding(b"<</S/JavaScript/JS(app.alert(1))>>"), 422),
+    "a PDF with a script in an object stream with a wrong checksum": (pdf_hiding(SCRIPT, end=-4), 422),
+    "a PDF with a script in an object stream that is cut off": (pdf_hiding(SCRIPT, end=-8), 422),
+    "a PDF with a script in an object stream named in hex": (pdf_hiding(SCRIPT, name=b"/Obj#53tm"), 422),
+    "a PDF with a script in an object stream far behind its name": (
+        pdf_hiding(SCRIPT, name=b"/ObjStm" + b" " * 600),
+        422,
+    ),
+    "a PDF with a script in an object stream after a blank": (pdf_hiding(SCRIPT, before=b"stream \n"), 422),
+    "a PDF with a script in an object stream after a CR": (pdf_hiding(SCRIPT, before=b"stream\r"), 422),
+    "a PDF of object streams in object streams": (pdf_of_streams_in_streams(2000), 422),
     "a PDF that starts a program": (pdf_with(b"/OpenAction<</S/Launch/F(cmd.exe)>>"), 422),
     "a PDF with a file in it": (pdf_with(b"/Names<</EmbeddedFiles 3 0 R>>"), 422),
     "a JPEG that stops half way": (picture("JPEG", 200, 200)[:-1500], 415),
@@ -126,6 +149,16 @@ async def test_everything_else_is_refused_and_nothing_kept(
     assert answer.json()["code"].startswith("attachment_")
     assert grown(before, await tables.counts()) == {}
     assert stored_files(environment) == files
+
+
+@pytest.mark.parametrize("repeated", [b"/ObjStm", b"/ObjStm stream\n", b"#41", b"stream\n"])
+def test_no_file_keeps_a_process_long(repeated: bytes) -> None:
+    """A look for what is hidden is no way to stop everybody else: it held one for 4 to 16 seconds."""
+    content = b"%PDF-1.5\n" + repeated * ((MAX_BYTES - 100) // len(repeated)) + PDF_TAIL
+    began_s = time.thread_time()
+    with suppress(Unprocessable):
+        prove(content)
+    assert time.thread_time() - began_s < 3.5
 
 
 async def test_ten_megabytes_are_taken(citizen: Citizen) -> None:

@@ -126,12 +126,13 @@ def test_the_mask_hides_people_and_leaves_the_matter() -> None:
         assert needed in hidden
 
 
-def test_waits_grow_with_what_was_waited_and_end_within_minutes() -> None:
-    """72 hours of an agency that refuses one delivery at the door: under a thousand calls, the first ones soon."""
+def test_waits_grow_with_what_was_waited_and_end_within_a_minute() -> None:
+    """72 hours of an agency that refuses one delivery at the door: under five thousand calls, the first ones soon, and
+    its return is seen within a minute even where nothing else waits for it."""
     waited, tries = 0.0, 0
     while waited < GIVE_UP_AFTER.total_seconds():
         step = patience_s(waited)
-        assert 0.18 <= step <= LONGEST_WAIT_S * 1.25
-        assert step <= max(waited / 3, 0.32)
+        assert 0.18 <= step <= LONGEST_WAIT_S * 1.25 <= 75
+        assert step <= max(waited / 15, 0.32)
         waited, tries = waited + step, tries + 1
-    assert tries < 1100
+    assert tries < 5000

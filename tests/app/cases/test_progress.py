@@ -185,7 +185,7 @@ async def test_late_and_repeated_words_change_nothing(product: Product, people: 
 
     async def told(progress: Progress) -> bool:
         async with product.database.begin() as connection:
-            return await apply_progress(connection, case_id, progress, 900)
+            return await apply_progress(connection, case_id, progress, 900, product.cases.catalog.timezone)
 
     review = Progress("in_review", STEPS)
     issued = msgspec.structs.replace(review, status="approved", product={"licence_number": "503/1/2026"})

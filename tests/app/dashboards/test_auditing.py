@@ -113,6 +113,20 @@ async def test_the_search_is_in_the_record_and_no_nik_is(officers: Officers, peo
     assert await tables.value("SELECT count(*) FROM audit_rows t WHERE t::text LIKE $1", f"%{citizen.person.nik}%") == 0
 
 
+async def test_whom_nobody_is_was_sought_all_the_same(officers: Officers, tables: Tables) -> None:
+    """Whether somebody is known to the city is told by the answer: who asked that is on record, by either way."""
+    auditor, unknown = await officers.make("auditor"), "3571011234567890"
+    assert (await auditor.post(f"{AUDIT}/subjects", {"nik": unknown})).status_code == 404
+    await searched(auditor, object=unknown)
+    await searched(auditor, actor=f"x{unknown[:15]}", object="0812345678901")
+    rows = await tables.rows(
+        "SELECT action, object_id FROM audit_rows WHERE actor_id = $1 ORDER BY id", str(auditor.id)
+    )
+    assert [row["action"] for row in rows] == ["audit.subject_sought", "audit.searched", "audit.searched"]
+    assert rows[1]["object_id"] == "object=[nik]"
+    assert await tables.value("SELECT count(*) FROM audit_rows t WHERE t::text LIKE $1", f"%{unknown}%") == 0
+
+
 async def test_only_auditors(officers: Officers) -> None:
     for role in ("operator", "supervisor", "agency_head", "city_admin"):
         officer = await officers.make(role)

@@ -311,3 +311,16 @@ async def test_parked_jobs_are_seen_and_run_again(people: People, officers: Offi
     assert (await admin.post(f"/v1/officer/jobs/{job}/retry", {"reason": WHY})).status_code == 204
     assert await tables.value("SELECT status::text FROM pgqueuer WHERE id = $1", job) == "queued"
     assert (await admin.post(f"/v1/officer/jobs/{job}/retry", {"reason": WHY})).status_code == 404
+
+
+async def test_a_parked_job_whose_place_was_taken_is_not_queued_twice(officers: Officers, tables: Tables) -> None:
+    admin, key = await officers.make("city_admin"), str(uuid4())
+    add = """
+    INSERT INTO pgqueuer (priority, entrypoint, payload, status, dedupe_key)
+    VALUES (0, 'inbox.send', $1, $2::text::pgqueuer_status, $3) RETURNING id
+    """
+    payload = msgspec.json.encode({"outgoing_id": str(uuid4())})
+    job = await tables.value(add, payload, "failed", key)
+    await tables.value(add, payload, "queued", key)
+    answer = await admin.post(f"/v1/officer/jobs/{job}/retry", {"reason": WHY})
+    assert (answer.status_code, answer.json()["code"]) == (404, "job_not_parked")

@@ -1,14 +1,18 @@
 """`loket deliveries`: the same desk from a terminal."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from click.testing import CliRunner
 
 from app import deskwork
 from app.assembly import Product
+from app.deliveries import actions
 from app.deliveries.schemas import ManyRetried, Resolution
+from app.desk import deliveries
 from app.settings import SettingsError
 from tests.harness.deliveries import before_officer
 from tests.harness.people import People
@@ -19,6 +23,7 @@ WHY = "Dicek di loket DPMPTSP."
 
 
 def loket(environment: Mapping[str, str], tmp_path: Path, *arguments: str) -> tuple[int, str]:
+    (tmp_path / "said.log").unlink(missing_ok=True)
     running = start_command("deliveries", *arguments, environment=environment, log=tmp_path / "said.log")
     running.process.wait(60)
     return running.process.returncode, running.output()
@@ -73,3 +78,48 @@ async def test_what_the_other_commands_do(api: Api, product: Product, people: Pe
     assert await deskwork.parked_jobs(settings) == []
     with pytest.raises(SettingsError, match="not parked"):
         await deskwork.queue_again(settings, 12345, WHY, "ops")
+
+
+async def test_a_bulk_retry_goes_past_what_cannot_be_tried_again(
+    api: Api, product: Product, people: People, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actions, "MOST_AT_ONCE", 2)
+    await tables.run("DELETE FROM deliveries")
+    stuck = [(await before_officer(product, tables, await people.make(), reason="reference_taken"))[1] for _ in "123"]
+    waiting = [(await before_officer(product, tables, await people.make(), unknown=False))[1] for _ in "12345"]
+    done = await deskwork.retry_all(api.settings, "sicantik", WHY, "ops")
+    assert done.retried == waiting, "those that are refused stand in nobody's way"
+    assert ([each.id for each in done.refused], done.left) == (stuck, 3)
+    with pytest.raises(SettingsError, match="no such system"):
+        await deskwork.retry_all(api.settings, "sikantik", WHY, "ops")
+
+
+async def test_a_breaker_is_held_and_let_go_from_the_terminal(
+    api: Api, environment: Mapping[str, str], tmp_path: Path, tables: Tables
+) -> None:
+    by = ("--reason", WHY, "--officer", "ops")
+    code, said = loket(environment, tmp_path, "breaker", "sicantik", "open", "--operation", "register", *by)
+    assert code == 0, said
+    code, said = loket(environment, tmp_path, "backends", "--json")
+    assert code == 0, said
+    [system] = [each for each in json.loads(said) if each["name"] == "sicantik"]
+    assert system["held"] == [{"operation": "register", "state": "open", "reason": WHY}]
+    await deskwork.hold_breaker(api.settings, ("sicantik", ("register", "auto", WHY)), "ops")
+    assert await tables.value("SELECT count(*) FROM breaker_overrides") == 0
+    with pytest.raises(SettingsError, match="operation"):
+        await deskwork.hold_breaker(api.settings, ("sicantik", ("regster", "open", WHY)), "ops")
+    audited = "SELECT action FROM audit_rows WHERE actor_id = 'ops' AND action LIKE 'breaker.%' ORDER BY id"
+    assert [row["action"] for row in await tables.rows(audited)] == ["breaker.open", "breaker.auto"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("--reason", WHY, "--officer", " "), "--officer"),
+        (("--reason", " ", "--officer", "ops"), "--reason"),
+        (("--reason", "x" * 501, "--officer", "ops"), "--reason"),
+    ],
+)
+def test_nobody_acts_without_a_name_and_a_reason(given: tuple[str, ...], told: str) -> None:
+    refused = CliRunner().invoke(deliveries, ["pause", "sicantik", *given])
+    assert (refused.exit_code, told in refused.output) == (2, True), refused.output

@@ -1,10 +1,14 @@
 """What the document says of parameters is what the running API holds them to: missing, empty, or in words of null."""
 
+import re
+
 import pytest
 
+from tests.harness.cases import new_key
 from tests.harness.people import Citizen
 
-NO_CASE = "/v1/cases/0192f5d0-c0de-7000-8000-000000000001"
+NO_ID = "0192f5d0-c0de-7000-8000-000000000001"
+NO_CASE = f"/v1/cases/{NO_ID}"
 
 
 @pytest.mark.parametrize(
@@ -46,3 +50,60 @@ async def test_another_method_is_refused_with_those_that_are_there(citizen: Citi
     answer = await citizen.client.put("/v1/cases")
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
     assert {"GET", "POST"} <= set(answer.headers["allow"].replace(" ", "").split(","))
+
+
+async def test_what_is_not_there_is_refused_as_told(citizen: Citizen) -> None:
+    document = (await citizen.client.get("/openapi.json")).json()
+    untold = []
+    for path, operations in document["paths"].items():
+        names = [name for name in re.findall(r"{(\w+)}", path) if name.endswith("_id")]
+        if not names or path.count("{") != len(names) or path.startswith("/v1/officer"):
+            continue
+        for method in operations.keys() - {"patch", "put"}:
+            answer = await citizen.client.request(
+                method, re.sub(r"{\w+}", NO_ID, path), json={} if "requestBody" in operations[method] else None
+            )
+            told = operations[method]["responses"].get(str(answer.status_code), {}).get("content", {})
+            if answer.json()["code"] not in told.get("application/problem+json", {}).get("examples", ()):
+                untold.append((operations[method]["operationId"], answer.status_code, answer.json()["code"]))
+    assert untold == []
+
+
+async def test_acting_where_nobody_may_is_refused_as_told(citizen: Citizen) -> None:
+    document = (await citizen.client.get("/openapi.json")).json()
+    refused, untold = 0, []
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if "X-Acting-For" in str(operation["parameters"]) or path in ("/healthz", "/readyz"):
+                continue
+            place = re.sub(r"{\w+}", NO_ID, path)
+            answer = await citizen.client.request(method, place, headers={"X-Acting-For": NO_ID})
+            told = operation["responses"].get("403", {}).get("content", {})
+            refused += answer.status_code == 403
+            if answer.status_code == 403 and answer.json()["code"] not in told["application/problem+json"]["examples"]:
+                untold.append((operation["operationId"], answer.json()["code"]))
+    assert refused > 100
+    assert untold == []
+
+
+async def test_a_list_is_too_short_in_words_of_lists(citizen: Citizen) -> None:
+    asked = {"nik": "3571011708859002", "relation": "elder", "services": [], "days": 90}
+    answer = await citizen.post("/v1/me/delegations", asked, key=new_key())
+    [fault] = answer.json()["errors"]
+    assert (fault["pointer"], fault["code"], fault["detail"]) == ("/services", "min_items", "Pilih paling sedikit 1.")
+
+
+async def test_a_file_that_was_left_out_is_refused_as_told(citizen: Citizen) -> None:
+    document = (await citizen.client.get("/openapi.json")).json()
+    told = document["paths"]["/v1/attachments"]["post"]["responses"]
+    answer = await citizen.client.post("/v1/attachments", headers={"Idempotency-Key": new_key()})
+    assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+    assert "validation_failed" in told["422"]["content"]["application/problem+json"]["examples"]
+    assert "Retry-After" in told["409"]["headers"]
+
+
+async def test_a_number_that_nothing_holds_is_a_fault_of_its_form(citizen: Citizen) -> None:
+    body = b'{"service": "outdoor-advertising", "form": {"width_m": 1e999}}'
+    headers = {"Content-Type": "application/json", "Idempotency-Key": new_key()}
+    answer = await citizen.client.post("/v1/cases", content=body, headers=headers)
+    assert [(fault["pointer"], fault["code"]) for fault in answer.json()["errors"]] == [("/form", "type")]

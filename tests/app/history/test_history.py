@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.cases.casedata import FORM_CONTEXT
+from app.cases.due import due_on
 from app.cases.numbers import is_case_number
 from app.cases.states import FINAL, may_move
 from app.catalog.catalog import Catalog
@@ -19,6 +20,7 @@ from app.history.seeding import Past, places, write_history
 from app.login.models import NAME, NIK
 from app.privacy import open_vault
 from app.settings import Settings, SettingsError, read_settings
+from app.workdays import working_days_after
 from tests.app.history.conftest import CASES
 
 _EVENTS = "SELECT * FROM case_events ORDER BY case_id, seq"
@@ -46,6 +48,25 @@ async def test_every_service_that_takes_cases_has_some(past: Any, settings: Sett
     catalog = Catalog.load(settings.city)
     wanted = {service.slug for service in catalog.services() if service.backends}
     assert {row["service"] for row in await past.fetch("SELECT DISTINCT service FROM cases")} == wanted
+
+
+async def test_what_is_promised_moves_with_questions_and_tickets_promise_nothing(past: Any, settings: Settings) -> None:
+    catalog = Catalog.load(settings.city)
+    lines: dict[Any, dict[str, date]] = {}
+    for row in await past.fetch(_EVENTS):
+        lines.setdefault(row["case_id"], {})[row["kind"]] = row["at"].astimezone(catalog.timezone).date()
+    moved = 0
+    for case in await past.fetch("SELECT id, service, due_on FROM cases WHERE submitted_at IS NOT NULL"):
+        service, told = catalog.find(case["service"]), lines[case["id"]]
+        assert service is not None
+        if service.manifest.delivery == "immediate":
+            assert case["due_on"] is None
+            continue
+        assert service.manifest.working_days is not None
+        waits = working_days_after(told["needs_citizen"], told["answered"]) if "answered" in told else 0
+        assert case["due_on"] == due_on(due_on(told["submitted"], service.manifest.working_days), waits)
+        moved += waits > 0
+    assert moved > 0
 
 
 async def test_it_looks_like_an_agency_at_work(past: Any) -> None:

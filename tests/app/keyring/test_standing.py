@@ -113,7 +113,7 @@ async def test_no_command_writes_with_a_key_that_is_not_the_databases(
     """A signing key that no other process can read would stop them all."""
     before = await tables.digest()
     with pytest.raises(SettingsError, match="LOKET_DATA_KEY lacks the key with the id"):
-        await rotate(read_settings({**environment, "LOKET_DATA_KEY": written(new_key())}), compromised=True)
+        await rotate(read_settings({**environment, "LOKET_DATA_KEY": written(new_key())}), "ops", compromised=True)
     assert await tables.changed_since(before) == []
 
 

@@ -57,3 +57,15 @@ async def test_what_cannot_be_read_is_none_with_its_reason(hospital: Hospital) -
     assert (queue.tickets, queue.waiting, queue.now_serving) == (None, None, None)
     reasons = {name: queue.missing[name] for name in ("tickets", "waiting", "now_serving")}
     assert reasons == {"tickets": "unreadable", "waiting": "not_told", "now_serving": "unreadable"}
+
+
+async def test_what_is_left_is_never_less_than_none(hospital: Hospital) -> None:
+    """More was given than there was, and the system counts on: nothing is left, and nobody waits."""
+    row = {"namapoli": "POLI UMUM", "totalantrean": "32", "sisaantrean": "-2", "sisakuotajkn": -2, "kuotajkn": 30}
+    async with saying(hospital, [{**row, "sisakuotanonjkn": "-1"}]) as port:
+        [queue] = await port.queues(session())
+    assert (queue.tickets, queue.waiting, queue.quota) == (32, 0, 30)
+    assert (queue.quota_left, queue.quota_others_left) == (0, 0)
+    async with saying(hospital, {"nomorantrean": "A1", "sisaantrean": "0", "waktutunggu": -360}) as port:
+        place = await port.place(asked(), "KB-1")
+    assert (place.before, place.wait_s) == (0, 0)

@@ -213,3 +213,9 @@ async def test_a_token_that_is_throttled(adapted: Adapted) -> None:
         assert isinstance(error, AgencyUnavailable)
         assert (error.code, error.retry_after_s) == ("throttled", THROTTLED_S)
     assert calls(adapted) == 0
+
+
+@pytest.mark.parametrize("code", ["LAYANAN_TUTUP", "NIK_TIDAK_VALID"])
+async def test_a_refusal_to_look_something_up_does_not_say_that_it_is_not_there(adapted: Adapted, code: str) -> None:
+    adapted.bus.says(422, msgspec.json.encode({"sukses": False, "kode": code, "pesan": "x"}).decode())
+    assert isinstance(await failure(adapted.port.find(objection(), ())), OutcomeUnknown)

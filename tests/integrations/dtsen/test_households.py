@@ -97,6 +97,13 @@ async def test_what_cannot_be_read_is_not_left_out(adapted: Adapted) -> None:
         assert refused.value.code == "unreadable"
 
 
+async def test_words_in_other_letters_mean_the_same(adapted: Adapted) -> None:
+    row = {"kode": "PKH", "nama": "Program Keluarga Harapan", "jenis": "Pkh ", "penyelenggara": "Pusat"}
+    adapted.bus.says(200, told([row, {**row, "penyelenggara": " provinsi"}, {**row, "penyelenggara": "Kota"}]))
+    found = await adapted.port.programmes()
+    assert [(each.kind, each.owner) for each in found] == [("pkh", "national"), ("pkh", "province"), ("pkh", "city")]
+
+
 async def test_an_undetermined_decile_is_told_as_such(adapted: Adapted) -> None:
     member = {"nik": SITI, "nama": "Siti", "hubungan": "KEPALA KELUARGA"}
     for told_decile, decile, why in (

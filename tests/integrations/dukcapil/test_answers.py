@@ -58,6 +58,8 @@ async def test_path_day_and_threshold_are_settings(answering: Answering, asked: 
         ({**GOOD, "NIK": 3571024505909001.0}, "matched"),
         ({**GOOD, "NIK": "3571024505909001"}, "matched"),
         ({**GOOD, "NIK": "Sesuai", "RESPONSE_CODE": "00", "RESPONSE": "Sukses"}, "matched"),
+        ({**GOOD, "NIK": "Tidak Sesuai"}, "differs"),
+        ({**GOOD, "NIK": "sesuai (100)"}, "matched"),
         ({**GOOD, "RESPONSE_CODE": "11", "RESPONSE": "Data Ditemukan, Meninggal Dunia"}, "deceased"),
         ({"RESPONSE_CODE": 12, "RESPONSE": "Data Ganda"}, "double"),
         ({"RESPONSE_CODE": "14", "RESPONSE": ""}, "inactive"),
@@ -71,9 +73,16 @@ async def test_an_answer_means(answering: Answering, row: dict[str, object], sta
     assert await (await answering(page(**row))).compare(SITI) == standing
 
 
+@pytest.mark.parametrize("other", [GOOD, {"NAMA_LGKP": "Tidak Sesuai (20)", "TGL_LHR": "Sesuai"}])
+async def test_several_entries_under_one_nik_prove_nobody(answering: Answering, other: dict[str, object]) -> None:
+    body = json.dumps({"content": [{**GOOD, "NIK": int(SITI.nik)}, other], "numberOfElements": 2})
+    assert await (await answering(body)).compare(SITI) == "double"
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [
+        (json.dumps({"content": [GOOD, {**GOOD, "NIK": 3571011708859002}]}), "other_person"),
         (page(RESPON="Kuota Akses Hari ini telah Habis"), "quota_spent"),
         (page(RESPON="IP Address Tidak Sesuai"), "address_refused"),
         (page(RESPON="IP Client  Tidak terdaftar"), "address_refused"),

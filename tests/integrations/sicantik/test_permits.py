@@ -1,9 +1,12 @@
 """The adapter: what it sends, and what it makes of the track, the licence and PHP's ways."""
 
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from uuid import uuid4
 
 import msgspec
 import pytest
+from aiohttp import web
 
 from app.agency_fields import local_phone
 from app.cases.port import File
@@ -12,6 +15,7 @@ from app.settings import BackendSettings, SettingsError
 from integrations.sicantik.client import is_registration
 from integrations.sicantik.forms import MAX_FILE_BYTES, clean
 from integrations.sicantik.lists import _pairs
+from integrations.sicantik.sandbox import SicantikSandbox
 from tests.integrations.sicantik.conftest import Office, application
 
 PDF = File(uuid4(), "documents", "berkas.pdf", "application/pdf", b"%PDF-1.7 ...")
@@ -187,3 +191,76 @@ def test_texts_are_made_harmless() -> None:
 def test_bad_permit_ids_are_named_at_start(value: str) -> None:
     with pytest.raises(SettingsError, match="LOKET_SICANTIK_PERMIT_IDS"):
         _pairs(BackendSettings("sicantik", "http://127.0.0.1", {}, {"permit_ids": value}))
+
+
+Opened = Callable[..., AbstractAsyncContextManager[Office]]
+
+
+def telling(words: Mapping[str, object]) -> type[SicantikSandbox]:
+    """A copy that registers as the others do, and tells so in words of its own beside the number."""
+
+    class Copy(SicantikSandbox):
+        async def _register(self, request: web.Request) -> web.Response:
+            body = (await super()._register(request)).body
+            assert isinstance(body, bytes)
+            told = msgspec.json.decode(body[body.index(b"{") :], type=dict[str, object])
+            return web.json_response({"no_pendaftaran": told["no_pendaftaran"], **words})
+
+    return Copy
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"status": "success", "success": "true"},
+        {"status": "success", "success": 1},
+        {"status": "Success", "success": "1"},
+        {"status": "success"},
+        {"success": None},
+    ],
+    ids=repr,
+)
+async def test_a_copy_that_says_yes_in_other_words_has_registered(
+    open_office: Opened, words: Mapping[str, object]
+) -> None:
+    async with open_office(kind=telling(words)) as office:
+        receipt = await office.port.submit(application())
+        [effect] = await office.bench.ledger()
+        assert receipt.reference == effect.data["no_pendaftaran"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"success": "ok", "no_pendaftaran": ""},
+        {"success": True, "no_pendaftaran": None},
+        {"no_pendaftaran": "belum"},
+        {"success": False},
+        {"status": "failed", "success": True},
+    ],
+    ids=repr,
+)
+async def test_what_is_neither_yes_nor_a_plain_no_is_unknown(open_office: Opened, words: Mapping[str, object]) -> None:
+    """The registration stands there: a refusal would end the citizen's case for good."""
+    async with open_office(kind=telling(words)) as office:
+        with pytest.raises(OutcomeUnknown):
+            await office.port.submit(application())
+        assert len(await office.bench.ledger()) == 1
+
+
+@pytest.mark.parametrize("words", [{"success": "false"}, {"success": 0}, {"status": "Failed", "success": None}])
+async def test_a_plain_no_in_other_words_is_a_refusal(open_office: Opened, words: Mapping[str, object]) -> None:
+    async with open_office(kind=telling({"no_pendaftaran": " ", **words})) as office:
+        with pytest.raises(AgencyRejected):
+            await office.port.submit(application())
+
+
+async def test_a_copy_whose_files_begin_with_a_byte_order_mark_is_read(open_office: Opened) -> None:
+    class Copy(SicantikSandbox):
+        def _answer(self, value: object, *, status: int = 200, warning: str = "") -> web.Response:
+            body = b"\xef\xbb\xbf\xef\xbb\xbf\n" + msgspec.json.encode(value)
+            return web.Response(body=body, status=status, content_type="text/html")
+
+    async with open_office(kind=Copy) as office:
+        receipt = await office.port.submit(application())
+        assert (await office.port.progress(receipt.reference)).status == "submitted"

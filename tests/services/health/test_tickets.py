@@ -44,6 +44,7 @@ async def test_a_ticket_is_given_at_once(somebody: Citizen, bench: HttpWorkbench
     case = await take(somebody)
     assert (case["status"], case["status_text"]) == ("in_review", "Tiket berlaku")
     assert case["delivery"]["state"] == "delivered"
+    assert case["due_at"] is None, "a ticket for another day is late for nobody"
     watched = (await somebody.get(f"/v1/health/tickets/{case['id']}")).json()
     assert watched["ticket_number"].startswith("A")
     assert (watched["facility"], watched["clinic"], watched["state"]) == (PUSKESMAS, "001", "fresh")

@@ -117,7 +117,7 @@ def test_every_permit_asked_for_here_has_a_right_form(catalog: Catalog) -> None:
         ({"documents": None}, ("/documents", "required")),
         ({"requirements_met": []}, ("/requirements_met", "min_items")),
         ({"requirements_met": ["identity_card"] * 2}, ("/requirements_met", "not_unique")),
-        ({"purpose": " " * 10}, ("/purpose", "pattern")),
+        ({"purpose": " " * 10}, ("/purpose", "required")),
         ({"applicant_address": "x" * 201}, ("/applicant_address", "max_length")),
         ({"nik": "3571024505909001"}, ("/nik", "unknown_field")),
     ],
@@ -183,7 +183,7 @@ def test_every_fault_has_its_words_in_both_languages() -> None:
         "required", "type", "enum", "format", "pattern", "date_invalid", "attachment_id_invalid", "min_length",
         "max_length", "minimum", "maximum", "exclusive_minimum", "exclusive_maximum", "multiple_of", "min_items",
         "max_items", "not_unique", "choice_missing", "not_accepted", "not_applicable", "unknown_field",
-        "control_character", "invalid",
+        "control_character", "invalid", "unsaid",
     }  # fmt: skip
     assert LANGUAGES == ("id", "en")
     assert not [code for code in codes if not has_text(f"field.{code}")]

@@ -1,13 +1,19 @@
 """Every figure once more, by plain Python over the rows of events and surveys: nothing of the product counts here."""
 
+import tomllib
 from collections import Counter
 from collections.abc import Mapping
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from lokal.holidays import is_working_day
+from lokal.holidays import HOLIDAY_YEARS, is_working_day
 
+import app
+
+# Days off in the years before the ones that lokal-id has, as the decrees number them.
+OFF = tomllib.loads((Path(app.__file__).parent / "holidays.toml").read_text("utf-8"))["closed"]
 ZONE = ZoneInfo("Asia/Jakarta")
 TICKETS = {"puskesmas-queue-ticket", "hospital-queue-ticket"}
 Counted = Counter[tuple[str, date, str, str, str, str]]
@@ -16,7 +22,7 @@ _CELLS = "SELECT grain, starts_on, agency, service, measure, value, count FROM f
 
 async def recounted(connection: Any) -> Counted:
     """From the events, as they stand now."""
-    cases = {row["id"]: row for row in await connection.fetch("SELECT id, agency, service, due_on FROM cases")}
+    cases = {row["id"]: row for row in await connection.fetch("SELECT id, agency, service, due_on, status FROM cases")}
     lines: dict[Any, list[Any]] = {case_id: [] for case_id in cases}
     statement = "SELECT case_id, at, kind, status, data::jsonb AS data FROM case_events ORDER BY case_id, seq"
     for row in await connection.fetch(statement):
@@ -48,7 +54,8 @@ def _count_one(counted: Counted, case: Mapping[str, Any], events: list[Any], sur
         return
     began = min(handed).astimezone(ZONE).date()
     where = case["agency"], case["service"]
-    due = None if case["service"] in TICKETS else case["due_on"]
+    stands = case["service"] in TICKETS or case["status"] == "needs_citizen"
+    due = None if stands else case["due_on"]
     ends = [event for event in events if event["status"] in ("completed", "rejected", "withdrawn", "expired")]
     told: list[tuple[date, str, str]] = [(began, "handed_in", "")]
     if not ends:
@@ -82,8 +89,6 @@ def _working_days(start: date, end: date) -> int:
     found, day = 0, start
     while day < end:
         day += timedelta(days=1)
-        try:
-            found += is_working_day(day)
-        except ValueError:
-            found += day.weekday() not in (5, 6)
+        known = day.year in HOLIDAY_YEARS
+        found += is_working_day(day) if known else day.weekday() not in (5, 6) and day not in OFF
     return found

@@ -282,6 +282,38 @@ async def test_filters_are_kept_by_name(operator: OfficerAtWork, officers: Offic
     assert (await operator.client.delete(f"/v1/officer/views/{kept['id']}")).status_code == 204
 
 
+async def test_a_clock_stands_while_the_citizen_is_asked(
+    operator: OfficerAtWork, case: dict[str, Any], people: People, tables: Tables, product: Product
+) -> None:
+    past = today(ZONE) - timedelta(days=3)
+    await tables.run("UPDATE cases SET due_on = $2, status = 'needs_citizen' WHERE id::text = $1", case["id"], past)
+    for clock in ("late", "soon_late"):
+        assert case["number"] not in await numbers(operator, clock=clock)
+    [shown] = [each for each in (await operator.get(CASES)).json()["items"] if each["number"] == case["number"]]
+    assert (shown["due_on"], shown["days_left"], shown["clock"]) == (past.isoformat(), None, None)
+    await escalate(product.cases)
+    raised = "SELECT count(*) FROM case_escalations WHERE case_id::text = $1"
+    assert await tables.value(raised, case["id"]) == 0
+    await tables.run("UPDATE cases SET status = 'in_review' WHERE id::text = $1", case["id"])
+    assert case["number"] in await numbers(operator, clock="late")
+    await escalate(product.cases)
+    assert await tables.value(raised, case["id"]) == 1
+
+
+async def test_a_day_that_has_moved_on_comes_near_once_more(
+    case: dict[str, Any], tables: Tables, product: Product
+) -> None:
+    day, raised = today(ZONE), "SELECT stage, seen_at IS NULL AS new FROM case_escalations WHERE case_id::text = $1"
+    for due, expected in (
+        (due_on(day, 1), [{"stage": "soon_late", "new": True}]),
+        (due_on(day, 9), []),
+        (due_on(day, 2), [{"stage": "soon_late", "new": True}]),
+    ):
+        await tables.run("UPDATE cases SET due_on = $2 WHERE id::text = $1", case["id"], due)
+        await escalate(product.cases)
+        assert await tables.rows(raised, case["id"]) == expected
+
+
 async def test_clocks_are_put_before_supervisors_once(
     supervisor: OfficerAtWork, officers: Officers, people: People, tables: Tables, product: Product
 ) -> None:

@@ -89,12 +89,17 @@ async def test_the_terminal_shows_a_secret_once(
     assert [(row.action, row.actor_kind, row.actor_id) for row in rows] == [("client.added", "officer", "admin")]
 
 
-async def test_keys_are_rotated_by_the_terminal(api: Api, start_process: Callable[..., Running]) -> None:
-    early = start_process("keys", "rotate")
+async def test_keys_are_rotated_by_the_terminal(
+    api: Api, start_process: Callable[..., Running], journey: Journey
+) -> None:
+    early = start_process("keys", "rotate", "--officer", "admin")
     early.wait_for("published for less than")
-    late = start_process("keys", "rotate", "--compromised")
+    late = start_process("keys", "rotate", "--compromised", "--officer", "admin")
     late.wait_for("signing with")
     listing = start_process("keys", "list")
     listing.wait_for("next")
     assert "active" in listing.output()
     assert "retired" not in listing.output(), "a stolen key is believed by nobody"
+    async with journey.database.transaction() as session:
+        rows = (await session.scalars(select(AuditRow).where(AuditRow.object_kind == "key"))).all()
+    assert [(row.action, row.actor_id) for row in rows] == [("key.withdrawn", "admin")], "who did it is on record"
