@@ -174,7 +174,7 @@ def rotate_data_keys(*, dry_run: bool, officer: str) -> None:
 
     The demo makes the new key itself. With LOKET_DATA_KEY: put the new one first, the old behind it, restart every
     process, then run this; no process starts without the old one until it has said that nothing is left of it.
-    LOKET_INDEX_KEY and LOKET_NAMES_KEY stay (ADR 14, ADR 39).
+    LOKET_INDEX_KEY and LOKET_NAMES_KEY stay (ADR 14; `loket keys rotate-index`).
     """
     from app.clients import note_data_rotation
     from app.rekeying import rotate_data, tell_former
@@ -187,6 +187,26 @@ def rotate_data_keys(*, dry_run: bool, officer: str) -> None:
         raise click.UsageError("Missing option '--officer': who rotates the keys stands in the audit record.")
     asyncio.run(note_data_rotation(ours, officer))
     asyncio.run(rotate_data(ours, click.echo))
+
+
+@keys.command("rotate-index")
+@click.option("--dry-run", is_flag=True, help="Look whether all can be derived; change nothing. The product may run.")
+@officer("rotates; needed unless --dry-run", required=False)
+def rotate_index_key(*, dry_run: bool, officer: str) -> None:
+    """Find everybody by another key, while no process of the product runs; goes on where it was ended.
+
+    LOKET_INDEX_KEY: the new one, a comma, the former one. LOKET_NAMES_KEY must be set: where it never was, to the
+    former index key. No process starts between this one's first change and its end (ADR 42).
+    """
+    from app.reindexing import rotate_index, tell_reindexing
+
+    ours = settings_with_servers()
+    if dry_run:
+        asyncio.run(tell_reindexing(ours, click.echo))
+        return
+    if not officer:
+        raise click.UsageError("Missing option '--officer': who rotates the keys stands in the audit record.")
+    asyncio.run(rotate_index(ours, click.echo, officer))
 
 
 @keys.command("list")

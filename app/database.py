@@ -1,6 +1,7 @@
 """The engine, the declarative base and short transactions. Nobody commits by hand; nobody holds one over a call out."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -19,7 +20,7 @@ from sqlalchemy.types import Uuid
 
 from app.asking import SERVICE, SETTING, asks, at_desk
 from app.personal import Personal
-from app.pools import Pools
+from app.pools import Addresses, Pools
 from app.tracing import span
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[Any]
 else:
     Connection = asyncpg.Connection
+
+log = logging.getLogger("loket")
 
 STATEMENT_TIMEOUT_MS = 10_000
 LOCK_TIMEOUT_MS = 3_000
@@ -40,6 +43,11 @@ START_PATIENCE_S = 30.0
 # with the first it does not, and nothing begins it anew. The last is the driver's word where a connection ends within
 # a statement.
 AWAY = (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+_INDEX_KEY = "SELECT key_id, former_ids FROM standing_keys WHERE kind = 'index'"
+_OTHER_KEY = (
+    "the index key of this database was changed while this process ran: it serves nobody any more. Start it anew, with "
+    "the new LOKET_INDEX_KEY"
+)
 # A trace shows how long a connection was held, and waited for: a statement's time is in there, its words are not.
 _SPAN, _WAITED = "postgresql", "loket.pool_wait_ms"
 
@@ -84,9 +92,10 @@ class Database:
                 SETTING: SERVICE,
             },
         }
-        addresses = sqlalchemy_url(url), driver_url(url)
-        self._shared = Pools(*addresses, pool_size, settings)
-        self._desk = Pools(*addresses, DESK_POOL, settings)
+        addresses = Addresses(sqlalchemy_url(url), driver_url(url))
+        self._index_key_id = ""
+        self._shared = Pools(addresses, pool_size, settings, self._greet)
+        self._desk = Pools(addresses, DESK_POOL, settings, self._greet)
 
     async def wait(self, patience_s: float = START_PATIENCE_S) -> None:
         """Return once PostgreSQL can be asked; raises what it says where that takes longer. A killed server is back
@@ -170,9 +179,23 @@ class Database:
     def _for_sessions(self) -> Pools:
         return self._desk if at_desk.get() and self._shared.has_no_session else self._shared
 
+    def expect_index_key(self, key_id: str) -> None:
+        """From now on no connection is opened to a database that stands under another index key: this process found
+        its own to be right, and has not been asked since."""
+        self._index_key_id = key_id
+
     async def close(self) -> None:
         await self._shared.close()
         await self._desk.close()
+
+    async def _greet(self, connection: Connection) -> None:
+        if not self._index_key_id:
+            return
+        row = await connection.fetchrow(_INDEX_KEY)
+        if row is None or row["key_id"] != self._index_key_id or row["former_ids"]:
+            connection.terminate()
+            log.error(_OTHER_KEY)
+            raise ConnectionError(_OTHER_KEY)
 
 
 async def _say_service(borrowed: Connection) -> None:

@@ -1,27 +1,35 @@
 """Connections to PostgreSQL that are kept open: the ORM's, and the driver's own beside them for hot statements."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
 
 import asyncpg
 import msgspec
-from sqlalchemy import AsyncAdaptedQueuePool
+from sqlalchemy import AdaptedConnection, AsyncAdaptedQueuePool, event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from app.lending import Lender
 
 POOL_TIMEOUT_S = 2
+Greet: TypeAlias = Callable[["asyncpg.Connection[Any]"], Awaitable[None]]
+
+
+class Addresses(msgspec.Struct, frozen=True):
+    """The same address, as each wants it."""
+
+    orm: str
+    driver: str
 
 
 class Pools:
-    """At most `size` of either; none is opened before somebody wants one. `orm_url` and `driver_url`: the same address,
-    as each wants it."""
+    """At most `size` of either; none is opened before somebody wants one. `greet` is given each new connection before
+    anybody else is, and ends and refuses one by raising ConnectionError."""
 
-    def __init__(self, orm_url: str, driver_url: str, size: int, settings: Mapping[str, Any]) -> None:
-        self._url, self._size, self._settings = driver_url, size, settings
+    def __init__(self, addresses: Addresses, size: int, settings: Mapping[str, Any], greet: Greet) -> None:
+        self._url, self._size, self._settings, self._greet = addresses.driver, size, settings, greet
         self._engine: AsyncEngine = create_async_engine(
-            orm_url,
+            addresses.orm,
             poolclass=AsyncAdaptedQueuePool,
             pool_size=size,
             max_overflow=0,
@@ -31,6 +39,7 @@ class Pools:
             hide_parameters=True,
             connect_args=settings,
         )
+        event.listen(self._engine.sync_engine, "connect", self._greet_orms)
         self.sessions: async_sessionmaker[AsyncSession] = async_sessionmaker(self._engine, expire_on_commit=False)
         self._lender: Lender | None = None
         self._opening = asyncio.Lock()
@@ -61,17 +70,20 @@ class Pools:
                     self._url,
                     min_size=1,
                     max_size=self._size,
-                    init=_read_json,
+                    init=self._init,
                     reset=_keep,
                     **self._settings,
                 )
                 self._lender = Lender(pool, self._size, POOL_TIMEOUT_S)
         return self._lender
 
+    async def _init(self, connection: "asyncpg.Connection[Any]") -> None:
+        """jsonb is written as text and read as what it holds, as SQLAlchemy's dialect has it on its own connections."""
+        await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=str, decoder=msgspec.json.decode)
+        await self._greet(connection)
 
-async def _read_json(connection: "asyncpg.Connection[Any]") -> None:
-    """jsonb is written as text and read as what it holds, as SQLAlchemy's dialect has it on its own connections."""
-    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=str, decoder=msgspec.json.decode)
+    def _greet_orms(self, adapted: AdaptedConnection, _: object) -> None:
+        adapted.run_async(self._greet)
 
 
 async def _keep(_: "asyncpg.Connection[Any]") -> None:

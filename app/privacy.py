@@ -37,7 +37,8 @@ class CannotDecrypt(Exception):
 
 
 class Keys(msgspec.Struct, frozen=True):
-    """What a vault works with. Of `data` and of `index` the first writes, and what the others wrote is read and found.
+    """What a vault works with. The first of `data` writes, and what the others wrote is read; by the first of `index`
+    all is found, and the others serve `loket keys rotate-index` alone.
 
     `names` is for good: agencies' applications, passkeys and papers outside know people and things by what it made.
     """
@@ -125,6 +126,10 @@ class Vault:
         """The same 32 bytes for the same value, to find it by without storing it; useless without the key."""
         return _digest(self._keys.index[0], kind, value)
 
+    def former_index(self, kind: str, value: str) -> bytes:
+        """What it was under the index key before: only where a rotation was given one."""
+        return _digest(self._keys.index[1], kind, value)
+
     def lasting_name(self, kind: str, value: str) -> bytes:
         """The same 32 bytes for the same value for good, whatever key is rotated: what others know it by.
 
@@ -156,15 +161,20 @@ class Vault:
 def open_vault(settings: Settings) -> Vault:
     """The vault of LOKET_DATA_KEY, LOKET_INDEX_KEY and LOKET_NAMES_KEY (base64, 32 bytes each).
 
-    The first may name several, separated by commas. A demo without keys makes its own once, in data_dir/secrets.
+    The first two may name several, separated by commas. A demo without keys makes its own once, in data_dir/secrets.
     Raises SettingsError for a key that cannot be used.
     """
-    index = settings.index_key or own_key(settings.data_dir / "secrets" / "index.key")
-    index_key = read_key("LOKET_INDEX_KEY", index)
+    index = index_keys(settings)
     # Until they had a key of their own, lasting names were made with the index key.
-    names_key = read_key("LOKET_NAMES_KEY", settings.names_key) if settings.names_key else index_key
-    source = None if settings.data_key else lambda: Keys(data_keys(settings), [index_key], names_key)
-    return Vault(Keys(data_keys(settings), [index_key], names_key), source)
+    names_key = read_key("LOKET_NAMES_KEY", settings.names_key) if settings.names_key else index[0]
+    source = None if settings.data_key else lambda: Keys(data_keys(settings), index, names_key)
+    return Vault(Keys(data_keys(settings), index, names_key), source)
+
+
+def index_keys(settings: Settings) -> list[bytes]:
+    """The index key, and behind it the former one where it is named. Raises SettingsError."""
+    named = settings.index_key or own_key(settings.data_dir / "secrets" / "index.key")
+    return [read_key("LOKET_INDEX_KEY", part) for part in named.split(",")]
 
 
 def data_keys(settings: Settings) -> list[bytes]:

@@ -112,6 +112,8 @@ _BOUND = re.compile(r"[<>]=? (?P<limit>-?[0-9.]+)")
 _CODES: Sequence[tuple[str, str]] = (
     ("missing required field", "required"),
     ("unknown field", "unknown_field"),
+    ("array` of length <=", "max_items"),
+    ("array` of length >=", "min_items"),
     ("of length <=", "max_length"),
     ("of length >=", "min_length"),
     ("matching regex", "pattern"),

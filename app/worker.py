@@ -4,6 +4,7 @@ import asyncio
 import functools
 import logging
 import signal
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -31,8 +32,9 @@ from app.dashboards.exports.keeping import purge_exports
 from app.dashboards.exports.making import Maker
 from app.dashboards.figures.counting import count_figures
 from app.dashboards.queue.escalation import escalate
-from app.database import driver_url
+from app.database import AWAY, Connection, driver_url
 from app.delegations import jobs as delegations
+from app.external import words_for
 from app.gauges import tell_waiting
 from app.inbox import jobs as inbox
 from app.jobs import LEASE_S, LOOK_EVERY_S, Queue, purge_log, run_queues
@@ -76,20 +78,36 @@ def main() -> None:
     tracing = open_tracing(settings(), "worker")
     serve_metrics(settings())
     freeze_heap()
-    while not uvloop.run(work(product, tracing)):
-        log.warning("the database was lost; beginning anew")
+    lost = False
+    while not worked(product, tracing, lost=lost):
+        lost = True
         product = build(settings(), "worker")
     if tracing is not None:
         tracing.close()
 
 
+def worked(product: Product, tracing: Tracing | None, *, lost: bool) -> bool:
+    """Whether it worked until it was told to stop; False where there is no database. One that was there before and is
+    `lost` is waited for however long it takes; one that never was is somebody's mistake, and raised."""
+    try:
+        if uvloop.run(work(product, tracing)):
+            return True
+        log.warning("the database was lost; beginning anew")
+    except AWAY as error:
+        if not lost:
+            raise
+        log.warning("the database is still away: %s", words_for(error, product.settings) or type(error).__name__)
+        time.sleep(AGAIN_S)
+    return False
+
+
 async def work(product: Product, tracing: Tracing | None = None) -> bool:
     """Run every queue and every recurring task of the product, until told to stop. False: the database was lost."""
-    await wait_for_own_connections(product.database)
-    await require_standing_keys(product.database, product.vault)
-    connection = await asyncpg.connect(
-        driver_url(product.settings.database_url), timeout=10, server_settings=_QUEUE_SETTINGS
-    )
+    try:
+        connection = await _connected(product)
+    except BaseException:
+        await product.close()
+        raise
     if not product.settings.is_demo:
         await warn_of_one_role(product.database)
     await product.valkey.start()
@@ -111,6 +129,13 @@ async def work(product: Product, tracing: Tracing | None = None) -> bool:
         await product.close()
         with suppress(OSError, asyncpg.PostgresError, TimeoutError):
             await connection.close(timeout=2)
+
+
+async def _connected(product: Product) -> Connection:
+    """The queue's connection, once PostgreSQL can be asked and is ours."""
+    await wait_for_own_connections(product.database)
+    await require_standing_keys(product.database, product.vault)
+    return await asyncpg.connect(driver_url(product.settings.database_url), timeout=10, server_settings=_QUEUE_SETTINGS)
 
 
 def _queues(product: Product) -> Sequence[Queue[Any]]:

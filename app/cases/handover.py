@@ -9,7 +9,7 @@ import msgspec
 from app.audit.actions import AuditEntry, record_on
 from app.backends.actions import QUEUE_PREFIX
 from app.cases.models import PAYLOAD_CONTEXT
-from app.cases.port import Applicant
+from app.cases.port import Applicant, CaseHandler
 from app.cases.tools import CaseTools
 from app.cases.writes import DeliveryRow, insert_delivery
 from app.database import Connection
@@ -59,7 +59,7 @@ def prepared(
     payload = None
     if handover.payload is not None:
         payload = tools.vault.encrypt(msgspec.json.encode(handover.payload), PAYLOAD_CONTEXT)
-    lane = tools.vault.index("lane", f"{backend}|{handler.lane(case['service'], applicant, handover.form)}")
+    lane = tools.vault.index("lane", lane_words(handler, case, applicant, handover.form))
     told = tools.catalog.told.get(case["service"])
     entry = AuditEntry(
         actor_kind="citizen",
@@ -73,6 +73,11 @@ def prepared(
         fields=told.fields if told else ("name", "phone", "form", "attachments"),
     )
     return DeliveryRow(uuid7(), case["id"], backend, handover.operation, lane, payload), entry
+
+
+def lane_words(handler: CaseHandler, case: Mapping[str, Any], applicant: Applicant, form: Mapping[str, Any]) -> str:
+    """What the digest of a case's lane is made of."""
+    return f"{case['backend']}|{handler.lane(case['service'], applicant, form)}"
 
 
 async def enqueue_delivery(connection: Connection, delivery: DeliveryRow, *, delay_s: float = 0) -> None:

@@ -1,6 +1,9 @@
 """Case numbers that people can read aloud: city's region code, year, running number, check digit."""
 
+import re
 from datetime import date
+
+_TYPED = re.compile(r"([0-9]{4})[-. ]?([0-9]{2})[-. ]?([0-9]{7,8})[-. ]?([0-9])")
 
 # The anti-symmetric quasigroup of Damm's thesis (2004): finds every single wrong digit and every swap of neighbours.
 _DAMM = (
@@ -27,6 +30,13 @@ def is_case_number(text: str) -> bool:
     """Whether the check digit holds."""
     digits = text.replace("-", "")
     return digits.isascii() and digits.isdigit() and check_digit(digits) == 0
+
+
+def as_case_number(typed: str) -> str:
+    """What people type of a number, with blanks, dots or nothing between its parts, as it is written; "" for what has
+    another shape. Whether it can be one says `is_case_number`."""
+    parts = _TYPED.fullmatch(typed.strip())
+    return "-".join(parts.groups()) if parts else ""
 
 
 def check_digit(digits: str) -> int:

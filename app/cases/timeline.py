@@ -48,11 +48,17 @@ async def add_line(connection: Connection, case_id: UUID, last_event: int, line:
     return int(seq) if seq is not None else last_event
 
 
-def event_view(row: Mapping[str, Any], vault: Vault, language: Language) -> TimelineEvent:
-    """A row of case_events for a reader. An agency's own words for a step are shown as they are."""
+def event_view(row: Mapping[str, Any], vault: Vault, language: Language, folder: str = "") -> TimelineEvent:
+    """A row of case_events for a reader. An agency's own words for a step are shown as they are. `folder`: whose texts
+    come first, for readers who are not the citizen that ours speak to."""
     data = vault.unseal_all(row["data"])
-    key = f"timeline.{row['kind']}"
+    key = _key(row["kind"], folder)
     words = text(key, language, data) if has_text(key) else data.get("label", row["kind"])
     if DELEGATION in data:
-        words = text("timeline.by_delegate", language, {"what": words})
+        words = text(_key("by_delegate", folder), language, {"what": words})
     return TimelineEvent(row["seq"], row["at"], row["kind"], row["status"], words, data)
+
+
+def _key(kind: str, folder: str) -> str:
+    own = f"{folder}.timeline.{kind}"
+    return own if folder and has_text(own) else f"timeline.{kind}"

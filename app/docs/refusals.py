@@ -59,6 +59,8 @@ def _codes(operation: Operation) -> Iterator[str]:
         yield from _BEARER
     if {"$ref": f"#/components/parameters/{ACTING_FOR}"} in operation["parameters"]:
         yield from _ACTING
+    else:
+        yield "acting_not_allowed"
     parameters = [parameter for parameter in operation["parameters"] if "in" in parameter]
     # A path parameter of the wrong form is a path that does not exist.
     if any(parameter["in"] == "query" for parameter in parameters):

@@ -54,7 +54,7 @@ def result_of(counts: Mapping[str, Mapping[str, int]], served: int) -> SurveyRes
         grade=grade_of(index) if index is not None else None,
         served=served,
         needed=needed,
-        enough=answers >= needed,
+        enough=answers > 0 and answers >= needed,
         elements=[
             ElementResult(
                 element,

@@ -14,7 +14,8 @@ from integrations.standards.antrean.refusals import refusal
 from services.health.port import HealthPort, Missing, Patient, Place, Queue, Session, Ticket, TicketRequest
 
 Row = Mapping[str, object]
-_HOURS = re.compile(r"([0-9]{1,2})[:.]([0-9]{2})(?:[:.][0-9]{2})?\s*(?:-|s/d|sd)\s*([0-9]{1,2})[:.]([0-9]{2})")
+_CLOCK = r"([0-9]{1,2})[:.]([0-9]{2})(?:[:.][0-9]{2})?"
+_HOURS = re.compile(rf"{_CLOCK}\s*(?:[-\u2013\u2014]|s/d|s\.d\.?|sd|sampai)\s*{_CLOCK}", re.IGNORECASE)
 _NO_QUOTA: Mapping[str, Missing] = {
     "quota": "not_told",
     "quota_left": "not_told",

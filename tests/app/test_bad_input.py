@@ -67,7 +67,7 @@ BAD = {
         422, "validation_failed", case_with(attachments=["x"]), errors=(("/attachments/0", "format"),)
     ),
     "attachments too many": Bad(
-        422, "validation_failed", case_with(attachments=[NO_CASE] * 21), errors=(("/attachments", "max_length"),)
+        422, "validation_failed", case_with(attachments=[NO_CASE] * 21), errors=(("/attachments", "max_items"),)
     ),
     "attachment nobody sent": Bad(422, "attachment_not_usable", case_with(attachments=[NO_CASE])),
     "form with wrong values": Bad(

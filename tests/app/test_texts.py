@@ -13,7 +13,7 @@ from app.cases.models import DELIVERY_STATES
 from app.cases.port import Status
 from app.cases.schemas import ActionCode
 from app.problems import _CODES as PAYLOAD_CODES
-from app.texts import LANGUAGES, Language, Text, has_text, language_of, load_texts, text, text_roots
+from app.texts import LANGUAGES, Language, Text, has_text, language_of, load_texts, text, text_keys, text_roots
 from tests.harness.source import PRODUCT, calls_of
 
 # Told in the agency's own words.
@@ -91,6 +91,11 @@ def timeline_kinds() -> set[str]:
     return {str(kind.value) for kind in kinds} | IN_SQL | set(NOT_TAKEN.values())
 
 
+def timeline_keys() -> set[str]:
+    load_texts(*text_roots())
+    return set(text_keys("timeline."))
+
+
 def test_there_are_kinds() -> None:
     assert {"submitted", "needs_citizen", "rated"} <= timeline_kinds() - IN_SQL
 
@@ -119,3 +124,15 @@ def test_a_timeline_text_fills_in_only_what_its_event_carries(kind: str) -> None
     }
     for language in LANGUAGES:
         assert set(re.findall(r"\{(\w+)\}", text(f"timeline.{kind}", language))) <= carried.get(kind, set())
+
+
+@pytest.mark.parametrize("key", sorted(timeline_keys()))
+def test_officers_are_not_told_that_they_are_the_citizen(key: str) -> None:
+    """A timeline says "you" to the citizen; who handles the case reads other words."""
+    own = f"queue.{key}"
+    read = own if has_text(own) else key
+    said = {language: text(read, language) for language in LANGUAGES}
+    assert not [words for words in said.values() if re.search(r"\b(Anda|[Yy]ours?)\b|\b[Yy]ou\b", words)]
+    for language in LANGUAGES:
+        fields = [set(re.findall(r"\{(\w+)\}", text(each, language))) for each in (read, key)]
+        assert fields[0] == fields[1]

@@ -1,5 +1,7 @@
 """The product's tables as a test sees them from outside: how many rows each has, and any statement."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,6 +13,10 @@ from app.database import driver_url
 _TABLES = """
 SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'worker_beats'
 ORDER BY relname
+"""
+_END_THE_APIS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'loket-api'
 """
 
 _MEASURED = ("backend_health", "backend_calls", "backend_slots", "service_evidence")
@@ -53,6 +59,17 @@ class Tables:
     async def changed_since(self, before: dict[str, str]) -> list[str]:
         """The tables whose content is another than in an earlier `digest`."""
         return [name for name, digest in (await self.digest()).items() if before[name] != digest]
+
+    @asynccontextmanager
+    async def shut(self) -> AsyncIterator[None]:
+        """While the block runs nobody gets at the database anew, and the API has lost the connections it had."""
+        name = await self.value("SELECT quote_ident(current_database())")
+        await self.run(f"ALTER DATABASE {name} CONNECTION LIMIT 0")
+        try:
+            await self.run(_END_THE_APIS)
+            yield
+        finally:
+            await self.run(f"ALTER DATABASE {name} CONNECTION LIMIT -1")
 
     async def value(self, statement: str, *given: Any) -> Any:
         return await self.connection.fetchval(statement, *given)

@@ -27,7 +27,7 @@ from tests.harness.tables import Tables
 from tests.harness.walking import page_templates
 from tests.sheet.camera import FEW, Camera, Look, every_look
 from tests.sheet.dressing import furnish
-from tests.sheet.ground import ROLES, AtPages, fill, ground, log_in
+from tests.sheet.ground import ROLES, AtPages, Ground, fill, ground, log_in
 from tests.sheet.scenes import SCENES, Scene, Stage
 
 # What leads to a page's path parameters: the first link of this kind on that page.
@@ -58,6 +58,7 @@ class Studio(msgspec.Struct, frozen=True):
     journey: Journey
     tables: Tables
     application: Registered
+    crowded: Api
 
     @property
     def url(self) -> str:
@@ -83,7 +84,15 @@ class Studio(msgspec.Struct, frozen=True):
         await virtual_authenticator(page)
         self.camera.may_refuse(is_so=True)
         stage = Stage(
-            page, self.url, look.language, self.officers, self.people, self.journey, self.tables, self.application
+            page,
+            self.url,
+            look.language,
+            self.officers,
+            self.people,
+            self.journey,
+            self.tables,
+            self.application,
+            f"http://localhost:{self.crowded.settings.port}",
         )
         try:
             await scene.play(stage)
@@ -118,7 +127,8 @@ def paths(role: str) -> list[str]:
 
 
 @asynccontextmanager
-async def studio(api: Api, camera: Camera, application: Registered) -> AsyncIterator[Studio]:
+async def studio(on: Ground, camera: Camera, application: Registered) -> AsyncIterator[Studio]:
+    api = on.api
     async with AsyncExitStack() as stack:
         database = Database(api.settings.database_url, pool_size=2, name="sheet")
         stack.push_async_callback(database.close)
@@ -131,19 +141,20 @@ async def studio(api: Api, camera: Camera, application: Registered) -> AsyncIter
             Journey(api, database, open_vault(api.settings)),
             await stack.enter_async_context(Tables(api.settings.migration_database_url)),
             application,
+            on.crowded,
         )
 
 
-async def photograph(api: Api, cases: int, looks: tuple[Look, ...], camera: Camera) -> None:
+async def photograph(on: Ground, cases: int, looks: tuple[Look, ...], camera: Camera) -> None:
     """A city on its first day, and after two years."""
-    await seed(api.settings)
-    application = await register(api, "imunisasi", name="Imunisasi Kediri")
-    async with studio(api, camera, application) as new:
+    await seed(on.api.settings)
+    application = await register(on.api, "imunisasi", name="Imunisasi Kediri")
+    async with studio(on, camera, application) as new:
         for at, look in product(_NEW_ROLES, looks[:2]):
             who = await log_in(new.officers, at, look.language)
             await new.every_page(msgspec.structs.replace(who, name=f"first_day_{who.name}"), look)
-    await fill(api, cases)
-    async with studio(api, camera, application) as busy:
+    await fill(on.api, cases)
+    async with studio(on, camera, application) as busy:
         for look in looks:
             for at in ROLES:
                 who = await log_in(busy.officers, at, look.language)
@@ -162,8 +173,8 @@ def main(folder: Path, cases: int, is_all: bool) -> None:
     """Photograph every page; what a browser complains of is told at the end, and is a failure."""
     folder.mkdir(parents=True, exist_ok=True)
     camera = Camera(folder)
-    with ground() as api:
-        asyncio.run(photograph(api, cases, tuple(every_look()) if is_all else FEW, camera))
+    with ground() as on:
+        asyncio.run(photograph(on, cases, tuple(every_look()) if is_all else FEW, camera))
     shots = "".join(_SHOT.format(name=name, words=html.escape(words)) for words, name in sorted(camera.shots))
     (folder / "index.html").write_text(_PAGE.format(shots=shots), "utf-8")
     click.echo(f"{len(camera.shots)} photographs: {folder / 'index.html'}")

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
+from litestar import Litestar
 
 from app.assembly import build
 from app.history.seeding import Past, write_history
@@ -38,8 +39,26 @@ class AtPages(msgspec.Struct, frozen=True):
     cookie: str
 
 
+# Agencies' systems as a city has them when every agency is connected, by agency.
+_MORE_SYSTEMS = {
+    "dindik": ("PPDB dan pindah sekolah", "Data pokok pendidikan"),
+    "dishub": ("Uji kendaraan", "Andalalin"),
+    "disdukcapil": ("Akta kelahiran dan kematian", "Kartu identitas anak"),
+    "dlh": ("Persetujuan lingkungan", "Pengangkutan sampah"),
+    "dinkes": ("Rekam medis Puskesmas Sukorame", "Rekam medis Puskesmas Balowerti", "Izin praktik tenaga kesehatan"),
+    "dpmptsp": ("Persetujuan bangunan gedung",),
+}
+
+
+class Ground(msgspec.Struct, frozen=True):
+    """`crowded`: the same city, with as many systems as there may once be."""
+
+    api: Api
+    crowded: Api
+
+
 @contextmanager
-def ground() -> Iterator[Api]:
+def ground() -> Iterator[Ground]:
     """The API with sandboxes, on servers of its own. No worker: it would ask agencies after what they never saw."""
     with ExitStack() as stack:
         servers = stack.enter_context(running_servers(0))
@@ -57,7 +76,16 @@ def ground() -> Iterator[Api]:
         }
         api = stack.enter_context(running_api(environment))
         stack.enter_context(running_sandboxes(int(environment["LOKET_SANDBOX_PORT"]), folder, api.url))
-        yield api
+        more = {**environment, "LOKET_PORT": str(free_port())}
+        yield Ground(api, stack.enter_context(running_api(more, _crowd)))
+
+
+def _crowd(application: Litestar) -> None:
+    known = application.state["cases"].systems
+    assert isinstance(known, dict)
+    for agency, titles in _MORE_SYSTEMS.items():
+        for number, title in enumerate(titles):
+            known[f"{agency}_{number}"] = msgspec.structs.replace(known["sicantik"], agency=agency, title=title)
 
 
 async def fill(api: Api, cases: int) -> None:

@@ -24,12 +24,13 @@ from tests.harness.tables import Tables
 _UNFOLD = "for (const each of document.querySelectorAll('details:not(.chart details)')) each.open = true"
 _LAX = "for (const each of document.querySelectorAll('[minlength]')) each.removeAttribute('minlength')"
 _IDLE = "UPDATE officer_sessions SET last_used_at = now() - interval '31 minutes' WHERE officer_id = $1"
+_LOCKED = "UPDATE officers SET locked_until = now() + interval '15 minutes' WHERE id = $1"
 WHY = "Sudah dicek lewat telepon ke instansi: berkasnya diterima pada hari yang sama, nomornya menyusul."
 
 
 class Stage(msgspec.Struct, frozen=True):
     """A browser at the product, and those who make people for it. `application`: an agency's that asks who somebody
-    is."""
+    is. `crowded`: where there are more systems."""
 
     page: Page
     url: str
@@ -39,6 +40,7 @@ class Stage(msgspec.Struct, frozen=True):
     journey: Journey
     tables: Tables
     application: Registered
+    crowded: str
 
     async def open(self, path: str) -> None:
         await self.page.goto(f"{self.url}{path}")
@@ -167,10 +169,48 @@ async def _note_refused(stage: Stage) -> None:
     await stage.press("form[action$=questions] button", question="?")
 
 
+async def _asked_twice(stage: Stage) -> None:
+    """A colleague was quicker: 409, with the words that were written."""
+    await _taken(stage)
+    await stage.page.fill("#question", WHY)
+    other = await stage.page.context.new_page()
+    await other.goto(stage.page.url)
+    await other.evaluate(_UNFOLD)
+    await other.fill("#question", "Berapa tinggi tiang reklamenya?")
+    async with other.expect_navigation():
+        await other.click("form[action$=questions] button")
+    await other.close()
+    await stage.press("form[action$=questions] button")
+
+
+async def _away(stage: Stage) -> None:
+    """The database is away while a note is saved: 503, and the note once more."""
+    await _taken(stage)
+    async with stage.tables.shut():
+        await stage.press("form[action$=notes] button", words=WHY)
+
+
+async def _away_reading(stage: Stage) -> None:
+    await stage.open("/dashboard")
+    async with stage.tables.shut():
+        await stage.open("/dashboard/cases?clock=late")
+
+
+async def _locked(stage: Stage) -> None:
+    """After one wrong code too many: 429."""
+    officer = await _code(stage)
+    await stage.tables.run(_LOCKED, officer.id)
+    await stage.press("main .primary", code=code())
+
+
+async def _many_systems(stage: Stage) -> None:
+    await stage.page.goto(f"{stage.crowded}/dashboard/systems")
+
+
 async def _sought(stage: Stage) -> None:
     await stage.open("/dashboard/cases")
     await stage.page.evaluate(_UNFOLD)
-    await stage.press("form[action$=search] button", nik="3571021705900000")
+    await stage.press("form[action$=search] button", q="3571021705900000")
 
 
 async def _retry_refused(stage: Stage) -> None:
@@ -270,6 +310,7 @@ SCENES = (
     Scene("login-enrolled", None, _at("/dashboard/login?enrolled=1")),
     Scene("code", None, _code),
     Scene("code-refused", None, _code_refused),
+    Scene("code-locked", None, _locked),
     Scene("invitation-refused", None, _invitation_refused),
     Scene("enrolment", None, _enrolment),
     Scene("enrolment-refused", None, _enrolment_refused),
@@ -288,6 +329,9 @@ SCENES = (
     Scene("resume", None, _resume),
     Scene("case-unfolded", "operator", _taken),
     Scene("case-refused", "operator", _note_refused),
+    Scene("case-asked-twice", "operator", _asked_twice),
+    Scene("note-while-away", "operator", _away),
+    Scene("list-while-away", "supervisor", _away_reading),
     Scene("found-nobody", "operator", _sought),
     Scene("cases-late", "supervisor", _at("/dashboard/cases?clock=late")),
     Scene("cases-none", "supervisor", _at("/dashboard/cases?status=draft&clock=late")),
@@ -296,6 +340,7 @@ SCENES = (
     Scene("delivery-refused", "operator", _resolve_refused),
     Scene("system-unfolded", "supervisor", _paused),
     Scene("system-refused", "supervisor", _window_refused),
+    Scene("systems-many", "city_admin", _many_systems),
     Scene("passkey", "operator", _passkey),
     Scene("forbidden", "operator", _at("/dashboard/audit")),
     Scene("missing", "operator", _at(f"/dashboard/cases/{UUID(int=7)}")),

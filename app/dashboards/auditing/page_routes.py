@@ -25,6 +25,7 @@ from app.dashboards.auditing.search import (
     readings,
     search,
 )
+from app.dashboards.auditing.wording import wording_in
 from app.database import Connection
 from app.errors import LoketError
 from app.login.guards import OfficerRequest, officer_page
@@ -33,12 +34,14 @@ from app.login.officers.pages import PAGE, form_of, live_answer, query_of, sent_
 from app.pages.formats import number_in
 from app.pages.navigation import Entry
 from app.problems import converted
-from app.texts import Language, has_text, text, text_keys
+from app.texts import Language, text_keys
 
 AUDIT, CHECKS = "/dashboard/audit", "/dashboard/audit/checks"
 AUDITS = officer_page("auditor")
 PAGE_ROWS = 50
 ACTIONS = "audit.action."
+# What came of a verification, and the kind of its badge.
+OUTCOMES = (("under_way", "info"), ("whole", "good"), ("broken", "bad"), ("failed", "warn"))
 Word = Annotated[str, Meta(max_length=100, pattern=r"^[!-~]*$")]
 Day = Annotated[str, Meta(max_length=10, pattern=r"^(\d{4}-\d\d-\d\d)?$")]
 
@@ -86,7 +89,7 @@ async def readings_page(request: OfficerRequest, cases: NamedDependency[CaseTool
         async with cases.database.begin() as connection:
             values["items"] = (await readings(connection, wanted, cases.catalog.timezone)).items
             await note_search(connection, request.user, "audit.searched", wanted)
-    return shown(request, "auditing/readings", {**values, "named": _named(request.user.language)})
+    return shown(request, "auditing/readings", {**values, "named": wording_in(request.user.language)})
 
 
 @get(CHECKS, opt=AUDITS, **PAGE)
@@ -112,7 +115,12 @@ async def live_check(
     language = request.user.language
     async with cases.database.connection() as connection:
         found = await checks.read_check(connection, check_id, language)
-    told = {"done": number_in(found.done, language), "words": found.words}
+    told = {
+        "done": number_in(found.done, language),
+        "words": found.words,
+        "is": found.outcome or "under_way",
+        "over": found.outcome is not None,
+    }
     return live_answer(told)
 
 
@@ -133,7 +141,7 @@ async def _found(request: OfficerRequest, cases: CaseTools, refusal: LoketError 
         "is_filtered": bool(chosen),
         "next": f"{AUDIT}?{urlencode({**chosen, 'cursor': found.next_cursor})}" if found.next_cursor else "",
         "first": f"{AUDIT}?{urlencode(chosen)}" if query.cursor else "",
-        "named": _named(request.user.language),
+        "named": wording_in(request.user.language),
         "actions": _actions(request.user.language, query.action),
     }
     return shown(request, "auditing/list", values, refusal)
@@ -142,7 +150,7 @@ async def _found(request: OfficerRequest, cases: CaseTools, refusal: LoketError 
 async def _checks(request: OfficerRequest, cases: CaseTools, refusal: LoketError | None = None) -> Response[Any]:
     async with cases.database.connection() as connection:
         found = await checks.list_checks(connection, request.user.language)
-    return shown(request, "auditing/checks", {"items": found.items}, refusal)
+    return shown(request, "auditing/checks", {"items": found.items, "outcomes": OUTCOMES}, refusal)
 
 
 def _wanted(query: AuditQuery) -> Wanted:
@@ -151,20 +159,9 @@ def _wanted(query: AuditQuery) -> Wanted:
     return converted(given, Wanted, strict=False)
 
 
-def _named(language: Language) -> Any:
-    """A key of the record in words, where there are some: an auditor reads both. Those that speak to a citizen are
-    said otherwise here."""
-
-    def named(kind: str, key: str) -> str:
-        found = next((whole for each in ("auditing", "audit") if has_text(whole := f"{each}.{kind}.{key}")), "")
-        return text(found, language) if found else ""
-
-    return named
-
-
 def _actions(language: Language, chosen: str) -> list[tuple[str, str]]:
     """What may be searched for, by its words; also what an address asks for that has none."""
-    named, known = _named(language), {key.removeprefix(ACTIONS) for key in text_keys(ACTIONS)}
+    named, known = wording_in(language), {key.removeprefix(ACTIONS) for key in text_keys(ACTIONS)}
     others = [(chosen, chosen)] if chosen and chosen not in known else []
     return sorted([*((key, named("action", key)) for key in known), *others], key=itemgetter(1))
 

@@ -13,7 +13,7 @@ from app.cases.tools import CaseTools
 from app.dashboards.exports.keeping import PARTS, QUEUE, ExportJob, delete_files
 from app.dashboards.exports.record import RECORD, RecordTable
 from app.dashboards.exports.tables import BATCH, Table, as_csv
-from app.dashboards.exports.workbook import WorkbookWriter
+from app.dashboards.exports.workbook import CellKind, WorkbookWriter
 from app.database import AWAY, Connection
 from app.ids import uuid7
 from app.jobs import Queue, RetryLater
@@ -72,7 +72,7 @@ class Maker:
         if not asked["rows_end"] and not await self._write_rows(asked, table):
             return
         if asked["format"] == "xlsx":
-            await self._bind(export_id)
+            await self._bind(export_id, table.kinds())
         else:
             async with self._tools.database.connection() as connection:
                 await connection.execute(_END, export_id, "done", None)
@@ -108,12 +108,12 @@ class Maker:
         await self._tools.files.delete(file_id)
         return False
 
-    async def _bind(self, export_id: UUID) -> None:
+    async def _bind(self, export_id: UUID, kinds: Sequence[CellKind]) -> None:
         """The workbook in place of the rows it is made from."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryDirectory(dir=self._folder) as folder:
             path = Path(folder, "export.xlsx")
-            writer = WorkbookWriter(path)
+            writer = WorkbookWriter(path, kinds)
             lines = ""
             async for content in self._contents(export_id):
                 lines += content.decode("utf-8-sig")

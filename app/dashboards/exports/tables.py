@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from app.catalog.catalog import Catalog
+from app.dashboards.exports.workbook import CellKind
 from app.dashboards.figures.facts import DECIDED
 from app.dashboards.figures.periods import last_of, start_of, starts
 from app.dashboards.figures.reading import Figures, Scope
@@ -22,6 +23,7 @@ from app.workdays import working_days_after
 BATCH = 8000
 Value = str | int | float | None
 Row = Sequence[Value]
+Columns = Mapping[str, CellKind]
 _MOST_MONTHS = 120
 _FIRST = UUID(int=0)
 _WHERE = """
@@ -34,21 +36,22 @@ SELECT cases.id, number, cases.agency, cases.service, status, submitted_at, case
 FROM cases LEFT JOIN figure_cases ON case_id = cases.id {_WHERE} ORDER BY cases.id LIMIT $6
 """  # noqa: S608 - constants of ours
 _COUNT = f"SELECT count(*) FROM cases {_WHERE}"  # noqa: S608 - constants of ours
-_CASE_COLUMNS = (
-    "number",
-    "agency",
-    "service",
-    "status",
-    "handed_in_on",
-    "due_on",
-    "ended_on",
-    "days",
-    "on_time",
-    "reason",
-    "delivery",
-    "reference",
-    "rating",
-)
+# What stands in each column, for whatever has more kinds of cells than text.
+_CASE_COLUMNS: Columns = {
+    "number": "words",
+    "agency": "words",
+    "service": "words",
+    "status": "words",
+    "handed_in_on": "day",
+    "due_on": "day",
+    "ended_on": "day",
+    "days": "number",
+    "on_time": "words",
+    "reason": "words",
+    "delivery": "words",
+    "reference": "words",
+    "rating": "number",
+}
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -66,11 +69,16 @@ class Table:
         self._language: Language = asked["language"]
         self._figures = Figures(database, catalog, self._language)
         self._scope = Scope(asked["agency"], asked["service"])
+        self._columns = {"cases": _CASE_COLUMNS, "figures": _FIGURE_COLUMNS, "survey": _SURVEY_COLUMNS}[asked["kind"]]
+        self._agencies = {agency.id: agency.short_name for agency in catalog.agencies()}
 
     def heading(self) -> Row:
         """The columns' names."""
-        names = {"cases": _CASE_COLUMNS, "figures": _FIGURE_COLUMNS, "survey": _SURVEY_COLUMNS}[self._asked["kind"]]
-        return [text(f"exports.column.{name}", self._language) for name in names]
+        return [text(f"exports.column.{name}", self._language) for name in self._columns]
+
+    def kinds(self) -> Sequence[CellKind]:
+        """What stands in each column."""
+        return list(self._columns.values())
 
     async def count(self) -> int:
         if self._asked["kind"] != "cases":
@@ -97,19 +105,23 @@ class Table:
         ended = row["ended_on"]
         return [
             row["number"],
-            row["agency"],
+            self._agency(row["agency"]),
             self._figures.title(row["service"]),
-            text(f"status_of_case.{row['status']}", self._language),
+            text(f"queue.status.{row['status']}", self._language),
             handed_in.isoformat(),
             _day(row["due_on"]),
             _day(ended),
             working_days_after(handed_in, ended) if ended else None,
             self._on_time(row),
             self._reason(row["reason"]),
-            row["delivery_state"],
+            text(f"queue.delivery.{row['delivery_state']}", self._language) if row["delivery_state"] else None,
             row["agency_reference"],
             row["rating"],
         ]
+
+    def _agency(self, agency_id: str) -> str:
+        """As officers call it; one that the catalogue no longer has by its id."""
+        return self._agencies.get(agency_id, agency_id)
 
     def _on_time(self, row: Mapping[str, Any]) -> Value:
         """Of what the agency decided, as the figures count it."""
@@ -134,7 +146,7 @@ class Table:
             view = await self._figures.services(self._scope, "month", month)
             end = last_of(month, "month").isoformat()
             rows += [
-                [month.isoformat(), end, item.agency, item.title, *_totals(item.now)]
+                [month.isoformat(), end, self._agency(item.agency), item.title, *_totals(item.now)]
                 for item in view.items
                 if item.now.handed_in or item.now.ended or item.now.survey_answers
             ]
@@ -147,7 +159,7 @@ class Table:
             [
                 view.starts_on.isoformat(),
                 view.ends_on.isoformat(),
-                one.agency,
+                self._agency(one.agency),
                 one.title,
                 one.result.served,
                 one.result.answers,
@@ -171,40 +183,35 @@ def as_csv(rows: Sequence[Row]) -> bytes:
     return written.getvalue().encode()
 
 
-_FIGURE_COLUMNS = (
-    "starts_on",
-    "ends_on",
-    "agency",
-    "service",
-    "handed_in",
-    "ended",
-    "completed",
-    "rejected",
-    "withdrawn",
-    "expired",
-    "promised",
-    "timely",
-    "median_days",
-    "p90_days",
-    "ratings",
-    "rating",
-    "answers",
-    "index",
-)
-_SURVEY_COLUMNS = (
-    "starts_on",
-    "ends_on",
-    "agency",
-    "service",
-    "served",
-    "answers",
-    "needed",
-    "enough",
-    *(f"u{number}" for number in range(1, 10)),
-    "index_of_4",
-    "index",
-    "grade",
-)
+_WHERE_AND_WHEN: Columns = {"starts_on": "day", "ends_on": "day", "agency": "words", "service": "words"}
+_FIGURE_COLUMNS: Columns = {
+    **_WHERE_AND_WHEN,
+    "handed_in": "number",
+    "ended": "number",
+    "completed": "number",
+    "rejected": "number",
+    "withdrawn": "number",
+    "expired": "number",
+    "promised": "number",
+    "timely": "number",
+    "median_days": "number",
+    "p90_days": "number",
+    "ratings": "number",
+    "rating": "number",
+    "answers": "number",
+    "index": "number",
+}
+_SURVEY_COLUMNS: Columns = {
+    **_WHERE_AND_WHEN,
+    "served": "number",
+    "answers": "number",
+    "needed": "number",
+    "enough": "words",
+    **{f"u{number}": "number" for number in range(1, 10)},
+    "index_of_4": "number",
+    "index": "number",
+    "grade": "words",
+}
 
 
 def _totals(totals: Totals) -> Row:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from app.cases.due import days_left, soon_until, today
-from app.cases.numbers import is_case_number
+from app.cases.numbers import as_case_number, is_case_number
 from app.cases.tools import CaseTools
 from app.dashboards.queue.schemas import CaseCounts, Colleague, OfficerCaseItem, OfficerCasePage
 from app.dashboards.queue.trail import Look, audit
@@ -80,11 +80,12 @@ async def counts(connection: Connection, officer: Officer, day: date) -> CaseCou
 
 async def find(officer: Officer, sought: str, tools: CaseTools, language: Language) -> list[OfficerCaseItem]:
     """By the case's number, or the agency's own. Audited: searching is looking."""
-    by: Found = "number" if is_case_number(sought) else "reference"
+    number = as_case_number(sought)
+    by: Found = "number" if number and is_case_number(number) else "reference"
     async with tools.database.begin() as connection:
-        if by == "number":
-            rows = await connection.fetch(_BY_NUMBER, officer.agency, sought)
-        else:
+        rows = await connection.fetch(_BY_NUMBER, officer.agency, number) if by == "number" else []
+        if not rows:
+            # An agency's number may have the shape of ours, and its check digit by chance.
             rows = await connection.fetch(_BY_REFERENCE, officer.agency, sought, sorted(tools.systems))
         await audit(connection, officer, Look("case.searched", None, (by,), "search", by))
     day = today(tools.catalog.timezone)

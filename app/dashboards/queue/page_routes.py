@@ -17,8 +17,9 @@ from app.cases.timeline import CHANNEL
 from app.cases.tools import CaseTools
 from app.dashboards.queue import acting, listing, saved
 from app.dashboards.queue.pages import LIST, PageQuery, case_values, counted, found_values, list_values, news_of
+from app.dashboards.queue.powers import handles
 from app.dashboards.queue.routes import download
-from app.dashboards.queue.schemas import Assignment, CitizenSought, NewNote, NewQuestion, NewView
+from app.dashboards.queue.schemas import Assignment, NewNote, NewQuestion, NewView
 from app.dashboards.queue.wanted import Filters
 from app.dashboards.queue.warning_pages import WARNING_PAGES, WARNINGS
 from app.database import Connection
@@ -38,7 +39,14 @@ ACTS = officer_page("operator", "supervisor", "agency_head")
 _CASE = re.compile(rf"{LIST}/([0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})(?:\?.*)?")
 
 
+_NIK, _BETWEEN = re.compile("[0-9]{16}"), re.compile("[ .-]")
 Seen = Annotated[int, QueryParameter(ge=0, le=2**31 - 1)]
+
+
+class SoughtForm(msgspec.Struct, forbid_unknown_fields=True):
+    """A number of ours, an agency's, or a NIK."""
+
+    q: Annotated[str, Meta(min_length=3, max_length=100)]
 
 
 class AssignForm(msgspec.Struct, forbid_unknown_fields=True):
@@ -62,11 +70,6 @@ class NoForm(msgspec.Struct, forbid_unknown_fields=True):
 @get(LIST, opt=READS, **PAGE)
 async def cases_page(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
     query = _asked(dict(request.query_params), PageQuery)
-    if query.q:
-        items = await listing.find(request.user, query.q.strip(), cases, request.user.language)
-        if len(items) == 1:
-            return sent_to(f"{LIST}/{items[0].id}")
-        return shown(request, "queue/found", found_values(request.user, query.q, items))
     return shown(request, "queue/list", await list_values(request.user, query, cases))
 
 
@@ -75,15 +78,22 @@ async def live_counts(request: OfficerRequest, cases: NamedDependency[CaseTools]
     return live_answer(await counted(request.user, cases))
 
 
-@post(f"{LIST}/search", opt=ACTS, status_code=200, **PAGE)
-async def search_by_nik(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
-    """Answered at once: neither a NIK nor what it found may stand in an address."""
+@post(f"{LIST}/search", opt=READS, status_code=200, **PAGE)
+async def search_by_page(request: OfficerRequest, cases: NamedDependency[CaseTools]) -> Response[Any]:
+    """Answered at once: whatever people type where something is searched for, a NIK or a name, stands in no address."""
     try:
-        form = form_of(request, CitizenSought)
+        sought = form_of(request, SoughtForm).q.strip()
     except LoketError as refusal:
         return await _list(request, cases, refusal)
-    items = await listing.find_by_nik(request.user, form.nik, cases, request.user.language)
-    return shown(request, "queue/found", found_values(request.user, "", items))
+    items = await listing.find(request.user, sought, cases, request.user.language)
+    if len(items) == 1:
+        return sent_to(f"{LIST}/{items[0].id}")
+    nik = _BETWEEN.sub("", sought)
+    is_nik = _NIK.fullmatch(nik) is not None
+    if not items and is_nik and handles(request.user):
+        items = await listing.find_by_nik(request.user, nik, cases, request.user.language)
+    # What may be a NIK is not shown again.
+    return shown(request, "queue/found", found_values(request.user, "" if is_nik else sought, items))
 
 
 @post(f"{LIST}/assign", opt=ACTS, status_code=303, **PAGE)
@@ -95,7 +105,7 @@ async def assign_by_page(request: OfficerRequest, cases: NamedDependency[CaseToo
         if not chosen:
             raise Unprocessable(errors=[FieldError("/ids", "min_items", {"limit": 1})])
         done = await acting.assign(connection, request.user, Assignment(chosen, receiver), cases)
-        return Done(_with(came_from(request), "some" if done.refused else "assigned"))
+        return Done(_with(came_from(request), "some" if done.refused else _given(form.officer)))
 
     async def again(refusal: LoketError) -> Response[Any]:
         return await _list(request, cases, refusal)
@@ -220,6 +230,10 @@ def _asked(values: Mapping[str, object], kind: type[T]) -> T:
     return converted({name: value for name, value in values.items() if value != ""}, kind, strict=False)
 
 
+def _given(officer: str) -> str:
+    return {"me": "taken", "": "released"}.get(officer, "assigned")
+
+
 def _with(path: str, done: str) -> str:
     """The same list, which says what was done."""
     own, _, query = (path if path != START else LIST).partition("?")
@@ -230,7 +244,7 @@ def _with(path: str, done: str) -> str:
 PAGE_ROUTES: list[Any] = [
     cases_page,
     live_counts,
-    search_by_nik,
+    search_by_page,
     assign_by_page,
     case_page,
     live_case,

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from app.cases.due import today
+from app.cases.numbers import as_case_number, is_case_number
 from app.cases.tools import CaseTools
 from app.cursor import MAX_LENGTH
 from app.dashboards.queue import listing, reading, saved
@@ -26,10 +27,9 @@ Choices = Sequence[tuple[str, str]]
 
 
 class PageQuery(Filters, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The list's address: filters, where the page begins, a number that is sought, what a form before it did."""
+    """The list's address: filters, where the page begins, what a form before it did."""
 
     cursor: Annotated[str, msgspec.Meta(max_length=MAX_LENGTH)] | None = None
-    q: Annotated[str, msgspec.Meta(min_length=3, max_length=100, pattern=r"^[ -~]+$")] | None = None
     done: Annotated[str, msgspec.Meta(max_length=40)] | None = None
 
 
@@ -101,8 +101,10 @@ def _waits(delivery: CaseDeliveryView) -> bool:
 
 
 def found_values(officer: Officer, sought: str, items: Sequence[OfficerCaseItem]) -> Mapping[str, Any]:
-    """`sought`: "" for a NIK, which is not shown again."""
-    return {"items": items, "sought": sought, "handles": handles(officer)}
+    """`is_mistyped`: it has the shape of a number of ours, and cannot be one."""
+    number = as_case_number(sought)
+    is_mistyped = not items and number != "" and not is_case_number(number)
+    return {"items": items, "sought": sought, "is_mistyped": is_mistyped, "handles": handles(officer)}
 
 
 async def counted(officer: Officer, cases: CaseTools) -> Mapping[str, str]:

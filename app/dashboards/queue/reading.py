@@ -100,7 +100,7 @@ async def _read(
         nameless = [TimelineEvent(each["seq"], each["at"], each["kind"], each["status"], "", {}) for each in lines]
         return OfficerCase(**whole, **_NOTHING, timeline=nameless)
     await audit(connection, officer, Look("case.read", row["citizen_id"], SEEN, object_id=str(case_id)))
-    timeline = [event_view(each, tools.vault, language) for each in lines]
+    timeline = [event_view(each, tools.vault, language, "queue") for each in lines]
     return OfficerCase(**whole, **await _personal(connection, row, tools, language), timeline=timeline)
 
 

@@ -8,6 +8,7 @@ from app.backends.measured import Point
 from app.cases.schemas import DeliveryState
 from app.cases.tools import CaseTools
 from app.dashboards.systems.schemas import SystemView
+from app.database import utc_now
 from app.deliveries.backends import BackendView
 from app.deliveries.schemas import DeliveryItem
 from app.login.guards import Officer
@@ -18,6 +19,8 @@ SYSTEMS, DESK = "/dashboard/systems", "/dashboard/desk"
 STRAYS = f"{DESK}/callbacks"
 PLANS = ("supervisor", "city_admin")
 ACTS = ("operator", "supervisor", "city_admin")
+# What somebody should look at stands above what runs well.
+_FIRST = ("broken", "failing", "paused", "well", "never")
 _BARS = 24
 _TO_AN_HOUR = 12
 
@@ -35,7 +38,9 @@ def standing_of(system: BackendView) -> tuple[str, str]:
 
 def list_values(items: Sequence[BackendView], officer: Officer, cases: CaseTools) -> Mapping[str, Any]:
     return {
-        "items": [(each, *standing_of(each)) for each in items],
+        "items": sorted(
+            ((each, *standing_of(each)) for each in items), key=lambda row: (_FIRST.index(row[2]), row[0].title)
+        ),
         "agencies": agency_names(cases, officer.language),
         "facilities": {each.backend: each.name for each in cases.catalog.city.facility},
         "sees_all": not officer.agency,
@@ -71,6 +76,7 @@ def system_values(system: SystemView, officer: Officer, cases: CaseTools) -> Map
         "times": times_chart(system.line, language, catalog.timezone),
         "acts": officer.role in ACTS,
         "plans": officer.role in PLANS,
+        "now": utc_now(),
     }
 
 

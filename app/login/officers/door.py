@@ -1,10 +1,12 @@
 """How one process lets officers in: their token or cookie, and then their session as it stands in the database."""
 
+from contextlib import suppress
 from typing import Any
 
 from litestar import Request
 
-from app.errors import Unauthenticated
+from app.database import AWAY
+from app.errors import Forbidden, LoketError, Unauthenticated
 from app.login.gate import Gate
 from app.login.guards import Officer, OfficerDoor
 from app.login.officers.browsers import SESSION, VISITOR, check_form
@@ -28,7 +30,13 @@ class Door(OfficerDoor):
 
     async def by_page(self, request: Request[Any, Any, Any]) -> Officer:
         cookie = request.cookies.get(SESSION, "")
-        officer = await living_by_cookie(self._gate.database, cookie) if cookie else None
+        try:
+            officer = await living_by_cookie(self._gate.database, cookie) if cookie else None
+        except (LoketError, *AWAY):
+            # Nobody can be asked whose it is now: the page that says so holds what was written, to be sent again.
+            with suppress(Forbidden):
+                await check_form(request, self._gate, SESSION)
+            raise
         if officer is None and cookie:
             await note_interrupted(request, self._gate, cookie)
             raise Unauthenticated("session_revoked")

@@ -13,9 +13,9 @@ from litestar.response import Redirect
 from app.errors import LoketError, Unprocessable
 from app.login.guards import ASKING, OfficerRequest
 from app.login.officers.agencies import agency_name, city_zone
-from app.login.officers.browsers import SESSION, VISITOR, cookie, form_mark, gone, new_visitor, sent_fields
+from app.login.officers.browsers import SESSION, VISITOR, cookie, form_mark, gone, new_visitor, sent_fields, sent_mark
 from app.login.officers.interrupted import sealed
-from app.pages.forms import Fault, Sent
+from app.pages.forms import Fault, Fields, Sent
 from app.pages.frame import Policy, page
 from app.pages.navigation import links_for
 from app.problems import converted, field_error, known
@@ -35,7 +35,18 @@ _BACK = "back"
 # What a refused form does not show again, and no answer of ours ever holds.
 _SECRETS = ("password", "code", "credential", "invitation")
 
+# Nothing is wrong with what was asked; a moment later it may well be done.
+_PASSING = (429, 503)
+
 F = TypeVar("F")
+
+
+class Again(msgspec.Struct, frozen=True):
+    """A page to be opened once more; with a mark, a form to be sent once more."""
+
+    path: str
+    mark: str = ""
+    fields: Fields = {}
 
 
 def shown(
@@ -56,9 +67,7 @@ def shown(
         **refused(request, refusal, language),
     }
     answer = page(name, language, {**given, **values}, policy=_POLICY, status=refusal.status if refusal else 200)
-    if refusal and refusal.retry_after_s:
-        answer.headers["Retry-After"] = str(refusal.retry_after_s)
-    return answer
+    return _later(answer, refusal)
 
 
 def visitors(
@@ -86,17 +95,18 @@ def on_page_error(request: Request[Any, Any, Any], error: Exception) -> Response
     refusal = known(error)
     if refusal.status == 401:
         return _to_login(request, ended=refusal.code == "session_revoked")
-    name = "lost" if refusal.status in (404, 405) else "refused"
+    name = "lost" if refusal.status in (404, 405) else "passing" if refusal.status in _PASSING else "refused"
     if refusal.status == 405:
         # A form's address opened by itself, as after it was refused and the page called up again.
         refusal.code = "form_address"
+    told: dict[str, object] = {"crumbs": [], "again": _again(request) if name == "passing" else None}
     if (officer := request.scope["state"].get(ASKING)) is not None:
         request.scope["user"] = officer
         title = text(f"officers.{name}.title", officer.language)
-        return shown(request, "officers/refused", {"crumbs": [], "title": title}, refusal)
+        return shown(request, "officers/refused", {**told, "title": title}, refusal)
     language = spoken(request)
-    told = {**refused(request, refusal, language), "title": text(f"officers.{name}.title", language)}
-    return visitors(request, "fault", told, status=refusal.status)
+    told |= {**refused(request, refusal, language), "title": text(f"officers.{name}.title", language)}
+    return _later(visitors(request, "fault", told, status=refusal.status), refusal)
 
 
 def visited(
@@ -114,9 +124,7 @@ def visited(
         **values,
         **refused(request, refusal, spoken(request)),
     }
-    answer = visitors(request, name, given, status=refusal.status if refusal else 200)
-    if refusal and refusal.retry_after_s:
-        answer.headers["Retry-After"] = str(refusal.retry_after_s)
+    answer = _later(visitors(request, name, given, status=refusal.status if refusal else 200), refusal)
     answer.set_cookie(cookie(VISITOR, visitor))
     return answer
 
@@ -191,6 +199,23 @@ def qr_code(content: str) -> str:
     drawn: Any = segno.make(content, error="m")
     svg: str = drawn.svg_inline(scale=5, border=4, dark="#000000", light="#ffffff", svgclass="qr", lineclass=None)
     return svg
+
+
+def _later(answer: Response[Any], refusal: LoketError | None) -> Response[Any]:
+    if refusal and refusal.retry_after_s:
+        answer.headers["Retry-After"] = str(refusal.retry_after_s)
+    return answer
+
+
+def _again(request: Request[Any, Any, Any]) -> Again | None:
+    """What was asked for, to be asked for once more. A form of ours goes with the mark it had: if it was carried out
+    after all, it is not a second time. One with a secret in it is filled in anew."""
+    if request.method in ("GET", "HEAD"):
+        return Again(_here(request))
+    fields = sent_fields(request)
+    if not fields or any(name in fields for name in _SECRETS):
+        return None
+    return Again(request.url.path, sent_mark(request), fields)
 
 
 def _here(request: Request[Any, Any, Any]) -> str:

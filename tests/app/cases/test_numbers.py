@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.cases.numbers import case_number, check_digit, is_case_number
+from app.cases.numbers import as_case_number, case_number, check_digit, is_case_number
 
 RUNNING = st.integers(min_value=1, max_value=99_999_999)
 
@@ -59,3 +59,13 @@ def test_what_is_no_number_is_none(text: str) -> None:
 def test_the_check_digit_is_damms() -> None:
     # The worked example of the algorithm's own thesis.
     assert check_digit("572") == 4
+
+
+@pytest.mark.parametrize("typed", ["3571-26-0000123-4", " 3571 26 0000123 4", "35712600001234", "3571.26.0000123.4"])
+def test_a_number_is_read_as_people_type_it(typed: str) -> None:
+    assert as_case_number(typed) == "3571-26-0000123-4"
+
+
+@pytest.mark.parametrize("typed", ["", "3571024505909001", "Siti", "0001301201112026", "3571-26-123-4"])
+def test_what_has_another_shape_is_no_number(typed: str) -> None:
+    assert as_case_number(typed) == ""

@@ -59,7 +59,7 @@ REFUSED = {
         (),
         "name",
     ),
-    "a NIK too short": Refused("operator", "/dashboard/cases/search", {"nik": "35710"}, ("35710",), "nik"),
+    "too little to search for": Refused("operator", "/dashboard/cases/search", {"q": "35"}, ("35",), "q"),
     "no warning chosen": Refused("supervisor", "/dashboard/warnings/seen", {}),
     "a pause without a reason": Refused("operator", f"{SYSTEM}/pause", {"reason": "x"}, ("x",), "pause-reason"),
     "maintenance in the past": Refused(

@@ -72,6 +72,7 @@ async def typed(api: Api, product: Product, people: People, tables: Tables) -> M
     await measure_services(product.database, product.cases.systems)
     return {
         "nik": citizens[0].person.nik,
+        "q": citizens[0].person.nik,
         "reason": WHY,
         "words": WHY,
         "question": WHY,

@@ -69,6 +69,30 @@ async def test_what_is_not_there_is_refused_as_told(citizen: Citizen) -> None:
     assert untold == []
 
 
+async def test_acting_where_nobody_may_is_refused_as_told(citizen: Citizen) -> None:
+    document = (await citizen.client.get("/openapi.json")).json()
+    refused, untold = 0, []
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if "X-Acting-For" in str(operation["parameters"]) or path in ("/healthz", "/readyz"):
+                continue
+            place = re.sub(r"{\w+}", NO_ID, path)
+            answer = await citizen.client.request(method, place, headers={"X-Acting-For": NO_ID})
+            told = operation["responses"].get("403", {}).get("content", {})
+            refused += answer.status_code == 403
+            if answer.status_code == 403 and answer.json()["code"] not in told["application/problem+json"]["examples"]:
+                untold.append((operation["operationId"], answer.json()["code"]))
+    assert refused > 100
+    assert untold == []
+
+
+async def test_a_list_is_too_short_in_words_of_lists(citizen: Citizen) -> None:
+    asked = {"nik": "3571011708859002", "relation": "elder", "services": [], "days": 90}
+    answer = await citizen.post("/v1/me/delegations", asked, key=new_key())
+    [fault] = answer.json()["errors"]
+    assert (fault["pointer"], fault["code"], fault["detail"]) == ("/services", "min_items", "Pilih paling sedikit 1.")
+
+
 async def test_a_file_that_was_left_out_is_refused_as_told(citizen: Citizen) -> None:
     document = (await citizen.client.get("/openapi.json")).json()
     told = document["paths"]["/v1/attachments"]["post"]["responses"]

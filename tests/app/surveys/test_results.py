@@ -34,6 +34,7 @@ def test_without_answers_there_is_no_index() -> None:
     result = result_of({}, 0)
     assert (result.index, result.grade, result.answers, result.needed) == (None, None, 0, 0)
     assert len(result.elements) == 9
+    assert not result.enough, "nobody was asked, and nobody answered"
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,19 @@ async def test_what_cannot_be_read_is_none_with_its_reason(town: Town) -> None:
     assert reasons == {"tickets": "unreadable", "waiting": "not_told", "now_serving": "unreadable"}
 
 
-@pytest.mark.parametrize("written", ["08:00-12:00", "8.00 - 12.00", "08:00:00-12:00:00", "08:00 s/d 12:00 WIB"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "08:00-12:00",
+        "8.00 - 12.00",
+        "08:00:00-12:00:00",
+        "08:00 s/d 12:00 WIB",
+        "08:00 \u2013 12:00",
+        "Pukul 08.00 S/D 12.00",
+        "08:00 s.d. 12:00",
+        "8:00 sampai 12:00",
+    ],
+)
 def test_hours_however_written(written: str) -> None:
     assert hours(written) == "08:00-12:00"
 

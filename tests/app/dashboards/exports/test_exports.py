@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -62,7 +63,7 @@ async def test_an_agency_gets_its_own_rows_alone(owner: Any, officers: Officers,
         shown = await made(head, maker(), kind=kind)
         _, *rows = rows_of((await head.client.get(shown["file"])).content)
         place = 1 if kind == "cases" else 2
-        assert {row[place] for row in rows} == {"dinkes"}
+        assert {row[place] for row in rows} == {"Dinkes"}
     refused = await head.post("/v1/officer/exports", {"kind": "cases", "agency": "dpmptsp"})
     assert (refused.status_code, refused.json()["code"]) == (404, "agency_unknown")
     foreign = await made(head, maker(), kind="cases", service="outdoor-advertising")
@@ -167,9 +168,43 @@ async def test_no_cell_is_a_formula(owner: Any, officers: Officers, maker: Makin
     assert sheet.count("<row ") == len(rows) + 1
 
 
+async def test_who_opens_it_reads_words_and_none_that_are_a_citizens(
+    owner: Any, officers: Officers, maker: Making
+) -> None:
+    one = "SELECT id FROM cases WHERE status = 'in_review' LIMIT 1"
+    await owner.execute(f"UPDATE cases SET status = 'needs_citizen', delivery_state = 'delivered' WHERE id = ({one})")
+    officer = await officers.make("city_admin", language="en")
+    shown = await made(officer, maker(), kind="cases")
+    heading, *rows = rows_of((await officer.client.get(shown["file"])).content)
+    found = [dict(zip(heading, row, strict=True)) for row in rows]
+    assert "Waiting for citizen" in {row["Status"] for row in found}
+    assert {row["Delivery to the agency"] for row in found} >= {"Received by agency"}
+    assert not {"dinkes", "dpmptsp"} & {row["Agency"] for row in found}
+
+
+def test_every_column_of_a_sheet_is_what_it_is(tmp_path: Path) -> None:
+    """Days are days to whoever sorts them; an agency's number of digits alone keeps every one of them."""
+    path = tmp_path / "book.xlsx"
+    writer = WorkbookWriter(path, ["words", "number", "day", "moment"])
+    number = "1234567890123456"
+    writer.write(["a,b,c,d\r\n", f"{number},12.5,2026-03-01,2026-03-01T12:00:00+07:00\r\n", "x,,,\r\n"])
+    writer.close()
+    with zipfile.ZipFile(path) as opened:
+        sheet = opened.read("xl/worksheets/sheet1.xml").decode()
+        styles = opened.read("xl/styles.xml").decode()
+    cells = dict(re.findall(r'<c r="([A-D]2)"(.*?)</c>', sheet))
+    assert 't="inlineStr"' in cells["A2"]
+    assert number in cells["A2"]
+    assert ["<v>12.5" in cells["B2"], "<v>46082</v>" in cells["C2"], "<v>46082.5</v>" in cells["D2"]] == [True] * 3
+    assert 'numFmtId="14"' in styles
+    assert 'formatCode="yyyy-mm-dd hh:mm:ss"' in styles
+    assert '<autoFilter ref="A1:D3"/>' in sheet
+    assert not [each for each in ("B3", "C3", "D3") if f'r="{each}"' in sheet]
+
+
 def test_a_full_sheet_is_followed_by_another(tmp_path: Path) -> None:
     path = tmp_path / "book.xlsx"
-    writer = WorkbookWriter(path, most_rows=10)
+    writer = WorkbookWriter(path, ["words", "words"], most_rows=10)
     writer.write(["a,b\r\n", *(f"{number},x\r\n" for number in range(25))])
     writer.close()
     with zipfile.ZipFile(path) as opened:

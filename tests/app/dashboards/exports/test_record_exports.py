@@ -2,6 +2,7 @@
 
 import csv
 import io
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from app.assembly import Product
 from app.dashboards.exports.keeping import ExportJob
 from app.dashboards.exports.making import Maker
+from app.dashboards.exports.record import COLUMNS
 from app.privacy import open_vault
 from app.settings import Settings
 from tests.app.dashboards.exports.test_exports import FullDisk
@@ -41,7 +43,14 @@ async def made(auditor: OfficerAtWork, maker: Maker, **wanted: str) -> tuple[dic
     shown = (await auditor.get(f"/v1/officer/exports/{export_id}")).json()
     assert shown["state"] == "done"
     content = (await auditor.client.get(shown["file"])).content
-    return shown, list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
+    return shown, rows_of(content)
+
+
+def rows_of(content: bytes) -> list[dict[str, str]]:
+    """By the API's names; the file's own are words."""
+    heading, *rows = csv.reader(io.StringIO(content.decode("utf-8-sig")))
+    assert heading[2] == "Waktu (WIB)"
+    return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
 
 
 async def test_all_that_is_found_newest_first(owner: Any, officers: Officers, maker: Making) -> None:
@@ -76,7 +85,7 @@ async def test_what_is_written_meanwhile_is_not_in_it(
     await owner.execute(f"{later} ('job', 'bulk.two', 'bulk.read', 'case', 'later', 'bulk', 'uu-25-2009')")
     await maker().run(ExportJob(UUID(export_id)))
     content = (await auditor.get(f"/v1/officer/exports/{export_id}/file")).content
-    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
+    rows = rows_of(content)
     # Chained meanwhile or not: the position may have come.
     assert [row["id"] for row in rows] == [row["id"] for row in whole]
 
@@ -89,6 +98,26 @@ async def test_it_is_on_record_and_what_was_sought_is_sealed(owner: Any, officer
     assert [tuple(row) for row in noted] == [("audit.exported", "audit"), ("export.fetched", "audit")]
     row = await owner.fetchrow("SELECT exports::text AS told FROM exports WHERE id = $1", UUID(shown["id"]))
     assert subject not in row["told"]
+
+
+async def test_a_sheet_of_it_has_moments_in_the_citys_zone_and_actions_in_words(
+    owner: Any, officers: Officers, maker: Making
+) -> None:
+    read = (
+        "INSERT INTO audit_rows (at, actor_kind, actor_id, action, object_kind, object_id, purpose, legal_basis) VALUES"
+    )
+    values = "('2026-03-01T05:00:00Z', 'job', 'bulk.three', 'case.read', 'case', 'x', 'case_handling', 'uu-25-2009')"
+    await owner.execute(f"{read} {values}")
+    auditor = await officers.make("auditor")
+    _, [row] = await made(auditor, maker(), actor="bulk.three")
+    assert row["at"] == "2026-03-01T12:00:00+07:00"
+    words = ("Membaca permohonan", "case.read", "Otomatis", "Permohonan")
+    assert tuple(row[name] for name in ("action_words", "action", "actor_kind", "object_kind")) == words
+    export_id = await asked(auditor, actor="bulk.three", format="xlsx")
+    await maker().run(ExportJob(UUID(export_id)))
+    content = (await auditor.get(f"/v1/officer/exports/{export_id}/file")).content
+    with zipfile.ZipFile(io.BytesIO(content)) as opened:
+        assert "<v>46082.5</v>" in opened.read("xl/worksheets/sheet1.xml").decode()
 
 
 async def test_auditors_alone(owner: Any, officers: Officers, maker: Making) -> None:

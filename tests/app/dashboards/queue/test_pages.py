@@ -60,7 +60,7 @@ async def test_a_case_is_worked_on_without_a_script(
     await desk.open(LIST)
     await page.check(f"input[value='{handed['id']}']")
     await page.click("text=Ambil yang dipilih")
-    await expect(page.locator(".notice.good")).to_contain_text("sudah dibagikan")
+    await expect(page.locator(".notice.good")).to_contain_text("menjadi tugas Anda")
     await page.fill("#q", handed["number"])
     await page.press("#q", "Enter")
     await expect(page.locator("h1")).to_have_text(handed["number"])
@@ -79,9 +79,8 @@ async def test_a_case_is_worked_on_without_a_script(
     await page.click("text=Lepaskan")
     await expect(page.locator("#work + p + ul")).to_contain_text("melepaskannya")
     await desk.open(LIST)
-    await page.click("summary:has-text('NIK')")
-    await page.fill("#nik", citizen.person.nik)
-    await page.press("#nik", "Enter")
+    await page.fill("#q", citizen.person.nik)
+    await page.press("#q", "Enter")
     await expect(page.locator("tbody a")).to_have_text([handed["number"]])
     assert citizen.person.nik not in page.url
     assert desk.faults == []

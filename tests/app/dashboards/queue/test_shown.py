@@ -74,9 +74,38 @@ async def test_what_was_not_found_is_named(product: Product, officers: Officers,
         (await officers.make("city_admin"), "Tidak ditemukan."),
     ):
         await pages.sit_down(product, officer)
-        shown = (await pages.get("/dashboard/cases?q=REG-%3Cb%3E-404")).text
+        await pages.get("/dashboard/cases")
+        shown = (await pages.send("/dashboard/cases/search", {"q": "REG-<b>-404"})).text
         assert words in shown
-        assert "REG-&lt;b&gt;-404" in shown
+        assert 'value="REG-&lt;b&gt;-404"' in shown
+        shown = (await pages.send("/dashboard/cases/search", {"q": "3571-26-0000001-9"})).text
+        assert "salah ketik" in shown
+
+
+async def test_one_box_finds_by_each_number_and_keeps_all_of_them_out_of_addresses(
+    product: Product, tables: Tables, officers: Officers, people: People, pages: Pages
+) -> None:
+    """However the number is typed; an agency's own also where its check digit is right by chance."""
+    citizen = await people.make()
+    case, other = await hand_in(citizen), await hand_in(citizen)
+    lucky = "0000000000000000"
+    reference = "UPDATE cases SET agency_reference = $2, delivery_state = 'delivered' WHERE id::text = $1"
+    await tables.run(reference, case["id"], lucky)
+    await pages.sit_down(product, await officers.make("operator"))
+    listed = (await pages.get("/dashboard/cases")).text
+    assert 'method="get" action="/dashboard/cases" class="card search"' not in listed
+    number = case["number"]
+    for typed in (number, f" {number} ", number.replace("-", " "), number.replace("-", ""), lucky):
+        found = await pages.send("/dashboard/cases/search", {"q": typed})
+        assert (found.status_code, found.headers["location"]) == (303, f"/dashboard/cases/{case['id']}"), typed
+    found = await pages.send("/dashboard/cases/search", {"q": citizen.person.nik})
+    assert found.status_code == 200
+    assert [each in found.text for each in (number, other["number"])] == [True, True]
+    await pages.sit_down(product, await officers.make("city_admin"))
+    await pages.get("/dashboard/cases")
+    found = await pages.send("/dashboard/cases/search", {"q": citizen.person.nik})
+    assert number not in found.text, "whose cases they are is the agency's business alone"
+    assert citizen.person.nik not in found.text
 
 
 async def test_an_open_page_hears_of_news(
