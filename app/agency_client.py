@@ -36,6 +36,7 @@ from app.settings import BackendSettings
 from app.storable import without_nul
 from app.telemetry import request_id
 from app.tracing import Nothing, Span, span
+from app.waiting import outside
 
 Observe = Callable[[str, str, str, float], None]
 NotAsked = Literal["breaker_open", "busy", "rate"]
@@ -154,9 +155,10 @@ class AgencyClient:
         if self._places.is_full:
             self._refuse_crowd(trial)
         try:
-            async with asyncio.timeout(policy.budget_s), self._places:
-                await self._enter(trial)
-                trial.reply = reply = await self._tried(trial)
+            with outside():
+                async with asyncio.timeout(policy.budget_s), self._places:
+                    await self._enter(trial)
+                    trial.reply = reply = await self._tried(trial)
         except TimeoutError:
             self._fail(trial, f"no whole answer within {policy.budget_s:g} s")
         except TooLarge:

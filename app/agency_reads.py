@@ -22,6 +22,7 @@ from app.errors import AgencyError, AgencyRejected, AgencyUnavailable
 from app.manifest import OperationPolicy
 from app.privacy import CannotDecrypt, Vault
 from app.valkey import Valkey, ValkeyDown
+from app.waiting import outside
 
 log = logging.getLogger("loket.reads")
 
@@ -154,13 +155,15 @@ class Reads:
         if kept is not None and now < kept.fresh_until + wanted.revalidate_s and by != math.inf:
             return kept.seen()
         if by is not None and by != math.inf:
-            await asyncio.wait((task,), timeout=max(0.0, by - now))
+            with outside():
+                await asyncio.wait((task,), timeout=max(0.0, by - now))
             kept = self._kept.get(identity)
             if not task.done() and kept is not None and time.monotonic() < kept.stale_until:
                 return kept.seen()
         try:
-            # One who goes away does not take the answer from the others.
-            return (await asyncio.shield(task)).seen()
+            with outside():
+                # One who goes away does not take the answer from the others.
+                return (await asyncio.shield(task)).seen()
         except AgencyRejected:
             raise
         except AgencyError:
