@@ -14,7 +14,7 @@ from app.errors import NotFound
 from app.keyring.standing import require_standing_keys
 from app.login.keys import PUBLISHED_S, NotYet, list_keys, rotate_keys
 from app.login.provider.clients import Application, ClientRefused, add_client, list_clients, remove_client
-from app.privacy import open_vault
+from app.privacy import data_keys, open_vault
 from app.settings import Settings, SettingsError
 
 
@@ -69,7 +69,10 @@ async def rotate(settings: Settings, officer: str, *, compromised: bool) -> str:
 
 
 async def note_data_rotation(settings: Settings, officer: str) -> None:
-    """That somebody has everything encrypted anew, before it begins."""
+    """That somebody has everything encrypted anew, before it begins; nothing where there is no new key to do it with,
+    which `rotate_data` refuses."""
+    if settings.data_key and len(data_keys(settings)) == 1:
+        return
     async with _transaction(settings) as session:
         key_id = open_vault(settings).standing["data"][0]
         await _record(session, officer, "key.data_rotated", ("key", key_id))

@@ -16,6 +16,8 @@ from app.problems import PROBLEM_JSON, render
 from app.texts import language_of
 
 # What one process answers within about a second; each more would only wait for the database, and then be refused.
+# Half as many would cost a tenth less each, as less lies about; but whoever asks an agency that hangs is among them
+# until its breaker opens, and the others would be refused for it.
 MOST_WAITING = 256
 # Spread, so that those who were refused together do not come back together.
 RETRY_AFTER_S = (2, 8)

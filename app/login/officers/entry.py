@@ -82,7 +82,7 @@ async def check_answer(gate: Gate, answer: Answer) -> Opened:
     if isinstance(outcome, Opened):
         return outcome
     if outcome == "locked":
-        raise TooManyRequests("officer_locked", retry_after_s=LOCK_S)
+        raise TooManyRequests("officer_locked", params={"minutes": LOCK_S // 60}, retry_after_s=LOCK_S)
     raise passkey_refusal(outcome) if answer.credential else refusal_error(outcome)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from app.assembly import Product
@@ -11,10 +11,12 @@ from app.audit.chain import link_new
 from app.audit.keeping import anchor_head
 from app.cursor import encode_cursor
 from app.dashboards.auditing.search import NEWEST_READ, Page, Wanted, search
+from app.login.officers.browsers import SESSION
+from app.login.officers.sessions import Place, open_officer_session
 from tests.harness.cases import hand_in
 from tests.harness.officers import OfficerAtWork, Officers
 from tests.harness.people import People
-from tests.harness.product import Running
+from tests.harness.product import Api, Running
 from tests.harness.tables import Tables
 
 AUDIT = "/v1/officer/audit"
@@ -125,6 +127,23 @@ async def test_whom_nobody_is_was_sought_all_the_same(officers: Officers, tables
     assert [row["action"] for row in rows] == ["audit.subject_sought", "audit.searched", "audit.searched"]
     assert rows[1]["object_id"] == "object=[nik]"
     assert await tables.value("SELECT count(*) FROM audit_rows t WHERE t::text LIKE $1", f"%{unknown}%") == 0
+
+
+async def test_a_further_page_of_all_rows_is_in_the_record(
+    officers: Officers, product: Product, api: Api, tables: Tables
+) -> None:
+    """Whoever turns the pages of the whole record reads it, with no filter too."""
+    auditor = await officers.make("auditor")
+    async with product.database.transaction() as session:
+        opened = open_officer_session(session, product.vault, auditor.id, "page", Place("test", ""))
+    cursor = encode_cursor((datetime.now(UTC), 1))
+    async with api.client() as client:
+        page = await client.get(
+            "/dashboard/audit", params={"cursor": cursor}, headers={"Cookie": f"{SESSION}={opened.cookie}"}
+        )
+    assert page.status_code == 200
+    noted = "SELECT count(*) FROM audit_rows WHERE actor_id = $1 AND action = 'audit.searched'"
+    assert await tables.value(noted, str(auditor.id)) == 1
 
 
 async def test_only_auditors(officers: Officers) -> None:

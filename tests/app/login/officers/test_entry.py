@@ -62,6 +62,7 @@ async def test_who_knows_the_password_but_not_the_codes_is_shut_out(api: Api, of
         challenges = [await _asked(client, officer.name) for _ in range(2)]
         last = [await answer(client, one, "000000") for one in challenges for _ in range(5)][-1]
         assert (last.status_code, last.json()["code"]) == (429, "officer_locked")
+        assert "15 menit" in last.json()["detail"]
         shut = await answer(client, await _asked(client, officer.name), code())
         assert (shut.status_code, shut.headers["retry-after"]) == (429, "900")
         async with Tables(api.settings.database_url) as tables:
