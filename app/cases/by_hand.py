@@ -66,6 +66,7 @@ def _claim(row: Mapping[str, Any], fence: int) -> Claim:
         fence=fence,
         first_tried_at=row["first_tried_at"] or datetime.now(UTC),
         sent_s_ago=0.0,
+        sent_after_s=0.0,
         surprises=0,
         row={},
         said=Exchanges(),

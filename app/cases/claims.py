@@ -40,7 +40,8 @@ WITH standing AS (
     WHERE case_id = standing_id AND id = $1 AND state IN ('queued', 'delivering')
         AND (lease_until IS NULL OR lease_until < now()) AND restricted_at IS NULL
     RETURNING id, case_id, backend, operation, lane, payload_enc, unknown, attempts, fence, first_tried_at,
-        extract(epoch FROM now() - sent_at)::float AS sent_s_ago
+        extract(epoch FROM now() - sent_at)::float AS sent_s_ago,
+        extract(epoch FROM sent_at - first_tried_at)::float AS sent_after_s
 ), told AS (
     UPDATE cases SET delivery_state = 'delivering' FROM taken
     WHERE cases.id = taken.case_id AND taken.operation = 'submit'
@@ -116,8 +117,9 @@ FROM ours
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """One try of one delivery. `unknown`: an earlier try's outcome is not known, look before sending. `row` has
-    CASE_DATA_COLUMNS and FILES_COLUMN of the case beside. `said` fills with what is said to the backend."""
+    """One try of one delivery. `unknown`: an earlier try's outcome is not known, look before sending. `sent_after_s`:
+    how long after the first try the newest sending was. `row` has CASE_DATA_COLUMNS and FILES_COLUMN of the case
+    beside. `said` fills with what is said to the backend."""
 
     id: UUID
     case_id: UUID
@@ -130,6 +132,7 @@ class Claim(msgspec.Struct, frozen=True):
     fence: int
     first_tried_at: datetime
     sent_s_ago: float
+    sent_after_s: float
     surprises: int
     row: Mapping[str, Any]
     said: Exchanges

@@ -209,10 +209,9 @@ class Deliverer:
         return delivered(await handler.submit(case_data(held.row, self._tools, files)))
 
     def _late_effect_s(self, held: Claim) -> float:
-        """How long what was sent is only looked for. The oftener nothing came of it, the more seldom it is sent: each
+        """How long what was sent is only looked for. The longer nothing comes of it, the more seldom it is sent: each
         sending may have an effect that the agency does not show us."""
-        late_s = self._tools.late_effects_s[held.backend]
-        return max(late_s, min(late_s * held.attempts / 4, LONGEST_WAIT_S))
+        return max(self._tools.late_effects_s[held.backend], min(held.sent_after_s / 4, LONGEST_WAIT_S))
 
     def _is_immediate(self, held: Claim) -> bool:
         service = self._tools.catalog.find(held.row["service"])

@@ -134,7 +134,8 @@ async def test_an_answer_that_is_lost_for_three_days_comes_before_an_officer(
     handler.does["submit"] = OutcomeUnknown(BACKEND, "submit", "lost again")
     await worked(product, delivery_id)
     assert (await row_of(tables, delivery_id))["state"] == "delivering"
-    await tables.run("UPDATE deliveries SET first_tried_at = now() - interval '73 hours' WHERE id = $1", delivery_id)
+    began = "now() - interval '73 hours'"
+    await tables.run(f"UPDATE deliveries SET first_tried_at = {began}, sent_at = {began} WHERE id = $1", delivery_id)
     await worked(product, delivery_id)
     row = await row_of(tables, delivery_id)
     assert (row["state"], row["reason"], row["unknown"]) == ("needs_operator", "gave_up", True)
@@ -148,11 +149,14 @@ async def test_what_is_lost_again_and_again_is_sent_more_and_more_seldom(
     slow = msgspec.structs.replace(product, cases=cases)
     _, case = await lost(slow, people, tables, handler)
     delivery_id = await delivery_of(tables, case)
-    sent = "UPDATE deliveries SET attempts = $2, sent_at = now() - interval '12 seconds' WHERE id = $1"
-    await tables.run(sent, delivery_id, 40)
+    sent = """
+    UPDATE deliveries SET first_tried_at = now() - make_interval(mins => $2), sent_at = now() - interval '12 seconds'
+    WHERE id = $1
+    """
+    await tables.run(sent, delivery_id, 4)
     await worked(slow, delivery_id)
     assert handler.asked == ["submit", "find"]
-    await tables.run(sent, delivery_id, 2)
+    await tables.run(sent, delivery_id, 0)
     await worked(slow, delivery_id)
     assert handler.asked == ["submit", "find", "find", "submit"]
 
