@@ -1,4 +1,7 @@
-"""OpenAPI links: from an answer that gives something an id, to every operation that takes the id in its path."""
+"""OpenAPI links: from an answer that gives something an id, to every operation that takes the id in its path.
+
+By parameters alone: OpenAPI Generator refuses a document where a link gives more of a body than a string.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -23,11 +26,7 @@ def add_links(operations: Iterable[Operation]) -> None:
     known = list(operations)
     for operation in known:
         for answer in operation["responses"].values():
-            schema = _schema_name(answer)
-            if schema == "Tokens":
-                answer["links"] = {"refresh_tokens": _refresh()}
-                continue
-            parameter, pointer = _GIVES.get(schema, ("", ""))
+            parameter, pointer = _GIVES.get(_schema_name(answer), ("", ""))
             if parameter and parameter not in _path_parameters(operation):
                 answer["links"] = {
                     target["operationId"]: _link(target, parameter, pointer, answer)
@@ -41,14 +40,6 @@ def _link(target: Operation, parameter: str, pointer: str, answer: dict[str, Any
     if "ETag" in answer["headers"] and "If-Match" in _names(target, "header"):
         given["If-Match"] = "$response.header.ETag"
     return {"operationId": target["operationId"], "description": target["summary"], "parameters": given}
-
-
-def _refresh() -> dict[str, Any]:
-    return {
-        "operationId": "refresh_tokens",
-        "description": "Before the access token ends",
-        "requestBody": {"refresh_token": "$response.body#/refresh_token"},
-    }
 
 
 def _schema_name(answer: dict[str, Any]) -> str:

@@ -132,7 +132,8 @@ def test_links_lead_to_operations_and_their_parameters(document: Document) -> No
     assert {"read_case", "submit_case", "withdraw_case", "read_service"} <= {link["operationId"] for link in links}
     for link in links:
         taken = {resolved(document, parameter)["name"] for parameter in known[link["operationId"]]["parameters"]}
-        assert link.get("parameters", {}).keys() <= taken, link
+        assert link.keys() <= {"operationId", "description", "parameters"}, link
+        assert link["parameters"].keys() <= taken, link
 
 
 def test_no_schema_is_named_by_where_it_lives(document: Document) -> None:
