@@ -19,11 +19,11 @@ from app.database import AWAY, Database, driver_url
 from app.discovery import Assembly
 from app.external import ExternalServerError, address, check_postgres, check_valkey
 from app.ids import uuid7
-from app.keyring.standing import require_standing_keys
+from app.keyring.standing import refusal_of
 from app.manifest import IntegrationManifest, integration_manifests
 from app.migrate import alembic_scripts
 from app.readiness.beats import any_worker
-from app.settings import Settings, SettingsError
+from app.settings import Settings
 
 State = Literal["ok", "warning", "broken"]
 PATIENCE_S = 5.0
@@ -99,10 +99,8 @@ async def _form(settings: Settings) -> Finding:
 
 
 async def _keys(product: Product) -> Finding:
-    try:
-        await require_standing_keys(product.database, product.vault)
-    except SettingsError as refusal:
-        return Finding("keys", "broken", str(refusal))
+    if refusal := await refusal_of(product.database, product.vault):
+        return Finding("keys", "broken", refusal)
     return Finding("keys", "ok", "they are those of this database")
 
 

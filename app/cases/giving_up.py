@@ -29,8 +29,8 @@ ORDER BY deliveries.id LIMIT {BATCH}
 """  # noqa: S608 - constants of ours
 # Whoever took it meanwhile keeps it.
 _GIVE_UP = """
-UPDATE deliveries SET state = 'needs_operator', reason = 'gave_up', fence = fence + 1, lease_until = NULL,
-    next_try_at = NULL, finished_at = now()
+UPDATE deliveries SET state = 'needs_operator', unknown = unknown OR state = 'delivering', reason = 'gave_up',
+    fence = fence + 1, lease_until = NULL, next_try_at = NULL, finished_at = now()
 WHERE id = $1 AND state IN ('queued', 'delivering') AND (lease_until IS NULL OR lease_until < now()) RETURNING operation
 """
 

@@ -64,7 +64,8 @@ async def retry(connection: Connection, acting: Acting, delivery_id: UUID, reaso
     if row["operation"] == "follow":
         await connection.execute(_ASK_NOW, row["case_id"])
     else:
-        await _again(connection, row, unknown=row["unknown"])
+        # Its worker may have died over it: then nobody has written yet that it may have arrived.
+        await _again(connection, row, unknown=row["unknown"] or row["state"] == "delivering")
     return UUID(str(row["case_id"]))
 
 

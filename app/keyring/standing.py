@@ -35,12 +35,18 @@ async def require_standing_keys(database: Database, vault: Vault) -> None:
     async with database.begin() as connection:
         await connection.execute(_NOTE, ours["data"][0], ours["data"][1:], ours["index"][0], ours["names"][0])
         theirs = {row["kind"]: [row["key_id"], *row["former_ids"]] for row in await connection.fetch(_STANDING)}
-        refusal = data_refusal(ours, theirs) or index_refusal(ours, theirs) or names_refusal(ours, theirs)
+        refusal = _refusal(ours, theirs)
         if not refusal:
             await connection.execute(_BEGIN, ours["data"][0])
     if refusal:
         raise SettingsError(refusal)
     database.expect_index_key(ours["index"][0])
+
+
+async def refusal_of(database: Database, vault: Vault) -> str:
+    """Why a process with these keys would not start, "" where it would; nothing is noted, as it would note it."""
+    theirs = {row["kind"]: [row["key_id"], *row["former_ids"]] for row in await database.fetch(_STANDING)}
+    return _refusal(vault.standing, theirs) if theirs else ""
 
 
 async def note_rotated(database: Database, vault: Vault) -> None:
@@ -92,3 +98,7 @@ def names_refusal(ours: Mapping[str, Sequence[str]], theirs: Mapping[str, Sequen
         "the database's first LOKET_INDEX_KEY: leave it out as long as that one is in use, and set it to that one "
         "once another is"
     )
+
+
+def _refusal(ours: Mapping[str, Sequence[str]], theirs: Mapping[str, Sequence[str]]) -> str:
+    return data_refusal(ours, theirs) or index_refusal(ours, theirs) or names_refusal(ours, theirs)

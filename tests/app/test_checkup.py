@@ -1,6 +1,8 @@
 """`loket check`: what is as it should be, and what is told of everything that is not."""
 
+import base64
 import json
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import msgspec
 import pytest
 
 from app.checkup import Finding, check
+from app.privacy import data_keys
 from app.settings import Settings
 from tests.harness.product import Api, Sandboxes, start_command
 from tests.harness.tables import Tables
@@ -60,6 +63,17 @@ async def test_a_database_of_before_or_after_this_version(api: Api, tables: Tabl
         assert (await found(api.settings))["migrations"].state == "warning", "an older version may go on beside it"
     finally:
         await tables.run("UPDATE alembic_version SET version_num = $1", ours)
+
+
+async def test_a_look_notes_no_key(api: Api, tables: Tables) -> None:
+    """A process with a new key before the old one notes it, and those with the old one alone then do not start."""
+    standing = await tables.rows("SELECT * FROM standing_keys ORDER BY kind")
+    assert len(standing) == 3, "the API has noted its own"
+    key = base64.b64encode(secrets.token_bytes(32)).decode()
+    both = ",".join([key, *(base64.b64encode(each).decode() for each in data_keys(api.settings))])
+    assert (await found(msgspec.structs.replace(api.settings, data_key=both)))["keys"].state == "ok"
+    assert (await found(msgspec.structs.replace(api.settings, data_key=key)))["keys"].state == "broken"
+    assert await tables.rows("SELECT * FROM standing_keys ORDER BY kind") == standing
 
 
 async def test_a_misspelt_variable_is_named(api: Api) -> None:

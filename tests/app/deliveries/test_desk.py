@@ -324,3 +324,18 @@ async def test_a_parked_job_whose_place_was_taken_is_not_queued_twice(officers: 
     await tables.value(add, payload, "queued", key)
     answer = await admin.post(f"/v1/officer/jobs/{job}/retry", {"reason": WHY})
     assert (answer.status_code, answer.json()["code"]) == (404, "job_not_parked")
+
+
+async def test_what_a_worker_died_over_is_looked_for_before_it_is_sent_again(
+    product: Product, people: People, officers: Officers, tables: Tables
+) -> None:
+    """An officer's retry may come before any worker's: the delivery does not say yet that it may have arrived."""
+    delivery_id = await delivery_of(tables, await hand_in(await people.make()))
+    async with product.database.connection() as connection:
+        assert await claim(connection, delivery_id) is not None
+    await tables.run("UPDATE deliveries SET lease_until = now() - interval '1 second' WHERE id = $1", delivery_id)
+    officer = await officers.make("operator")
+    answer = await officer.post(f"{DESK}/{delivery_id}/retry", {"reason": WHY})
+    assert answer.status_code < 300, answer.text
+    [row] = await tables.rows("SELECT state, unknown FROM deliveries WHERE id = $1", delivery_id)
+    assert (row["state"], row["unknown"]) == ("delivering", True)
