@@ -16,7 +16,7 @@ from app.desk import deliveries
 from app.maintenance import maintenance
 from app.servers import settings_with_servers
 from app.settings import ROOT, SettingsError, settings
-from app.terminal import AS_JSON, officer, tell
+from app.terminal import AS_JSON, officer, require_officer, tell
 
 if TYPE_CHECKING:
     from litestar import Litestar
@@ -183,8 +183,7 @@ def rotate_data_keys(*, dry_run: bool, officer: str) -> None:
     if dry_run:
         asyncio.run(tell_former(ours, click.echo))
         return
-    if not officer:
-        raise click.UsageError("Missing option '--officer': who rotates the keys stands in the audit record.")
+    require_officer(officer)
     asyncio.run(note_data_rotation(ours, officer))
     asyncio.run(rotate_data(ours, click.echo))
 
@@ -204,8 +203,7 @@ def rotate_index_key(*, dry_run: bool, officer: str) -> None:
     if dry_run:
         asyncio.run(tell_reindexing(ours, click.echo))
         return
-    if not officer:
-        raise click.UsageError("Missing option '--officer': who rotates the keys stands in the audit record.")
+    require_officer(officer)
     asyncio.run(rotate_index(ours, click.echo, officer))
 
 

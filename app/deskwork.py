@@ -54,24 +54,18 @@ async def resolve(settings: Settings, delivery_id: str, resolution: Resolution, 
     await done(settings, work, _tell_streams)
 
 
-async def retry_many(settings: Settings, asked: ManyRetried, officer: str) -> RetriedMany:
-    async def work(connection: Connection, product: Product) -> RetriedMany:
-        return await actions.retry_many(connection, _terminal(officer), asked, product.cases)
-
-    return await done(settings, work)
-
-
 async def retry_all(settings: Settings, backend: str, reason: str, officer: str) -> RetriedMany:
     """All of a backend's that wait for an officer, a hundred a transaction."""
 
-    async def known(_: Connection, product: Product) -> None:
-        backends.system_of(_terminal(officer), backend, product.cases)
+    async def work(connection: Connection, product: Product) -> RetriedMany:
+        acting = _terminal(officer)
+        backends.system_of(acting, backend, product.cases)
+        return await actions.retry_many(connection, acting, ManyRetried(reason, backend=backend), product.cases)
 
-    await done(settings, known)
-    all_of_them = await retry_many(settings, ManyRetried(reason, backend=backend), officer)
+    all_of_them = await done(settings, work)
     retried = all_of_them.retried
     while retried and all_of_them.left:
-        further = await retry_many(settings, ManyRetried(reason, backend=backend), officer)
+        further = await done(settings, work)
         retried = further.retried
         all_of_them.retried.extend(retried)
         all_of_them.refused, all_of_them.left = further.refused, further.left

@@ -23,6 +23,12 @@ def officer(verb: str = "acts", *, required: bool = True) -> Callable[[Any], Any
     )
 
 
+def require_officer(named: str) -> None:
+    """Where the option may be left out, and what is about to be done needs it all the same. Raises UsageError."""
+    if not named:
+        raise click.UsageError("Missing option '--officer': who rotates the keys stands in the audit record.")
+
+
 def reason(told: str = "and is told where it matters") -> Callable[[Any], Any]:
     """The option that says why."""
     return click.option(

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from app.database import Connection
-from app.keyring.standing import data_refusal, index_refusal, names_refusal
+from app.keyring.standing import data_refusal, ids_of, index_refusal, names_refusal
 from app.privacy import Vault
 from app.settings import SettingsError
 
@@ -56,7 +56,7 @@ class IndexRotation:
         rows = await self._connection.fetch(_STANDING)
         if not rows:
             raise SettingsError("no process has ever been started on this database: there is nothing to rotate")
-        theirs = {row["kind"]: [row["key_id"], *row["former_ids"]] for row in rows}
+        theirs = ids_of(rows)
         refusal = data_refusal(self._ours, theirs) or names_refusal(self._ours, theirs)
         if not refusal and theirs["index"] not in (self._ids, self._ids[:1], self._ids[1:]):
             refusal = index_refusal({"index": self._ids[1:]}, theirs)
@@ -84,12 +84,14 @@ class IndexRotation:
 
     async def step(self, before: str, after: str) -> None:
         """In the transaction of what was done. Raises SettingsError where another run did it."""
-        if not await self._connection.fetchval(_STEP, *self._ids, before, after):
-            raise SettingsError("another `loket keys rotate-index` is at work on this database")
+        await self._only_one(_STEP, before, after)
 
     async def end(self, before: str) -> None:
-        """Everything stands under the new key."""
-        if not await self._connection.fetchval(_END, *self._ids, before):
+        """Everything stands under the new key. Raises SettingsError as `step` does."""
+        await self._only_one(_END, before)
+
+    async def _only_one(self, statement: str, *reached: str) -> None:
+        if not await self._connection.fetchval(statement, *self._ids, *reached):
             raise SettingsError("another `loket keys rotate-index` is at work on this database")
 
     async def _others(self) -> Sequence[str]:

@@ -1,6 +1,7 @@
 """At the start of a process: its keys are those that this database's rows stand under, or it does not start."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from app.database import Database
 from app.privacy import Vault
@@ -34,7 +35,7 @@ async def require_standing_keys(database: Database, vault: Vault) -> None:
     ours = vault.standing
     async with database.begin() as connection:
         await connection.execute(_NOTE, ours["data"][0], ours["data"][1:], ours["index"][0], ours["names"][0])
-        theirs = {row["kind"]: [row["key_id"], *row["former_ids"]] for row in await connection.fetch(_STANDING)}
+        theirs = ids_of(await connection.fetch(_STANDING))
         refusal = _refusal(ours, theirs)
         if not refusal:
             await connection.execute(_BEGIN, ours["data"][0])
@@ -45,13 +46,18 @@ async def require_standing_keys(database: Database, vault: Vault) -> None:
 
 async def refusal_of(database: Database, vault: Vault) -> str:
     """Why a process with these keys would not start, "" where it would; nothing is noted, as it would note it."""
-    theirs = {row["kind"]: [row["key_id"], *row["former_ids"]] for row in await database.fetch(_STANDING)}
+    theirs = ids_of(await database.fetch(_STANDING))
     return _refusal(vault.standing, theirs) if theirs else ""
 
 
 async def note_rotated(database: Database, vault: Vault) -> None:
     """Nothing stands under a former data key any more: none is asked for at the next start."""
     await database.fetch(_END, vault.key_id.hex())
+
+
+def ids_of(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Sequence[str]]:
+    """Of each kind of key the one that rows of `standing_keys` name, then the former ones."""
+    return {row["kind"]: [row["key_id"], *row["former_ids"]] for row in rows}
 
 
 def data_refusal(ours: Mapping[str, Sequence[str]], theirs: Mapping[str, Sequence[str]]) -> str:

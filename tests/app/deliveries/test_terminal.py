@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from app import deskwork
 from app.assembly import Product
 from app.deliveries import actions
-from app.deliveries.schemas import ManyRetried, Resolution
+from app.deliveries.schemas import Resolution
 from app.desk import deliveries
 from app.settings import SettingsError
 from tests.harness.deliveries import before_officer
@@ -69,7 +69,7 @@ async def test_what_the_other_commands_do(api: Api, product: Product, people: Pe
     with pytest.raises(SettingsError, match="no such delivery"):
         await deskwork.retry(settings, str(uuid4()), WHY, "ops")
     _, other = await before_officer(product, tables, await people.make())
-    done = await deskwork.retry_many(settings, ManyRetried(WHY, backend="sicantik"), "ops")
+    done = await deskwork.retry_all(settings, "sicantik", WHY, "ops")
     assert other in done.retried
     assert [each.paused for each in await deskwork.systems(settings) if each.name == "sicantik"] == [True]
     await deskwork.resume(settings, "sicantik", WHY, "ops")
