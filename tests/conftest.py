@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from app.assembly import Product, build
 from app.processes import freeze_heap
 from tests.harness.audit_words import keys_without_words
 from tests.harness.figures import Figures, tell  # noqa: F401 -- a fixture
@@ -29,6 +30,7 @@ from tests.harness.product import (
 from tests.harness.scheduler import FailuresAtOnce, pytest_xdist_make_scheduler  # noqa: F401 -- a hook
 from tests.harness.servers import Servers, running_servers
 from tests.harness.skips import SkipWatch
+from tests.harness.tables import Tables
 
 # What a process of its own says goes into a file, where a test can look for it.
 PROCESS = {"LOKET_LOG_LEVEL": "info"}
@@ -142,6 +144,21 @@ async def people(api: Api) -> AsyncIterator[People]:
     """`await people.make()` gives one more citizen who is logged in."""
     async with People(api) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+async def tables(postgres_url: str) -> AsyncIterator[Tables]:
+    """The tables themselves, for what no API shows."""
+    async with Tables(postgres_url) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+async def product(api: Api) -> AsyncIterator[Product]:
+    """The product's parts in this process, for what a test does in a worker's place."""
+    built = build(api.settings, "test")
+    yield built
+    await built.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """Bad input over the API: the right problem document in both languages, never a 500, and nothing stored."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -14,12 +14,6 @@ from tests.harness.cases import SERVICE, advertising, new_key, send_pdf
 from tests.harness.people import Citizen
 from tests.harness.product import Api
 from tests.harness.tables import Tables, grown
-
-
-@pytest.fixture(scope="module")
-async def tables(postgres_url: str) -> AsyncIterator[Tables]:
-    async with Tables(postgres_url) as opened:
-        yield opened
 
 
 class Bad(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 import base64
 import json
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -14,12 +14,6 @@ from app.privacy import data_keys
 from app.settings import Settings
 from tests.harness.product import Api, Sandboxes, start_command
 from tests.harness.tables import Tables
-
-
-@pytest.fixture(scope="module")
-async def tables(postgres_url: str) -> AsyncIterator[Tables]:
-    async with Tables(postgres_url) as opened:
-        yield opened
 
 
 async def found(settings: Settings, environ: Mapping[str, str] | None = None) -> dict[str, Finding]:

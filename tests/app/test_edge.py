@@ -56,12 +56,6 @@ async def agency(environment: dict[str, str]) -> AsyncIterator[Agency]:
     await runner.cleanup()
 
 
-@pytest.fixture(scope="module")
-async def tables(postgres_url: str) -> AsyncIterator[Tables]:
-    async with Tables(postgres_url) as opened:
-        yield opened
-
-
 @pytest.mark.parametrize("place", PLACES)
 async def test_security_headers_are_on_every_answer(api: Api, place: str) -> None:
     async with api.client() as client:

@@ -1,32 +1,16 @@
 """What waits, as gauges; and the operators' guide names no metric that is not there."""
 
 import re
-from collections.abc import AsyncIterator
 
-import pytest
 from prometheus_client import REGISTRY, generate_latest
 
 import app.worker  # noqa: F401 -- every metric of a worker
-from app.assembly import Product, build
+from app.assembly import Product
 from app.gauges import tell_waiting
 from app.settings import ROOT
 from tests.harness.deliveries import before_officer
 from tests.harness.people import People
-from tests.harness.product import Api
 from tests.harness.tables import Tables
-
-
-@pytest.fixture(scope="module")
-async def tables(postgres_url: str) -> AsyncIterator[Tables]:
-    async with Tables(postgres_url) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-async def product(api: Api) -> AsyncIterator[Product]:
-    built = build(api.settings, "test")
-    yield built
-    await built.close()
 
 
 def gauge(name: str, **labels: str) -> float | None:

@@ -13,12 +13,6 @@ from tests.harness.tables import Tables
 
 
 @pytest.fixture(scope="module")
-async def tables(postgres_url: str) -> AsyncIterator[Tables]:
-    async with Tables(postgres_url) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 async def gateway(sandboxes: Sandboxes) -> AsyncIterator[HttpWorkbench]:
     async with sandboxes.bench("fonnte") as opened:
         yield opened

@@ -53,12 +53,6 @@ async def matrix(api: Api, people: People, officers: Officers) -> AsyncIterator[
         yield made
 
 
-@pytest.fixture(scope="module")
-async def tables(postgres_url: str) -> AsyncIterator[Tables]:
-    async with Tables(postgres_url) as opened:
-        yield opened
-
-
 @pytest.mark.parametrize("handler", WITH_BODY, ids=lambda handler: str(handler.operation_id))
 def test_every_body_refuses_what_it_does_not_have(handler: HTTPRouteHandler) -> None:
     """Also the bodies within it."""

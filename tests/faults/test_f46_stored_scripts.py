@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from playwright.async_api import Browser, Page
 
-from app.assembly import Product, build
+from app.assembly import Product
 from app.callbacks.strays import SIGN_CONTEXT
 from app.cases.attempts import Said
 from app.cases.claims import Outcome
@@ -66,19 +66,6 @@ def words(place: str) -> str:
 async def chromium() -> AsyncIterator[Browser]:
     async with browser() as opened:
         yield opened
-
-
-@pytest.fixture(scope="module")
-async def tables(postgres_url: str) -> AsyncIterator[Tables]:
-    async with Tables(postgres_url) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-async def product(api: Api) -> AsyncIterator[Product]:
-    built = build(api.settings, "test")
-    yield built
-    await built.close()
 
 
 class Hostile:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from app.assembly import Product, build
+from app.assembly import Product
 from app.callbacks import actions, strays
 from app.callbacks.port import Tiding
 from app.callbacks.strays import Teller
@@ -37,13 +37,6 @@ def api(environment: dict[str, str]) -> Iterator[Api]:
 async def caller(api: Api) -> AsyncIterator[Caller]:
     async with api.client() as client:
         yield Caller(client)
-
-
-@pytest.fixture(scope="module")
-async def product(api: Api) -> AsyncIterator[Product]:
-    built = build(api.settings, "test")
-    yield built
-    await built.close()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from app.assembly import Product, build
+from app.assembly import Product
 from app.cases.attempts import opened
 from app.cases.claims import Outcome, claim
 from app.cases.delivery import GIVE_UP_AFTER, LONGEST_WAIT_S, patience_s
@@ -18,7 +18,7 @@ from app.database import utc_now
 from app.sandbox.client import HttpWorkbench
 from tests.harness.cases import hand_in, is_delivered, until
 from tests.harness.people import People
-from tests.harness.product import Api, Running, Sandboxes
+from tests.harness.product import Running, Sandboxes
 from tests.harness.tables import Tables
 
 ATTEMPTS = """
@@ -26,13 +26,6 @@ SELECT number, tried.outcome, tried.unknown, calls, http_status, exchanges_enc,
     tried.finished_at >= tried.started_at AS ended
 FROM delivery_attempts AS tried JOIN deliveries ON deliveries.id = delivery_id WHERE case_id = $1 ORDER BY number
 """
-
-
-@pytest.fixture(scope="module")
-async def product(api: Api) -> AsyncIterator[Product]:
-    built = build(api.settings, "test")
-    yield built
-    await built.close()
 
 
 @pytest.fixture(scope="module")

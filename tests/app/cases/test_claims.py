@@ -1,14 +1,13 @@
 """Claims, settling and sweeping, driven one by one: who may write, who must wait, what a lost job costs."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
 
-from app.assembly import Product, build
+from app.assembly import Product
 from app.cases.claims import Busy, Claim, Outcome, Stale, claim, given_to_others, settle
 from app.cases.handover import DeliveryJob
 from app.cases.settle import settle_case
@@ -16,17 +15,9 @@ from app.cases.sweep import purge_cases, sweep_deliveries
 from app.database import driver_url
 from tests.harness.cases import hand_in, send_pdf
 from tests.harness.people import Citizen, People
-from tests.harness.product import Api
 from tests.harness.tables import Tables
 
 DELIVERED = Outcome(state="delivered", reference="00001012012026")
-
-
-@pytest.fixture(scope="module")
-async def product(api: Api) -> AsyncIterator[Product]:
-    built = build(api.settings, "test")
-    yield built
-    await built.close()
 
 
 async def delivery_of(tables: Tables, case: dict[str, Any]) -> UUID:

@@ -1,23 +1,13 @@
 """People's words stand sealed among other values: what is none of them is shown as it stands."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
-from app.assembly import Product, build
+from app.assembly import Product
 from app.cases.claims import Outcome
 from tests.harness.cases import hand_in
 from tests.harness.deliveries import delivery_of, ended_as
 from tests.harness.people import People
-from tests.harness.product import Api
 from tests.harness.tables import Tables
-
-
-@pytest.fixture(scope="module")
-async def product(api: Api) -> AsyncIterator[Product]:
-    built = build(api.settings, "test")
-    yield built
-    await built.close()
 
 
 @pytest.mark.parametrize("number", ["sealed:", "sealed:AAAA", "sealed:abc", "sealed:AQECAwQFBgcICQoLDA0ODxAREhM="])

@@ -11,7 +11,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from app.assembly import Product, build
+from app.assembly import Product
 from app.cases.desk import ask_citizen
 from app.cases.streams import MOST_PER_CITIZEN
 from app.cases.timeline import CHANNEL
@@ -21,14 +21,6 @@ from tests.harness.product import Api
 from tests.harness.tables import Tables
 
 QUICKLY_S = 2.0
-
-
-@pytest.fixture(scope="module")
-async def product(api: Api) -> AsyncIterator[Product]:
-    """A process of its own beside the API, as a worker is."""
-    built = build(api.settings, "test")
-    yield built
-    await built.close()
 
 
 class Listener:

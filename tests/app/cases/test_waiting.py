@@ -1,6 +1,5 @@
 """The promised day while the citizen is asked: it moves on by the working days until they have answered."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -8,25 +7,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.assembly import Product, build
+from app.assembly import Product
 from app.cases.desk import ask_citizen
 from app.cases.port import Progress, Step
 from app.cases.settle import apply_progress
 from app.workdays import is_workday
 from tests.harness.cases import hand_in
 from tests.harness.people import Citizen, People
-from tests.harness.product import Api
 from tests.harness.tables import Tables
 
 ZONE = ZoneInfo("Asia/Jakarta")
 _LONG_AGO = "UPDATE case_events SET at = at - $2::interval WHERE case_id = $1 AND kind = 'needs_citizen'"
-
-
-@pytest.fixture(scope="module")
-async def product(api: Api) -> AsyncIterator[Product]:
-    built = build(api.settings, "test")
-    yield built
-    await built.close()
 
 
 async def asked(product: Product, citizen: Citizen, tables: Tables, days_ago: int) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """A citizen's home over every module: each part as it is known, whatever becomes of the others."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
@@ -29,12 +28,6 @@ _LOOKED_AT = "SELECT * FROM audit_rows WHERE action = 'social_aid.read' AND subj
 _MESSAGE = """
 INSERT INTO messages (id, citizen_id, key, params) VALUES (gen_random_uuid(), $1, 'inbox.case_completed', $2::jsonb)
 """
-
-
-@pytest.fixture(scope="module")
-async def tables(postgres_url: str) -> AsyncIterator[Tables]:
-    async with Tables(postgres_url) as opened:
-        yield opened
 
 
 @pytest.fixture(autouse=True)

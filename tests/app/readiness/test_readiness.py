@@ -2,23 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import asyncpg
 import httpx
-import pytest
 from sqlalchemy.engine import make_url
 
 from app.database import driver_url
 from tests.harness.product import Api, Running, free_port, running_api
 from tests.harness.servers import Servers
 from tests.harness.tables import Tables
-
-
-@pytest.fixture(scope="module")
-async def tables(postgres_url: str) -> AsyncIterator[Tables]:
-    async with Tables(postgres_url) as opened:
-        yield opened
 
 
 async def ready(api: Api) -> httpx.Response:

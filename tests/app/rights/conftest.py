@@ -1,12 +1,9 @@
-"""What these tests share: the product's keys, its tables from outside, and following a request to its end."""
-
-from collections.abc import AsyncIterator
+"""What these tests share: the product's keys, and following a request to its end."""
 
 import pytest
 
 from app.privacy import Vault, open_vault
 from app.settings import read_settings
-from tests.harness.tables import Tables
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +16,3 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def vault(environment: dict[str, str]) -> Vault:
     return open_vault(read_settings(environment))
-
-
-@pytest.fixture(scope="module")
-async def tables(postgres_url: str) -> AsyncIterator[Tables]:
-    async with Tables(postgres_url) as opened:
-        yield opened

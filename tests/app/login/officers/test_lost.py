@@ -9,7 +9,7 @@ import pytest
 from litestar import Litestar
 from litestar.exceptions import NotFoundException
 
-from app.assembly import Product, build
+from app.assembly import Product
 from app.database import Database
 from app.login.officers.browsers import SESSION
 from app.login.officers.lost import look_who_asks, on_unrouted
@@ -20,13 +20,6 @@ from tests.harness.product import Api
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 NOWHERE = ["/dashboard/nothing", "/dashboard/cases/nothing", "/dashboard/systems/sicantik/x/y", "/dashboard/Cases"]
-
-
-@pytest.fixture(scope="module")
-async def product(api: Api) -> AsyncIterator[Product]:
-    built = build(api.settings, "test")
-    yield built
-    await built.close()
 
 
 @pytest.fixture
